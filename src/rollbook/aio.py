@@ -1,0 +1,209 @@
+"""A book for asyncio: the same methods as :class:`rollbook.Rollbook`, to be awaited.
+
+It holds no logic: writes are awaited on the writer's futures, and reads run in threads of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from uuid import UUID
+
+from rollbook import settings
+from rollbook.book import ending, signature_of
+from rollbook.core import Plan, Write
+from rollbook.errors import Conflict, RollbookError
+from rollbook.model import Session
+from rollbook.plans import Plans
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def awaited(
+    plan: Callable[Concatenate[Plans, P], Plan[R]],
+) -> Callable[Concatenate[AsyncRollbook, P], Coroutine[Any, Any, R]]:
+    """A coroutine method that runs a plan."""
+
+    @functools.wraps(plan)
+    async def method(self: AsyncRollbook, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._drive(plan(self._plans, *args, **kwargs))
+
+    method.__signature__ = signature_of(plan)  # type: ignore[attr-defined]  # inspect reads it
+    return method
+
+
+class AsyncRollbook:
+    """An open book. Safe to share between tasks and event loops."""
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+        self._threads = ThreadPoolExecutor(plans.settings.readers, thread_name_prefix="rollbook-read")
+
+    touch = awaited(Plans.touch)
+    end = awaited(Plans.end)
+    reopen = awaited(Plans.reopen)
+    mark_unknown = awaited(Plans.mark_unknown)
+    reconcile_except = awaited(Plans.reconcile_except)
+    upsert = awaited(Plans.upsert)
+    record_usage = awaited(Plans.record_usage)
+    record_many = awaited(Plans.record_many)
+    ingest = awaited(Plans.ingest)
+    source_files = awaited(Plans.source_files)
+    delete = awaited(Plans.delete)
+    get = awaited(Plans.get)
+    children = awaited(Plans.children)
+    inclusive = awaited(Plans.inclusive)
+    list = awaited(Plans.list)
+    stats = awaited(Plans.stats)
+    cost_by_model = awaited(Plans.cost_by_model)
+    spend = awaited(Plans.spend)
+    usage = awaited(Plans.usage)
+    verify = awaited(Plans.verify)
+    doctor = awaited(Plans.doctor)
+
+    async def _drive(self, plan: Plan[R]) -> R:
+        answer: Any = None
+        while True:
+            try:
+                step = plan.send(answer)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
+            if isinstance(step, Write):
+                answer = await self._plans.writer.submit_async(step.ops)
+            else:
+                loop = asyncio.get_running_loop()
+                answer = await loop.run_in_executor(self._threads, self._plans.read, step.look)
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self._plans.url
+
+    @property
+    def user_id(self) -> str:
+        """The user that calls are for when they name none."""
+        return self._plans.user_id
+
+    async def iterate(self, **filters: Any) -> AsyncIterator[Session]:
+        """Every session that :meth:`list` would show, page after page; takes the same filters."""
+        filters = {"limit": 500, **filters}
+        while True:
+            page = await self.list(**filters)
+            for session in page.sessions:
+                yield session
+            if page.next_cursor is None:
+                return
+            filters = {**filters, "cursor": page.next_cursor, "offset": 0}
+
+    def session(
+        self, session_id: str | None = None, *, user_id: str | UUID | None = None, **facts: Any
+    ) -> AsyncSessionHandle:
+        """A session for the length of an ``async with`` block; see :meth:`rollbook.Rollbook.session`."""
+        return AsyncSessionHandle(self, session_id, user_id, facts)
+
+    async def close(self) -> None:
+        """Write what is queued and close the database. A second call does nothing."""
+        await asyncio.get_running_loop().run_in_executor(None, self._shut)
+
+    def _shut(self) -> None:
+        self._threads.shutdown()
+        self._plans.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class AsyncSessionHandle:
+    """One session of an open book, by its id; see :meth:`AsyncRollbook.session`."""
+
+    def __init__(
+        self, book: AsyncRollbook, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]
+    ) -> None:
+        self.book = book
+        self._session_id = session_id
+        self._user_id = user_id
+        self._facts = facts
+        self._ended = False
+
+    @property
+    def session_id(self) -> str:
+        """The session's id; made by the first touch if none was given."""
+        if self._session_id is None:
+            raise RollbookError("the session has no id before its with block is entered")
+        return self._session_id
+
+    async def __aenter__(self) -> Self:
+        session = await self.book.touch(self._session_id, user_id=self._user_id, **self._facts)
+        self._session_id = session.session_id
+        if session.status != "running":
+            await self.book.reopen(session.session_id, user_id=self._user_id)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ended:
+            return
+        status, reason = ending(kind, error)
+        try:
+            # Shielded: the task may be cancelled already, and its session is to end all the same.
+            await asyncio.shield(self.end(status, reason=reason))
+        except Conflict:
+            # Somebody else ended it first, and said otherwise: the first end stands.
+            return
+
+    async def touch(self, **facts: Any) -> Session:
+        """Say that the session is alive, with what is known of it; see :meth:`AsyncRollbook.touch`."""
+        return await self.book.touch(self.session_id, user_id=self._user_id, **facts)
+
+    async def record_usage(self, **call: Any) -> str:
+        """Meter one model call of the session; see :meth:`AsyncRollbook.record_usage`."""
+        return await self.book.record_usage(self.session_id, user_id=self._user_id, **call)
+
+    async def end(self, status: str, *, reason: str | None = None) -> Session:
+        """End the session now; leaving the block then does nothing more."""
+        session = await self.book.end(self.session_id, status, user_id=self._user_id, reason=reason)
+        self._ended = True
+        return session
+
+    async def get(self) -> Session:
+        """The session as the book has it."""
+        return await self.book.get(self.session_id, user_id=self._user_id)
+
+
+class _Opening:
+    """What :func:`open` answers: to be awaited, or entered with ``async with``."""
+
+    def __init__(self, opening: Callable[[], AsyncRollbook]) -> None:
+        self._opening = opening
+        self._book: AsyncRollbook | None = None
+
+    def __await__(self) -> Any:
+        return asyncio.to_thread(self._opening).__await__()
+
+    async def __aenter__(self) -> AsyncRollbook:
+        self._book = await self
+        return self._book
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._book is not None:
+            await self._book.close()
+
+
+def open(  # noqa: A001 - rollbook.aio.open is the door, as rollbook.open is
+    url: str | None = None, *, user: str | UUID | None = None, all_users: bool = False
+) -> _Opening:
+    """Open a book: ``async with rollbook.aio.open() as book``, or ``book = await rollbook.aio.open()``.
+
+    Takes and raises what :func:`rollbook.open` does.
+    """
+    chosen = settings.default_url() if url is None else url
+    return _Opening(lambda: AsyncRollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load())))

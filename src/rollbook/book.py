@@ -1,0 +1,187 @@
+"""A book, for code that blocks: :func:`open` one, and use its methods from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from uuid import UUID
+
+from rollbook import settings
+from rollbook.core import Plan
+from rollbook.errors import Conflict, RollbookError
+from rollbook.model import Session
+from rollbook.plans import Plans
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def signature_of(plan: Callable[..., Any]) -> inspect.Signature:
+    """A plan's signature as its callers see it: the answer instead of the generator."""
+    found = inspect.signature(plan)
+    answer = str(found.return_annotation).removeprefix("Plan[").removesuffix("]").replace("List[", "list[")
+    return found.replace(return_annotation=answer)
+
+
+def blocking(plan: Callable[Concatenate[Plans, P], Plan[R]]) -> Callable[Concatenate[Rollbook, P], R]:
+    """A method that runs a plan and waits for it."""
+
+    @functools.wraps(plan)
+    def method(self: Rollbook, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._plans.drive(plan(self._plans, *args, **kwargs))
+
+    method.__signature__ = signature_of(plan)  # type: ignore[attr-defined]  # inspect reads it
+    return method
+
+
+class Rollbook:
+    """An open book. Safe to share between threads; after a fork the child opens the database anew by itself."""
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+
+    touch = blocking(Plans.touch)
+    end = blocking(Plans.end)
+    reopen = blocking(Plans.reopen)
+    mark_unknown = blocking(Plans.mark_unknown)
+    reconcile_except = blocking(Plans.reconcile_except)
+    upsert = blocking(Plans.upsert)
+    record_usage = blocking(Plans.record_usage)
+    record_many = blocking(Plans.record_many)
+    ingest = blocking(Plans.ingest)
+    source_files = blocking(Plans.source_files)
+    delete = blocking(Plans.delete)
+    get = blocking(Plans.get)
+    children = blocking(Plans.children)
+    inclusive = blocking(Plans.inclusive)
+    list = blocking(Plans.list)
+    stats = blocking(Plans.stats)
+    cost_by_model = blocking(Plans.cost_by_model)
+    spend = blocking(Plans.spend)
+    usage = blocking(Plans.usage)
+    verify = blocking(Plans.verify)
+    doctor = blocking(Plans.doctor)
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self._plans.url
+
+    @property
+    def user_id(self) -> str:
+        """The user that calls are for when they name none."""
+        return self._plans.user_id
+
+    def iterate(self, **filters: Any) -> Iterator[Session]:
+        """Every session that :meth:`list` would show, page after page; takes the same filters."""
+        filters = {"limit": 500, **filters}
+        while True:
+            page = self.list(**filters)
+            yield from page.sessions
+            if page.next_cursor is None:
+                return
+            filters = {**filters, "cursor": page.next_cursor, "offset": 0}
+
+    def session(
+        self, session_id: str | None = None, *, user_id: str | UUID | None = None, **facts: Any
+    ) -> SessionHandle:
+        """A session for the length of a ``with`` block: running in it, ended by it.
+
+        Takes what :meth:`touch` takes. An ended session is reopened. Leaving the block ends it as completed; an
+        exception ends it as failed, with the reason; Ctrl-C and a cancelled task as cancelled.
+        """
+        return SessionHandle(self, session_id, user_id, facts)
+
+    def close(self) -> None:
+        """Write what is queued and close the database. A second call does nothing."""
+        self._plans.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def ending(kind: type[BaseException] | None, error: BaseException | None) -> tuple[str, str | None]:
+    """How a session ends that is left by an exception, or by none: status and reason."""
+    if kind is None or (kind is SystemExit and getattr(error, "code", None) in (None, 0)):
+        return "completed", None
+    if issubclass(kind, KeyboardInterrupt | asyncio.CancelledError | GeneratorExit):
+        return "cancelled", kind.__name__
+    said = "".join(char if char.isprintable() else " " for char in f"{kind.__name__}: {error}".replace("\x00", " "))
+    return "failed", said.encode("utf-8", "replace")[:1000].decode("utf-8", "ignore")
+
+
+class SessionHandle:
+    """One session of an open book, by its id; see :meth:`Rollbook.session`."""
+
+    def __init__(
+        self, book: Rollbook, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]
+    ) -> None:
+        self.book = book
+        self._session_id = session_id
+        self._user_id = user_id
+        self._facts = facts
+        self._ended = False
+
+    @property
+    def session_id(self) -> str:
+        """The session's id; made by the first touch if none was given."""
+        if self._session_id is None:
+            raise RollbookError("the session has no id before its with block is entered")
+        return self._session_id
+
+    def __enter__(self) -> Self:
+        session = self.book.touch(self._session_id, user_id=self._user_id, **self._facts)
+        self._session_id = session.session_id
+        if session.status != "running":
+            self.book.reopen(session.session_id, user_id=self._user_id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ended:
+            return
+        status, reason = ending(kind, error)
+        try:
+            self.end(status, reason=reason)
+        except Conflict:
+            # Somebody else ended it first, and said otherwise: the first end stands.
+            return
+
+    def touch(self, **facts: Any) -> Session:
+        """Say that the session is alive, with what is known of it; see :meth:`Rollbook.touch`."""
+        return self.book.touch(self.session_id, user_id=self._user_id, **facts)
+
+    def record_usage(self, **call: Any) -> str:
+        """Meter one model call of the session; see :meth:`Rollbook.record_usage`."""
+        return self.book.record_usage(self.session_id, user_id=self._user_id, **call)
+
+    def end(self, status: str, *, reason: str | None = None) -> Session:
+        """End the session now; leaving the block then does nothing more."""
+        session = self.book.end(self.session_id, status, user_id=self._user_id, reason=reason)
+        self._ended = True
+        return session
+
+    def get(self) -> Session:
+        """The session as the book has it."""
+        return self.book.get(self.session_id, user_id=self._user_id)
+
+
+def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
+    url: str | None = None, *, user: str | UUID | None = None, all_users: bool = False
+) -> Rollbook:
+    """Open a book, creating it if need be; close it, or use it as a context manager.
+
+    Without a URL: ``ROLLBOOK_DB``, or a file in the user's data folder. ``user`` is a UUID, a name or an e-mail;
+    without one it is the fixed local user. ``all_users=True`` lets reads that name no user see everybody's sessions.
+    Raises InvalidInput for a URL or user that cannot be read, StoreError for a database that cannot be used.
+    """
+    chosen = settings.default_url() if url is None else url
+    return Rollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load()))

@@ -1,0 +1,136 @@
+"""What an open book holds, and the plans of its methods.
+
+Each method of a book is a *plan*: a generator that checks its arguments, yields the writes and reads that it needs, and
+returns the answer. A blocking face and an asyncio face drive the same plans, so neither holds any logic.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from rollbook.errors import RollbookError, StoreError
+from rollbook.ledger.ops import Op
+from rollbook.ledger.reads import Clock, Scope
+from rollbook.model import MICROS
+from rollbook.rules import checks
+from rollbook.settings import LOCAL_USER, Settings
+from rollbook.store import Reading, Store, open_store
+from rollbook.writer import Writer
+
+R = TypeVar("R")
+
+
+class Write(msgspec.Struct, frozen=True):
+    """A plan asks for operations to be made durable; it is sent their answers."""
+
+    ops: Sequence[Op]
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A plan asks for a snapshot to be read; it is sent what the function returns."""
+
+    look: Callable[[Reading], Any]
+
+
+Step = Write | Read
+Plan = Generator[Step, Any, R]
+
+#: Books that a child process inherited: kept, because closing their connections there would disturb the parent's.
+_INHERITED: Final[list[Any]] = []
+
+
+class Core:
+    """One open database, its writer, and the user who asks."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        user: str | UUID | None,
+        all_users: bool,
+        settings: Settings,
+        clock: Callable[[], int] = checks.utc_now,
+    ) -> None:
+        self.url = url
+        self.settings = settings
+        self.everybody = all_users
+        self.user_id, self.user_name = (LOCAL_USER, None) if user is None else checks.user(user)
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._closed = False
+        self._open()
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._store = open_store(self.url, self.settings)
+        self._writer = Writer(self._store, self.settings, self.clock)
+
+    def _alive(self) -> None:
+        """After a fork, the child opens the database anew: threads and locks do not survive into it."""
+        if self._closed:
+            raise StoreError("the book is closed")
+        if self._pid != os.getpid():
+            self._lock = threading.Lock()
+            self._store.abandon()
+            _INHERITED.append((self._store, self._writer))
+            self._open()
+
+    @property
+    def store(self) -> Store:
+        self._alive()
+        return self._store
+
+    @property
+    def writer(self) -> Writer:
+        self._alive()
+        return self._writer
+
+    def close(self) -> None:
+        """Write what is queued and close the database. A second call does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._pid == os.getpid():
+                self._writer.close()
+                self._store.close()
+            self._closed = True
+
+    def now(self) -> Clock:
+        return Clock(self.clock(), self.settings.abandon_after_s * MICROS)
+
+    def owner(self, user_id: str | UUID | None) -> tuple[str, str | None]:
+        """The user that a call names, or the book's own."""
+        return (self.user_id, self.user_name) if user_id is None else checks.user(user_id)
+
+    def scope(self, tx: Reading, user_id: str | UUID | None) -> Scope:
+        """What may be read: the named user's sessions, else everybody's if the book was opened so, else one's own."""
+        name, _ = self.owner(user_id)
+        found = tx.rows("user_no", user_id=name)
+        return Scope(user_no=found[0][0] if found else -1, everybody=self.everybody and user_id is None)
+
+    def read(self, look: Callable[[Reading], R]) -> R:
+        with self.store.read() as tx:
+            return look(tx)
+
+    def drive(self, plan: Plan[R]) -> R:
+        """Run a plan, blocking."""
+        answer: Any = None
+        while True:
+            try:
+                step = plan.send(answer)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
+            answer = self.writer.submit(step.ops) if isinstance(step, Write) else self.read(step.look)
+
+
+def one(answers: Sequence[Any]) -> Any:
+    """The answer of a single operation; raises if it was refused."""
+    if isinstance(answers[0], RollbookError):
+        raise answers[0]
+    return answers[0]

@@ -1,0 +1,241 @@
+"""From what callers and doors give to checked operations: the last stop before the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+import uuid_utils
+
+from rollbook.errors import InvalidInput
+from rollbook.ledger.ops import Absolute, Call, End, Facts, SourceFile, Touch
+from rollbook.ledger.state import BILLINGS, COST_SOURCES
+from rollbook.model import Session, Tokens
+from rollbook.rules import checks
+
+_TOKEN_FIELDS: Final = Tokens.__struct_fields__
+_LOOKED_UP: Final = "computed"
+
+
+def call(
+    *,
+    user_id: str,
+    user_name: str | None,
+    session_id: str,
+    usage_id: str | None,
+    occurred_at: int,
+    flagged: bool,
+    timed: bool,
+    tokens: Tokens,
+    model: str | None,
+    provider: str | None,
+    cost_nano: int | None,
+    aliases: Iterable[str],
+    errored: bool,
+    billing: str,
+    source: str,
+    evidence: int,
+    tier: str,
+) -> Call:
+    """A call as a caller reports it; a cost that is not reported is looked up (R14)."""
+    if not isinstance(errored, bool):
+        raise InvalidInput(f"errored must be true or false, not {errored!r}")
+    model = checks.name(model, "model")
+    provider = checks.name(provider, "provider")
+    others = checks.aliases(aliases) if aliases else ()
+    cost_source, version = "reported", None
+    if cost_nano is None:
+        cost_nano, version = looked_up(model, provider, tokens, occurred_at, tier)
+        cost_source = _LOOKED_UP if cost_nano is not None else "unpriced"
+    return Call(
+        user_id=user_id,
+        user_name=user_name,
+        session_id=checks.session_id(session_id),
+        usage_id=str(uuid_utils.uuid7()) if usage_id is None else _usage_id(usage_id),
+        fresh=usage_id is None and not others,
+        occurred_at=occurred_at,
+        flagged=flagged,
+        timed=timed,
+        tokens=tokens,
+        model=model,
+        provider=provider,
+        aliases=others,
+        cost_nano=cost_nano,
+        cost_source=cost_source,
+        price_version=version,
+        billing=str(checks.choice(billing, "billing", BILLINGS)),
+        source=str(checks.name(source, "source") or "push"),
+        evidence=evidence,
+        errored=errored,
+    )
+
+
+def _usage_id(value: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"a usage id must be text, not {type(value).__name__}")
+    return checks.text(value, "a usage id", checks.MAX_ID_BYTES)
+
+
+def looked_up(
+    model: str | None, provider: str | None, tokens: Tokens, at: int, tier: str
+) -> tuple[int | None, str | None]:
+    """The cost by the price in force at that time, in nano-dollars, and the price table's version; or neither."""
+    if model is None:
+        return None, None
+    from rollbook.pricing import price  # noqa: PLC0415 - the price table is large, and reported costs need none
+
+    found = price(model, provider, tokens, at, tier=tier)
+    return (None, None) if found is None else (found.cost_nano, found.version)
+
+
+def checked(item: Touch | Call | End, now: int) -> Touch | Call | End:
+    """An operation of a door, with what it took from a file checked like everybody's."""
+    if isinstance(item, Call):
+        return _checked_call(item, now)
+    at, flagged = _moment(item.at, now)
+    name = checks.session_id(item.session_id)
+    if isinstance(item, End):
+        checks.end_status(item.status)
+        reason = checks.prose(item.reason, "reason", checks.MAX_TITLE_BYTES)
+        return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged, reason=reason)
+    if item.turns is not None:
+        checks.count(item.turns, "turns", checks.MAX_COUNT)
+    return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged, facts=_facts(item.facts))
+
+
+def _facts(facts: Facts) -> Facts:
+    metadata: Any = facts.metadata
+    return Facts(
+        dataset_id=checks.dataset(facts.dataset_id),
+        kind=checks.kind(facts.kind),
+        channel=checks.channel(facts.channel),
+        agent=checks.name(facts.agent, "agent"),
+        project=checks.name(facts.project, "project", 4096),
+        parent_id=None if facts.parent_id is None else checks.session_id(facts.parent_id),
+        parent_user_id=facts.parent_user_id,
+        title=checks.prose(facts.title, "title", checks.MAX_TITLE_BYTES),
+        goal_text=checks.prose(facts.goal_text, "goal_text", checks.MAX_GOAL_BYTES),
+        tags=checks.tags(facts.tags),
+        metadata=metadata if isinstance(metadata, str) else checks.metadata(metadata),
+        actor=checks.name(facts.actor, "actor"),
+    )
+
+
+def _moment(at: int, now: int) -> tuple[int, bool]:
+    if checks.FIRST_TIME <= at <= now + checks.CLOCK_SLACK_US:
+        return at, False
+    return checks.moment(at / 1_000_000, "a time", now)
+
+
+def _checked_call(item: Call, now: int) -> Call:
+    tokens = item.tokens
+    counts = [getattr(tokens, field) for field in _TOKEN_FIELDS]
+    if min(counts) < 0 or max(counts) > checks.MAX_TOKENS:
+        checks.tokens(tokens, None, None)
+    if item.cost_nano is not None and not 0 <= item.cost_nano <= checks.MAX_COST_USD * 10**9:
+        raise InvalidInput(f"a cost of {item.cost_nano} nano-dollars is out of range for one call")
+    if item.cost_source not in COST_SOURCES or item.billing not in BILLINGS:
+        raise InvalidInput(f"unknown cost source {item.cost_source!r} or billing {item.billing!r}")
+    at, flagged = _moment(item.occurred_at, now)
+    name, usage_id = checks.session_id(item.session_id), _usage_id(item.usage_id)
+    model, provider = checks.name(item.model, "model"), checks.name(item.provider, "provider")
+    aliases = checks.aliases(item.aliases) if item.aliases else ()
+    same = (at, name, usage_id, model, provider, aliases) == (
+        item.occurred_at, item.session_id, item.usage_id, item.model, item.provider, item.aliases,
+    )  # fmt: skip
+    if same:
+        return item
+    return msgspec.structs.replace(
+        item, occurred_at=at, flagged=flagged, session_id=name, usage_id=usage_id, model=model, provider=provider,
+        aliases=aliases,
+    )  # fmt: skip
+
+
+def source_file(source: str, row: tuple[Any, ...]) -> SourceFile:
+    """A row of the file registry."""
+    path, device, inode, size, read_to, head_hash, mtime_ns, state = row
+    return SourceFile(
+        source=source, path=path, device=device, inode=inode, size=size, offset=read_to, head_hash=head_hash,
+        mtime_ns=mtime_ns, state=state,
+    )  # fmt: skip
+
+
+class Given(msgspec.Struct, frozen=True):
+    """An upsert as it was given: whose it says that it is, and the operation without its owner."""
+
+    user_id: str | None
+    op: Absolute
+
+
+#: What other stores call the same thing.
+_OTHER_NAMES: Final = {
+    "id": "session_id",
+    "model": "last_model",
+    "prompt_tokens": "tokens_in",
+    "completion_tokens": "tokens_out",
+    "created_at": "started_at",
+    "last_active_at": "last_activity_at",
+}
+_ABSOLUTE: Final = frozenset(
+    {"session_id", "user_id", "status", "started_at", "last_activity_at", "tokens_in", "tokens_out", "cost_usd",
+     "reasoning_tokens", "cost_cents", "cost_nano_usd", "last_model", "turns", "dataset_id", "kind", "channel", "agent",
+     "project", "title", "goal_text", "parent_id", "parent_user_id", "tags", "metadata", "actor"}
+)  # fmt: skip
+#: Fields of a Session that follow from the others, so that a session that was read can be given back.
+_DERIVED: Final = frozenset(Session.__struct_fields__) - _ABSOLUTE
+
+
+def absolute(session: Session | Mapping[str, Any], now: int) -> Given:
+    """The operation of an upsert; its user is filled in by the book."""
+    values = _values(session)
+    if "session_id" not in values:
+        raise InvalidInput("an upsert needs a session_id")
+    at, _ = checks.moment(values.get("last_activity_at"), "last_activity_at", now)
+    started, _ = checks.moment(values.get("started_at"), "started_at", at)
+    status = checks.status(values.get("status"))
+    tokens_in, tokens_out, reasoning, turns = (
+        None if values.get(name) is None else checks.count(values[name], name, 2**62)
+        for name in ("tokens_in", "tokens_out", "reasoning_tokens", "turns")
+    )
+    if (reasoning or 0) > (tokens_out if tokens_out is not None else reasoning or 0):
+        raise InvalidInput("reasoning_tokens are part of the output and cannot exceed it")
+    op = Absolute(
+        user_id="",
+        session_id=checks.session_id(values["session_id"]),
+        at=at,
+        started_at=min(started, at),
+        status="running" if status == "abandoned" else status,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        reasoning=reasoning,
+        cost_nano=_cost(values),
+        model=checks.name(values.get("last_model"), "model"),
+        turns=turns,
+        facts=_facts(
+            Facts(
+                **{name: values[name] for name in Facts.__struct_fields__ if values.get(name) is not None},
+            )
+        ),
+    )
+    return Given(values.get("user_id"), op)
+
+
+def _values(session: Session | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(session, Session):
+        return {name: getattr(session, name) for name in Session.__struct_fields__ if name in _ABSOLUTE}
+    if not isinstance(session, Mapping):
+        raise InvalidInput(f"a session to upsert must be a Session or a mapping, not {type(session).__name__}")
+    values = {_OTHER_NAMES.get(str(name), str(name)): value for name, value in session.items()}
+    if unknown := values.keys() - _ABSOLUTE - _DERIVED:
+        raise InvalidInput(f"unknown field {min(unknown)!r} of a session")
+    return values
+
+
+def _cost(values: Mapping[str, Any]) -> int | None:
+    if values.get("cost_nano_usd") is not None:
+        return checks.count(values["cost_nano_usd"], "cost_nano_usd", 2**62)
+    if values.get("cost_cents") is not None:
+        nano = checks.cost(values["cost_cents"])
+        return None if nano is None else round(nano / 100)
+    return checks.cost(values.get("cost_usd"))

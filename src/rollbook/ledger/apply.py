@@ -1,0 +1,343 @@
+"""Operations applied in a batch: load what they touch, run the rules in memory, save what changed (the write path).
+
+An operation either does all that it says or raises before it has changed anything, so one that is refused fails alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from rollbook.errors import Conflict, Gone, InvalidInput, NotFound, RollbookError
+from rollbook.ledger import state as st
+from rollbook.ledger.calls import apply_call, post, reshape, settle, weigh
+from rollbook.ledger.names import Slice
+from rollbook.ledger.ops import (
+    Absolute,
+    Call,
+    Delete,
+    End,
+    Facts,
+    Mark,
+    MarkAllBut,
+    Op,
+    Reopen,
+    SourceFile,
+    Touch,
+)
+from rollbook.ledger.state import State
+from rollbook.ledger.work import Cache, Work
+from rollbook.rules import life as lives
+from rollbook.store import Store
+
+_PARENTS_MOST: Final = 64  #: how deep a tree of sessions may be
+MARKED_AT_ONCE: Final = 1_000  #: sessions that one MarkAllBut marks at the most; ask again until it marks fewer
+
+Answer = Any  #: what an operation answers, or the error with which it alone was refused
+
+
+def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int) -> list[Answer]:
+    """Apply operations in order, in one transaction; their answers, after the commit.
+
+    Raises what the store raises (StoreError): then nothing of the batch was kept.
+    """
+    try:
+        with store.write() as tx:
+            if store.changed_by_others():
+                cache.clear()
+            work = Work(tx, cache, now)
+            _preload(work, ops)
+            answers = [_apply(work, op) for op in ops]
+            settle(work)
+            work.save()
+    except BaseException:
+        cache.clear()
+        raise
+    cache.keep(work.states.values())
+    return answers
+
+
+def _apply(work: Work, op: Op) -> Answer:
+    try:
+        return _APPLY[type(op)](work, op)
+    except RollbookError as error:
+        return error
+
+
+def _preload(work: Work, ops: Sequence[Op]) -> None:
+    """Ask once for everything that the batch will look at."""
+    find = work.names.find_user
+    sessions, keys, told = [], [], []
+    for op in ops:
+        user_no = None if isinstance(op, SourceFile) else find(work.tx, op.user_id)
+        if user_no is None or isinstance(op, SourceFile):
+            continue
+        sessions.append((user_no, op.session_id))
+        if isinstance(op, Call):
+            if not op.fresh:
+                keys.append((op.usage_id, user_no))
+                keys.extend((alias, user_no) for alias in op.aliases)
+        elif isinstance(op, Touch | Absolute):
+            told.append((user_no, op.session_id))
+    work.preload(sessions)
+    work.preload_keys(keys)
+    by_id = work.cache.by_id
+    work.preload_infos((key[0], by_id[key]) for key in told if key in by_id)
+
+
+def _existing(work: Work, user_id: str, session_id: str) -> State:
+    user_no = work.names.find_user(work.tx, user_id)
+    state = None if user_no is None else work.find(user_no, session_id)
+    if state is None:
+        raise NotFound(f"there is no session {session_id!r}")
+    if state.deleted:
+        raise Gone(f"session {session_id!r} was deleted")
+    return state
+
+
+def _found_or_made(work: Work, op: Touch | End | Reopen | Absolute, *, sign: int) -> State:
+    user_no = work.names.user(work.tx, op.user_id, op.user_name)
+    state = work.find(user_no, op.session_id)
+    if state is None:
+        return work.create(user_no, op.session_id, op.at, sign)
+    if state.deleted:
+        raise Gone(f"session {op.session_id!r} was deleted")
+    return state
+
+
+# Touch and facts (R1)
+
+
+def _touch(work: Work, op: Touch) -> None:
+    _check_parent(work, op.user_id, op.session_id, op.facts)
+    state = _found_or_made(work, op, sign=op.at)
+    state.sign(op.at)
+    if op.flagged:
+        state.flags |= st.FLAG_CLOCK
+    if op.turns is not None:
+        state.turns = max(state.turns, op.turns)
+    _learn(work, state, op.facts, op.at)
+
+
+def _learn(work: Work, state: State, facts: Facts, at: int) -> None:
+    info = work.info(state)
+    if not info.learn(facts, at, state.user_no):
+        return
+    work.dirty_infos.add((state.user_no, state.session_no))
+    known = work.names.facts_of(work.tx, state.slice_no)
+    told = Slice(
+        state.user_no,
+        info.get("dataset_id") or "",
+        info.get("agent") or "",
+        info.get("kind") or known.kind,
+        info.get("project") or "",
+        0,
+    )
+    if told != known:
+        _move_slice(work, state, told)
+
+
+def _move_slice(work: Work, state: State, told: Slice) -> None:
+    """Let the session's spend follow it to where its facts say."""
+    rows = work.rows_of(state) if state.ledger_rows else []
+    for row in rows:
+        work.add_spend(state, row, st.vector(row), -1)
+    state.slice_no = work.names.slice(work.tx, told)
+    for row in rows:
+        work.add_spend(state, row, st.vector(row), 1)
+
+
+def _check_parent(work: Work, user_id: str, session_id: str, facts: Facts) -> None:
+    """R6: a parent is the same user's, and nobody is their own ancestor."""
+    parent = facts.parent_id
+    if parent is None:
+        return
+    if facts.parent_user_id not in (None, user_id):
+        raise InvalidInput("a parent must be a session of the same user")
+    user_no = work.names.find_user(work.tx, user_id)
+    for _ in range(_PARENTS_MOST):
+        if parent == session_id:
+            raise InvalidInput(f"session {session_id!r} cannot be its own ancestor")
+        if parent is None or user_no is None:
+            return
+        parent = _parent_of(work, user_no, parent)
+    raise InvalidInput(f"sessions may be at most {_PARENTS_MOST} levels deep")
+
+
+def _parent_of(work: Work, user_no: int, session_id: str) -> str | None:
+    number = work.cache.by_id.get((user_no, session_id))
+    info = None if number is None else work.infos.get((user_no, number))
+    if info is not None:
+        return (info.get("parent") or (None, None))[1]
+    found = work.tx.rows("parent_of", user_no=user_no, session_id=session_id)
+    return found[0][0] if found else None
+
+
+# Ends (R2)
+
+
+def _end(work: Work, op: End) -> None:
+    state = _found_or_made(work, op, sign=0) if op.create else _existing(work, op.user_id, op.session_id)
+    what = lives.SOFT if op.soft else lives.END
+    event = lives.Event(op.at, what, lives.STATUS_CODES[op.status], op.reason or "", op.decided_by)
+    _live(work, state, event, flagged=op.flagged)
+    if op.soft:
+        return
+    deciding = _closing(state, op.at)
+    if deciding is not None and deciding.status != event.status:
+        said = lives.STATUS_NAMES[deciding.status]
+        raise Conflict(f"session {op.session_id!r} had {said} before; it stays {said}")
+
+
+def _closing(state: State, at: int) -> lives.Event | None:
+    """The end that closed the attempt which was open at a time, or that had closed it before."""
+    closing = None
+    for event in state.life:
+        if event.at > at:
+            break
+        if event.what == lives.REOPEN:
+            closing = None
+        elif event.what == lives.END and closing is None:
+            closing = event
+    return closing
+
+
+def _live(work: Work, state: State, event: lives.Event, *, flagged: bool = False) -> None:
+    """Take an event into the session's life.
+
+    An end that is refused because an earlier one stands is taken in as well: it changes nothing by itself, but a
+    reopening that arrives later may turn out to lie between the two.
+    """
+    if flagged:
+        state.flags |= st.FLAG_CLOCK
+    state.life = lives.add(state.life, event)
+    if event.what != lives.MARK:
+        state.started_at = min(state.started_at, event.at)
+    reshape(work, state)
+
+
+def _reopen(work: Work, op: Reopen) -> None:
+    state = _found_or_made(work, op, sign=0) if op.create else _existing(work, op.user_id, op.session_id)
+    _live(work, state, lives.Event(op.at, lives.REOPEN), flagged=op.flagged)
+
+
+def _mark(work: Work, op: Mark) -> bool:
+    state = _existing(work, op.user_id, op.session_id)
+    return _presume_crashed(work, state, op.at, op.reason, op.decided_by)
+
+
+def _presume_crashed(work: Work, state: State, at: int, reason: str | None, by: str) -> bool:
+    if state.status != lives.RUNNING:
+        return False
+    at = max(at, state.last_activity_at)
+    _live(work, state, lives.Event(at, lives.MARK, lives.UNKNOWN, reason or "", by))
+    return True
+
+
+def _mark_all_but(work: Work, op: MarkAllBut) -> int:
+    user_no = work.names.find_user(work.tx, op.user_id)
+    if user_no is None:
+        return 0
+    marked = 0
+    # Sessions that this very batch made or ended are in memory, not in the table yet.
+    here = {place[1] for place in work.states if place[0] == user_no}
+    stored = work.tx.rows(
+        "running_of", user_no=user_no, session_id=op.session_id, most=MARKED_AT_ONCE + len(here)
+    )
+    for number in sorted(here | {row[0] for row in stored}):
+        if marked == MARKED_AT_ONCE:
+            break
+        if number in here and work.states[user_no, number].session_id == op.session_id:
+            continue
+        state = work.state(user_no, number)
+        marked += _presume_crashed(work, state, op.at, None, "reconcile")
+    return marked
+
+
+# Absolute counters (R16) and deletion (R12)
+
+
+def _absolute(work: Work, op: Absolute) -> None:
+    _check_parent(work, op.user_id, op.session_id, op.facts)
+    state = _found_or_made(work, op, sign=op.at)
+    target = lives.STATUS_CODES.get(op.status or "", state.status)
+    if state.status not in (lives.RUNNING, target):
+        again = max(op.at, (state.ended_at or state.last_activity_at) + 1)
+        _live(work, state, lives.Event(again, lives.REOPEN))
+    state.sign(op.at)
+    state.sign(op.started_at)
+    if op.turns is not None:
+        state.turns = op.turns
+    _learn(work, state, op.facts, op.at)
+    _adjust(work, state, op)
+    at = max(op.at, state.last_activity_at)
+    if target == lives.UNKNOWN:
+        _presume_crashed(work, state, at, None, "client")
+    elif target != lives.RUNNING and state.status == lives.RUNNING:
+        _live(work, state, lives.Event(at, lives.END, target, "", "client"))
+
+
+def _adjust(work: Work, state: State, op: Absolute) -> None:
+    """One adjustment row for the difference between what is said and what the rows come to."""
+    sums = state.sums
+
+    def difference(value: int | None, place: int) -> int:
+        return 0 if value is None else value - sums[place]
+
+    reasoning = difference(op.reasoning, st.REASONING)
+    output = difference(op.tokens_out, st.TOKENS_OUT) - reasoning
+    added = difference(op.tokens_in, st.TOKENS_IN)
+    cost = difference(op.cost_nano, st.COST)
+    model_no = work.names.model(work.tx, op.model)
+    renamed = bool(model_no) and model_no != state.last_model_no
+    if not (reasoning or output or added or cost or renamed):
+        return
+    tokens = (added, 0, 0, 0, output, reasoning, 0, 0)
+    at = state.last_activity_at
+    head = (state.user_no, state.session_no, -1, st.ENTRY_ADJUSTMENT, model_no, 0, at, work.now, 0)
+    source = work.names.label(work.tx, "upsert")
+    reported = st.COST_SOURCES.index("reported")
+    row = [*head, *tokens, cost, 0, reported, 0, 0, source, 0, 0, 0, 0, f"adjustment:{state.ledger_rows}"]
+    post(work, state, row)
+    if renamed:
+        state.last_model_no, state.last_model_at = model_no, at
+
+
+def _delete(work: Work, op: Delete) -> bool:
+    try:
+        state = _existing(work, op.user_id, op.session_id)
+    except (NotFound, Gone):
+        return False
+    rows = work.rows_of(state)
+    for row in rows:
+        weigh(work, state, row, -1)
+    state.status = lives.DELETED
+    state.life, state.closed, state.ended_at = (), (), None
+    state.turns = state.step_errors = state.agent_time = 0
+    state.last_model_no = state.last_model_at = 0
+    known = work.names.facts_of(work.tx, state.slice_no)
+    state.slice_no = work.names.slice(work.tx, Slice(state.user_no, known.dataset_id, "", "", "", 1))
+    for row in rows:
+        weigh(work, state, row, 1)
+    place = (state.user_no, state.session_no)
+    work.infos.pop(place, None)
+    work.dirty_infos.add(place)
+    work.unsettled.discard(place)
+    return True
+
+
+def _file(work: Work, op: SourceFile) -> None:
+    work.files.append((work.names.user(work.tx, op.user_id, None), op))
+
+
+_APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
+    Touch: _touch,
+    Call: apply_call,
+    End: _end,
+    Reopen: _reopen,
+    Mark: _mark,
+    MarkAllBut: _mark_all_but,
+    Absolute: _absolute,
+    Delete: _delete,
+    SourceFile: _file,
+}

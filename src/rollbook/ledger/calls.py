@@ -1,0 +1,266 @@
+"""Metered calls: counted once, whatever the door and however often (R3, R14, R15)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rollbook.errors import InvalidInput
+from rollbook.ledger import state as st
+from rollbook.ledger.ops import Call
+from rollbook.ledger.state import LedgerRow, State
+from rollbook.ledger.work import Key, Work
+from rollbook.model import Outcome
+from rollbook.rules import life as lives
+from rollbook.rules.evidence import Claim, better, same_content
+
+_MOST: Final = 2**63 - 1
+_SOURCES: Final = {name: number for number, name in enumerate(st.COST_SOURCES)}
+_BILLINGS: Final = {name: number for number, name in enumerate(st.BILLINGS)}
+
+
+def apply_call(work: Work, op: Call) -> Outcome:
+    """Count a call, or find that it was counted before."""
+    user_no = work.names.user(work.tx, op.user_id, op.user_name)
+    # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out
+    # to be a duplicate leaves the same traces as one that came first. A retry without a time says nothing new.
+    state = _session(work, op, user_no) if op.timed else None
+    if not op.fresh:
+        names = (work.resolve(name, user_no) for name in (op.usage_id, *op.aliases))
+        known = [name for name in dict.fromkeys(names) if name is not None]
+        if known:
+            return _again(work, op, user_no, known)
+    state = state or _session(work, op, user_no)
+    row = _ledger_row(work, op, state, st.ENTRY_CALL)
+    _fits(state, row)
+    post(work, state, row)
+    first_key = Key(None, state.session_no, row[st.L_ROW])
+    if op.fresh:
+        work.new_keys[op.usage_id, user_no] = first_key
+    else:
+        work.set_key(op.usage_id, user_no, first_key)
+        _alias(work, op, user_no, op.usage_id)
+    return Outcome.LATE if row[st.L_LATE] or state.deleted else Outcome.COUNTED
+
+
+def _session(work: Work, op: Call, user_no: int) -> State:
+    """The call's session, made if need be, with the call as a sign of life."""
+    state = work.find(user_no, op.session_id)
+    if state is None:
+        state = work.create(user_no, op.session_id, op.occurred_at, op.occurred_at)
+    else:
+        state.sign(op.occurred_at)
+    if op.flagged:
+        state.flags |= st.FLAG_CLOCK
+    return state
+
+
+def _ledger_row(work: Work, op: Call, state: State, entry: int) -> LedgerRow:
+    tokens = op.tokens
+    priced = op.cost_nano is not None
+    return [
+        state.user_no,
+        state.session_no,
+        -1,
+        entry,
+        work.names.model(work.tx, op.model),
+        work.names.label(work.tx, op.provider),
+        op.occurred_at,
+        work.now,
+        1,
+        tokens.input,
+        tokens.cache_read,
+        tokens.cache_write,
+        tokens.cache_write_1h,
+        tokens.output,
+        tokens.reasoning,
+        tokens.audio_in,
+        tokens.audio_out,
+        op.cost_nano,
+        0 if priced else 1,
+        _SOURCES[op.cost_source] if priced else 0,
+        work.names.label(work.tx, op.price_version),
+        _BILLINGS[op.billing],
+        work.names.label(work.tx, op.source),
+        op.evidence,
+        op.weight,
+        int(op.errored),
+        0,
+        op.usage_id,
+    ]
+
+
+def _fits(state: State, row: LedgerRow) -> None:
+    for place, value in enumerate(st.vector(row)):
+        if value and state.sums[place] + value > _MOST:
+            raise InvalidInput(f"the sums of session {state.session_id!r} would pass 64 bits; nothing was stored")
+
+
+def post(work: Work, state: State, row: LedgerRow) -> None:
+    """Append a row to the ledger and to every sum that it belongs to."""
+    row[st.L_LATE] = 0 if not state.closed or lives.within(state.closed, row[st.L_OCCURRED]) else 1
+    work.add_row(state, row)
+    weigh(work, state, row, 1)
+
+
+def weigh(work: Work, state: State, row: LedgerRow, factor: int) -> None:
+    """Add a ledger row to the sums as they stand for its session now (factor 1), or take it away (-1)."""
+    amounts = st.vector(row)
+    work.add_spend(state, row, amounts, factor)
+    if row[st.L_LATE]:
+        state.late_rows += factor
+        state.late_calls += factor * amounts[st.CALLS]
+        return
+    if state.deleted:
+        return
+    st.add(state.sums, amounts, factor)
+    model_no = row[st.L_MODEL]
+    sums = state.models.get(model_no)
+    if sums is None:
+        sums = state.models[model_no] = [0] * len(amounts)
+    st.add(sums, amounts, factor)
+    if not any(sums):
+        del state.models[model_no]
+    if factor > 0 and model_no and (row[st.L_CALLS] > 0 or row[st.L_ENTRY] == st.ENTRY_ADJUSTMENT):
+        _newest_model(work, state, row[st.L_OCCURRED], model_no)
+
+
+def _newest_model(work: Work, state: State, at: int, model_no: int) -> None:
+    if at > state.last_model_at or not state.last_model_no:
+        newer = True
+    elif at < state.last_model_at or model_no == state.last_model_no:
+        newer = False
+    else:  # two models at one instant: the order of their names decides, so that the order of arrival does not
+        newer = work.names.model_name(work.tx, model_no) > work.names.model_name(work.tx, state.last_model_no)
+    if newer:
+        state.last_model_no, state.last_model_at = model_no, at
+
+
+def settle(work: Work) -> None:
+    """Find anew, once a batch, the last model of each session that rows were taken out of."""
+    for place in sorted(work.unsettled):
+        state = work.state(*place)
+        if not state.deleted:
+            remodel(work, state)
+
+
+def remodel(work: Work, state: State) -> None:
+    """Find a session's last model from its rows."""
+    state.last_model_no = state.last_model_at = 0
+    net: dict[tuple[int, int], int] = {}
+    for row in work.rows_of(state):
+        if row[st.L_MODEL] and not row[st.L_LATE]:
+            count = 1 if row[st.L_ENTRY] == st.ENTRY_ADJUSTMENT else row[st.L_CALLS]
+            key = (row[st.L_OCCURRED], row[st.L_MODEL])
+            net[key] = net.get(key, 0) + count
+    for (at, model_no), count in net.items():
+        if count > 0:
+            _newest_model(work, state, at, model_no)
+
+
+def reshape(work: Work, state: State) -> None:
+    """After a session's life changed: let count what now lies within an attempt, and nothing else (R3)."""
+    state.refold()
+    if not state.ledger_rows or (not state.late_rows and not any(state.last_sign > end for end, _ in state.closed)):
+        return
+    moved = False
+    for row in work.rows_of(state):
+        late = 0 if lives.within(state.closed, row[st.L_OCCURRED]) else 1
+        if late != row[st.L_LATE]:
+            weigh(work, state, row, -1)
+            row[st.L_LATE] = late
+            weigh(work, state, row, 1)
+            work.changed_late[row[0], row[1], row[2]] = row
+            moved = True
+    if moved:
+        work.unsettled.add((state.user_no, state.session_no))
+
+
+# The same call again
+
+
+def _again(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
+    """The call is in the book already, under one name or, until now unrecognised, under several."""
+    claims = {name: _claim_of_row(work, work.row_of(name, user_no)) for name in known}
+    survivor = max(known, key=lambda name: (claims[name], name))
+    joined = len(known) > 1
+    for name in known:
+        if name != survivor:
+            _reverse(work, work.row_of(name, user_no))
+            work.set_key(name, user_no, Key(survivor, 0, 0))
+    new, old = _claim_of_op(op), claims[survivor]
+    _alias(work, op, user_no, survivor)
+    row = work.row_of(survivor, user_no)
+    if same_content(new, old) or not better(new, old):
+        if new.evidence > old.evidence and same_content(new, old):
+            row[st.L_EVIDENCE], row[st.L_SOURCE] = op.evidence, work.names.label(work.tx, op.source)
+            row[st.L_WEIGHT] = op.weight
+            work.changed_evidence[row[0], row[1], row[2]] = row
+        return Outcome.AMENDED if joined else Outcome.DUPLICATE
+    state = _session(work, op, user_no)
+    correction = _ledger_row(work, op, state, st.ENTRY_CORRECTION)
+    correction[st.L_USAGE_ID] = survivor
+    _fits(state, correction)
+    _reverse(work, row)
+    post(work, state, correction)
+    work.set_key(survivor, user_no, Key(None, state.session_no, correction[st.L_ROW]))
+    return Outcome.AMENDED
+
+
+def _reverse(work: Work, row: LedgerRow) -> None:
+    """Take a row out of the sums by one that says the opposite."""
+    state = work.state(row[st.L_USER], row[st.L_SESSION])
+    reversal = row.copy()
+    reversal[st.L_ENTRY], reversal[st.L_RECORDED] = st.ENTRY_REVERSAL, work.now
+    for place in (st.L_CALLS, *range(st.L_INPUT, st.L_AUDIO_OUT + 1), st.L_UNPRICED):
+        reversal[place] = -reversal[place]
+    if reversal[st.L_COST] is not None:
+        reversal[st.L_COST] = -reversal[st.L_COST]
+    post(work, state, reversal)
+    work.unsettled.add((state.user_no, state.session_no))
+
+
+def _alias(work: Work, op: Call, user_no: int, first: str) -> None:
+    for name in (op.usage_id, *op.aliases):
+        if name != first and work.keys.get((name, user_no)) is None:
+            work.set_key(name, user_no, Key(first, 0, 0))
+
+
+def _claim_of_op(op: Call) -> Claim:
+    reported = op.cost_source == "reported" and op.cost_nano is not None
+    tokens = op.tokens
+    return Claim(
+        op.evidence,
+        tokens.total,
+        reported,
+        op.weight,
+        -op.occurred_at,
+        op.session_id,
+        op.model or "",
+        (
+            tokens.input,
+            tokens.cache_read,
+            tokens.cache_write,
+            tokens.cache_write_1h,
+            tokens.output,
+            tokens.reasoning,
+            tokens.audio_in,
+            tokens.audio_out,
+            (op.cost_nano or 0) if reported else 0,
+            int(op.errored),
+        ),
+    )
+
+
+def _claim_of_row(work: Work, row: LedgerRow) -> Claim:
+    # A computed cost is left out: it depends on the price table of the day, and a newer table is no better evidence.
+    reported = row[st.L_COST_SOURCE] == _SOURCES["reported"]
+    return Claim(
+        row[st.L_EVIDENCE],
+        st.tokens_in(row) + st.tokens_out(row),
+        reported,
+        row[st.L_WEIGHT],
+        -row[st.L_OCCURRED],
+        work.state(row[st.L_USER], row[st.L_SESSION]).session_id,
+        work.names.model_name(work.tx, row[st.L_MODEL]),
+        (*row[st.L_INPUT : st.L_COST], row[st.L_COST] if reported else 0, row[st.L_ERRORED]),
+    )

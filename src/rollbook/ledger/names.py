@@ -1,0 +1,95 @@
+"""Numbers for names: users, models, labels and slices, kept in memory because they are few and never change."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from rollbook.store import Writing
+
+EVERYBODY: Final = 0  #: the user under whose number the sums over all users are kept
+EVERY_SLICE: Final = 0
+ALL_TIME: Final = -1  #: the hour under which Activity keeps everything, whenever it was
+DELETED_SLICE: Final = -1  #: in the sums over all users: sessions that were deleted
+
+
+class Slice(NamedTuple):
+    """The facts of a session by which spend is kept apart."""
+
+    user_no: int
+    dataset_id: str
+    agent: str
+    kind: str
+    project: str
+    deleted: int
+
+
+class Names:
+    """Names and their numbers, read and made under the write lock."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: a transaction that made names was rolled back, or another process wrote."""
+        self.users: dict[str, int] = {}
+        self.models: dict[str, int] = {"": 0}
+        self.model_names: dict[int, str] = {0: ""}
+        self.labels: dict[str, int] = {"": 0}
+        self.slices: dict[Slice, int] = {}
+        self.slice_facts: dict[int, Slice] = {}
+
+    def find_user(self, tx: Writing, user_id: str) -> int | None:
+        """The number of a user, if the book knows the user."""
+        number = self.users.get(user_id)
+        if number is None:
+            found = tx.rows("user_no", user_id=user_id)
+            if not found:
+                return None
+            number = self.users[user_id] = found[0][0]
+        return number
+
+    def user(self, tx: Writing, user_id: str, name: str | None) -> int:
+        number = self.find_user(tx, user_id)
+        if number is None:
+            tx.run("add_user", [(user_id, name)])
+            number = self.find_user(tx, user_id)
+            assert number is not None  # noqa: S101 - it was inserted in this transaction
+        return number
+
+    def model(self, tx: Writing, name: str | None) -> int:
+        name = name or ""
+        number = self.models.get(name)
+        if number is None:
+            tx.run("add_model", [(name,)])
+            number = self.models[name] = tx.rows("model_no", name=name)[0][0]
+            self.model_names[number] = name
+        return number
+
+    def model_name(self, tx: Writing, number: int) -> str:
+        name = self.model_names.get(number)
+        if name is None:
+            name = self.model_names[number] = tx.rows("model_name", model_no=number)[0][0]
+        return name
+
+    def label(self, tx: Writing, name: str | None) -> int:
+        name = name or ""
+        number = self.labels.get(name)
+        if number is None:
+            tx.run("add_label", [(name,)])
+            number = self.labels[name] = tx.rows("label_no", name=name)[0][0]
+        return number
+
+    def slice(self, tx: Writing, facts: Slice) -> int:
+        number = self.slices.get(facts)
+        if number is None:
+            tx.run("add_slice", [facts])
+            number = self.slices[facts] = tx.rows("slice_no", **facts._asdict())[0][0]
+            self.slice_facts[number] = facts
+        return number
+
+    def facts_of(self, tx: Writing, number: int) -> Slice:
+        facts = self.slice_facts.get(number)
+        if facts is None:
+            facts = self.slice_facts[number] = Slice(*tx.rows("slice_facts", slice_no=number)[0])
+            self.slices[facts] = number
+        return facts

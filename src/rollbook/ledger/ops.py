@@ -1,0 +1,154 @@
+"""What callers and doors ask of a book, already checked: one frozen struct per operation.
+
+Times are integer microseconds UTC, money is integer nano-dollars, users are dashed UUIDs.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from rollbook.model import Evidence, Tokens
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What is said of a session. Of dataset … parent the first value by time stays, of the others the latest (R1)."""
+
+    dataset_id: str | None = None
+    kind: str | None = None
+    channel: str | None = None
+    agent: str | None = None
+    project: str | None = None
+    parent_id: str | None = None
+    parent_user_id: str | None = None
+    title: str | None = None
+    goal_text: str | None = None
+    tags: tuple[str, ...] | None = None
+    metadata: str | None = None  #: JSON text
+    actor: str | None = None
+
+
+NO_FACTS = Facts()
+
+
+class Touch(Struct, frozen=True, kw_only=True):
+    """A sign of life, with what is known of the session."""
+
+    user_id: str
+    session_id: str
+    at: int
+    facts: Facts = NO_FACTS
+    turns: int | None = None  #: how many turns are known so far; the largest number stands
+    flagged: bool = False  #: the time given was ahead of the clock
+    user_name: str | None = None
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """A metered model call."""
+
+    user_id: str
+    session_id: str
+    usage_id: str
+    occurred_at: int
+    tokens: Tokens
+    model: str | None = None
+    provider: str | None = None
+    aliases: tuple[str, ...] = ()
+    cost_nano: int | None = None
+    cost_source: str = "unpriced"
+    price_version: str | None = None
+    billing: str = "unknown"
+    source: str = "push"
+    evidence: int = Evidence.PUSH
+    errored: bool = False
+    weight: int = 0  #: between equal reports, the larger weight owns the call
+    fresh: bool = False  #: the usage id was made for this very call (without aliases), so nobody gave it before
+    timed: bool = True  #: the caller stated the time; False where it is merely when the report was made
+    flagged: bool = False
+    user_name: str | None = None
+
+
+class End(Struct, frozen=True, kw_only=True):
+    """An end that somebody stated, or (soft) inferred."""
+
+    user_id: str
+    session_id: str
+    status: str
+    at: int
+    reason: str | None = None
+    decided_by: str = "client"
+    soft: bool = False
+    create: bool = True  #: whether a session that is not known yet is created by it (an end that came first)
+    flagged: bool = False
+    user_name: str | None = None
+
+
+class Reopen(Struct, frozen=True, kw_only=True):
+    """Running again, as a new attempt."""
+
+    user_id: str
+    session_id: str
+    at: int
+    create: bool = True
+    flagged: bool = False
+    user_name: str | None = None
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """Presumed crashed; says nothing of a session that is not running."""
+
+    user_id: str
+    session_id: str
+    at: int
+    reason: str | None = None
+    decided_by: str = "reconcile"
+
+
+class MarkAllBut(Struct, frozen=True, kw_only=True):
+    """Presume crashed every running session of the user but one."""
+
+    user_id: str
+    session_id: str
+    at: int
+
+
+class Absolute(Struct, frozen=True, kw_only=True):
+    """What a caller with counters of its own says that a session comes to; None leaves a counter alone."""
+
+    user_id: str
+    session_id: str
+    at: int
+    started_at: int
+    status: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    reasoning: int | None = None
+    cost_nano: int | None = None
+    model: str | None = None
+    turns: int | None = None
+    facts: Facts = NO_FACTS
+    user_name: str | None = None
+
+
+class Delete(Struct, frozen=True, kw_only=True):
+    """Hide a session and forget its contents; its ledger rows stay as spend (R12)."""
+
+    user_id: str
+    session_id: str
+
+
+class SourceFile(Struct, frozen=True, kw_only=True):
+    """How far a door has read one file; saved in the transaction that stores what was read."""
+
+    user_id: str = ""  #: whose import it is; the book fills it in
+    source: str
+    path: str
+    device: int
+    inode: int
+    size: int
+    offset: int
+    head_hash: str
+    mtime_ns: int
+    state: bytes = b""  #: what the parser carries from one reading to the next
+
+
+Op = Touch | Call | End | Reopen | Mark | MarkAllBut | Absolute | Delete | SourceFile

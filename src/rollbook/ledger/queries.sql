@@ -1,0 +1,488 @@
+-- user_no --
+-- The number of a user.
+select user_no from account where user_id = :user_id
+
+-- add_user --
+insert into account (user_id, name) values (?, ?) on conflict (user_id) do nothing
+
+-- users --
+select user_no, user_id, name from account
+
+-- model_no --
+select model_no from model where name = :name
+
+-- model_name --
+select name from model where model_no = :model_no
+
+-- add_model --
+insert into model (name) values (?) on conflict (name) do nothing
+
+-- label_no --
+select label_no from label where name = :name
+
+-- add_label --
+insert into label (name) values (?) on conflict (name) do nothing
+
+-- slice_no --
+select slice_no from slice
+where user_no = :user_no and dataset_id = :dataset_id and agent = :agent and kind = :kind and project = :project
+  and deleted = :deleted
+
+-- slice_facts --
+select user_no, dataset_id, agent, kind, project, deleted from slice where slice_no = :slice_no
+
+-- add_slice --
+insert into slice (user_no, dataset_id, agent, kind, project, deleted) values (?, ?, ?, ?, ?, ?)
+on conflict (user_no, dataset_id, agent, kind, project, deleted) do nothing
+
+-- sessions_by_id --
+-- Writer: the stored rows of sessions, by user and id.
+select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
+    attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life
+from session where (user_no, session_id) in (values {values})
+
+-- sessions_by_no --
+-- Writer: the same, by user and number.
+select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
+    attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life
+from session where (user_no, session_no) in (values {values})
+
+-- models_of --
+-- Writer: the sums per model of sessions.
+select user_no, session_no, model_no, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost, unpriced,
+    call_errors
+from model_usage where (user_no, session_no) in (values {values})
+
+-- infos_of --
+-- Writer: what has been said of sessions.
+select user_no, session_no, facts from session_info where (user_no, session_no) in (values {values})
+
+-- last_session_no --
+-- Writer: the newest session's number of a user.
+select coalesce(max(session_no), 0) from session where user_no = :user_no
+
+-- keys_of --
+-- Writer: what is known under the names of calls.
+select usage_key, user_no, alias_of, session_no, row_no from usage_key where (usage_key, user_no) in (values {values})
+
+-- ledger_rows --
+-- Writer: single rows of the ledger.
+select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
+    cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
+    source_no, evidence, weight, errored, late, usage_id
+from ledger where (user_no, session_no, row_no) in (values {values})
+
+-- ledger_of --
+-- Writer: every ledger row of a session.
+select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
+    cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
+    source_no, evidence, weight, errored, late, usage_id
+from ledger where user_no = :user_no and session_no = :session_no order by row_no
+
+-- running_of --
+-- Writer: running sessions of a user, but one.
+select session_no from session
+where user_no = :user_no and status = 0 and session_id <> :session_id
+limit :most
+
+-- parent_of --
+-- Writer: the parent of a session.
+select session_info.parent_id from session_info
+join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
+where session.user_no = :user_no and session.session_id = :session_id
+
+-- save_sessions --
+insert into session (user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign,
+    attempt, attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life)
+values {values}
+on conflict (user_no, session_no) do update set status = excluded.status, slice_no = excluded.slice_no,
+    started_at = excluded.started_at, last_activity_at = excluded.last_activity_at, ended_at = excluded.ended_at,
+    last_sign = excluded.last_sign, attempt = excluded.attempt, attempt_started_at = excluded.attempt_started_at,
+    agent_time = excluded.agent_time, turns = excluded.turns, calls = excluded.calls, tokens_in = excluded.tokens_in,
+    tokens_out = excluded.tokens_out, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
+    reasoning = excluded.reasoning, cost = excluded.cost, unpriced = excluded.unpriced,
+    call_errors = excluded.call_errors, step_errors = excluded.step_errors, late_calls = excluded.late_calls,
+    late_rows = excluded.late_rows, ledger_rows = excluded.ledger_rows, last_model_no = excluded.last_model_no,
+    last_model_at = excluded.last_model_at, flags = excluded.flags, life = excluded.life
+
+-- save_infos --
+insert into session_info (user_no, session_no, channel, title, goal_text, metadata, tags, actor, parent_user_no, parent_id,
+    facts)
+values {values}
+on conflict (user_no, session_no) do update set channel = excluded.channel, title = excluded.title,
+    goal_text = excluded.goal_text, metadata = excluded.metadata, tags = excluded.tags, actor = excluded.actor,
+    parent_user_no = excluded.parent_user_no, parent_id = excluded.parent_id, facts = excluded.facts
+
+-- drop_infos --
+delete from session_info where user_no = ? and session_no = ?
+
+-- save_models --
+insert into model_usage (user_no, session_no, model_no, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning,
+    cost, unpriced, call_errors)
+values {values}
+on conflict (user_no, session_no, model_no) do update set calls = excluded.calls, tokens_in = excluded.tokens_in,
+    tokens_out = excluded.tokens_out, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
+    reasoning = excluded.reasoning, cost = excluded.cost, unpriced = excluded.unpriced,
+    call_errors = excluded.call_errors
+
+-- drop_models --
+delete from model_usage where user_no = ? and session_no = ? and model_no = ?
+
+-- add_ledger --
+insert into ledger (user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input,
+    cache_read, cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no,
+    billing, source_no, evidence, weight, errored, late, usage_id)
+values {values}
+
+-- set_late --
+update ledger set late = ? where user_no = ? and session_no = ? and row_no = ?
+
+-- set_evidence --
+update ledger set evidence = ?, source_no = ?, weight = ? where user_no = ? and session_no = ? and row_no = ?
+
+-- save_keys --
+insert into usage_key (usage_key, user_no, alias_of, session_no, row_no) values {values}
+on conflict (usage_key, user_no) do update set alias_of = excluded.alias_of, session_no = excluded.session_no,
+    row_no = excluded.row_no
+
+-- add_spend --
+insert into spend (user_no, quarter, slice_no, model_no, calls, tokens_in, tokens_out, cost, unpriced, late_calls,
+    late_cost)
+values {values}
+on conflict (user_no, quarter, slice_no, model_no) do update set calls = spend.calls + excluded.calls,
+    tokens_in = spend.tokens_in + excluded.tokens_in, tokens_out = spend.tokens_out + excluded.tokens_out,
+    cost = spend.cost + excluded.cost, unpriced = spend.unpriced + excluded.unpriced,
+    late_calls = spend.late_calls + excluded.late_calls, late_cost = spend.late_cost + excluded.late_cost
+
+-- drop_empty_spend --
+delete from spend where user_no = ? and quarter = ? and slice_no = ? and model_no = ?
+  and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and late_calls = 0 and late_cost = 0
+
+-- add_activity --
+insert into activity (user_no, hour, status, slice_no, sessions, calls, tokens_in, tokens_out, cost, unpriced, errors,
+    agent_time)
+values {values}
+on conflict (user_no, hour, status, slice_no) do update set sessions = activity.sessions + excluded.sessions,
+    calls = activity.calls + excluded.calls, tokens_in = activity.tokens_in + excluded.tokens_in,
+    tokens_out = activity.tokens_out + excluded.tokens_out, cost = activity.cost + excluded.cost,
+    unpriced = activity.unpriced + excluded.unpriced, errors = activity.errors + excluded.errors,
+    agent_time = activity.agent_time + excluded.agent_time
+
+-- drop_empty_activity --
+delete from activity where user_no = ? and hour = ? and status = ? and slice_no = ? and sessions = 0
+
+-- add_activity_model --
+insert into activity_model (user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, unpriced)
+values {values}
+on conflict (user_no, hour, model_no) do update set sessions = activity_model.sessions + excluded.sessions,
+    calls = activity_model.calls + excluded.calls, tokens_in = activity_model.tokens_in + excluded.tokens_in,
+    tokens_out = activity_model.tokens_out + excluded.tokens_out, cost = activity_model.cost + excluded.cost,
+    unpriced = activity_model.unpriced + excluded.unpriced
+
+-- drop_empty_activity_model --
+delete from activity_model where user_no = ? and hour = ? and model_no = ? and sessions = 0
+
+-- save_files --
+insert into source_file (user_no, source, path, device, inode, size, read_to, head_hash, mtime_ns, state) values {values}
+on conflict (user_no, source, path) do update set device = excluded.device, inode = excluded.inode, size = excluded.size,
+    read_to = excluded.read_to, head_hash = excluded.head_hash, mtime_ns = excluded.mtime_ns, state = excluded.state
+
+-- files_of --
+select path, device, inode, size, read_to, head_hash, mtime_ns, state from source_file
+where user_no = :user_no and source = :source
+
+-- scope_user --
+session.user_no = :user_no
+
+-- scope_all --
+session.user_no > 0
+
+-- status_one --
+session.status = :low
+
+-- status_some --
+session.status between :low and :high
+
+-- no_filters --
+1 = 1
+
+-- filters --
+-- Every filter beside user, status and time; a filter that is not asked for is null.
+(cast(:slices as text) is null or session.slice_no in (select value from json_each(cast(:slices as text))))
+    and (cast(:channel as text) is null
+        or exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+            and i.channel = :channel))
+    and (cast(:tag as text) is null
+        or exists (select 1 from session_info i, json_each(i.tags) t where i.user_no = session.user_no
+            and i.session_no = session.session_no and t.value = :tag))
+    and (cast(:model_no as bigint) is null
+        or exists (select 1 from model_usage m where m.user_no = session.user_no and m.session_no = session.session_no
+            and m.model_no = :model_no))
+    and (cast(:text as text) is null or session.session_id like :text escape '\'
+        or exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+            and (i.title like :text escape '\' or i.goal_text like :text escape '\')))
+
+-- after_none --
+1 = 1
+
+-- after_desc --
+({sort}, session.user_no, session.session_no) < (:after_value, :after_user, :after_session)
+
+-- after_asc --
+({sort}, session.user_no, session.session_no) > (:after_value, :after_user, :after_session)
+
+-- desc --
+desc
+
+-- asc --
+asc
+
+-- last_activity_at_desc --
+session.last_activity_at
+
+-- last_activity_at_asc --
+session.last_activity_at
+
+-- started_at_desc --
+session.started_at
+
+-- started_at_asc --
+session.started_at
+
+-- ended_at_desc --
+coalesce(session.ended_at, -1)
+
+-- ended_at_asc --
+coalesce(session.ended_at, 4611686018427387904)
+
+-- cost_usd_desc --
+case when session.unpriced > 0 and session.unpriced >= session.calls and session.cost = 0 then -1 else session.cost end
+
+-- cost_usd_asc --
+case when session.unpriced > 0 and session.unpriced >= session.calls and session.cost = 0 then 4611686018427387904
+    else session.cost end
+
+-- tokens_in_desc --
+session.tokens_in
+
+-- tokens_in_asc --
+session.tokens_in
+
+-- tokens_out_desc --
+session.tokens_out
+
+-- tokens_out_asc --
+session.tokens_out
+
+-- list_keys --
+-- The keys of a page, in order.
+select {sort} as sort_value, session.user_no, session.session_no from session
+where {scope} and {statuses} and session.last_activity_at >= :since and session.last_activity_at < :until
+    and {filters} and {after}
+order by sort_value {direction}, session.user_no {direction}, session.session_no {direction}
+limit :most
+
+-- count_keys --
+-- How many sessions a list has, counted up to a limit.
+select count(*) from (
+    select 1 from session
+    where {scope} and {statuses} and session.last_activity_at >= :since and session.last_activity_at < :until
+        and {filters}
+    limit :most
+) as counted
+
+-- shown --
+-- Everything that is shown of sessions.
+select session.user_no, session.session_no, session.session_id, account.user_id, slice.dataset_id, session.status,
+    session.started_at, session.last_activity_at, session.ended_at, session.tokens_in, session.tokens_out, session.cost,
+    session.call_errors, session.step_errors, model.name, slice.kind, session_info.channel, slice.agent, slice.project,
+    session_info.title, session_info.goal_text, session_info.parent_id, parent.user_id, session.life, session.attempt,
+    session.turns, session.calls, session.unpriced, session.late_calls, session.cache_read, session.cache_write,
+    session.reasoning, session.agent_time, session.flags, session_info.tags, session_info.metadata, session_info.actor
+from session
+join account on account.user_no = session.user_no
+join slice on slice.slice_no = session.slice_no
+left join model on model.model_no = session.last_model_no
+left join session_info on session_info.user_no = session.user_no and session_info.session_no = session.session_no
+left join account parent on parent.user_no = session_info.parent_user_no
+where (session.user_no, session.session_no) in (values {values})
+
+-- key_of_user --
+select user_no, session_no from session
+where user_no = :user_no and session_id = :session_id and status <> 5
+
+-- key_of_anybody --
+-- The reader's own session of that id first, then the one that was last active.
+select user_no, session_no from session
+where session_id = :session_id and status <> 5
+order by (user_no = :user_no) desc, last_activity_at desc, user_no
+limit 1
+
+-- children_of --
+select session.user_no, session.session_no from session_info
+join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
+where session_info.parent_user_no = :user_no and session_info.parent_id = :session_id and session.status <> 5
+order by session.started_at, session.session_no
+
+-- inclusive_of --
+-- A session and everything below it.
+with recursive tree (user_no, session_no, session_id) as (
+    select user_no, session_no, session_id from session where user_no = :user_no and session_no = :session_no
+    union
+    select session.user_no, session.session_no, session.session_id from tree
+    join session_info on session_info.parent_user_no = tree.user_no and session_info.parent_id = tree.session_id
+    join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
+        and session.status <> 5
+)
+select count(*), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced)
+from tree join session on session.user_no = tree.user_no and session.session_no = tree.session_no
+
+-- slices_like --
+-- The slices of a user that fit; null fits all.
+select slice_no from slice
+where (cast(:user_no as bigint) is null or user_no = :user_no) and deleted = 0
+    and (cast(:dataset_id as text) is null or dataset_id = :dataset_id)
+    and (cast(:agent as text) is null or agent = :agent)
+    and (cast(:kind as text) is null or kind = :kind)
+    and (cast(:project as text) is null or project = :project)
+
+-- every_slice --
+1 = 1
+
+-- these_slices --
+slice_no in (select value from json_each(cast(:slices as text)))
+
+-- activity_sums --
+-- Activity by stored status over whole hours.
+select status, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced), sum(errors),
+    sum(agent_time)
+from activity where user_no = :user_no and hour >= :first and hour <= :last and {slices} group by status
+
+-- activity_edge --
+-- The same over a part of an hour, from the sessions themselves.
+select status, count(*), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced),
+    sum(call_errors + step_errors), sum(agent_time)
+from session
+where {scope} and status in (0, 1, 2, 3, 4) and last_activity_at >= :since and last_activity_at < :until and {slices}
+group by status
+
+-- running_hours --
+-- Running sessions last active in whole hours from one on.
+select coalesce(sum(sessions), 0) from activity
+where user_no = :user_no and hour >= :first and status = 0 and {slices}
+
+-- running_edge --
+select count(*) from session
+where {scope} and status = 0 and last_activity_at >= :since and last_activity_at < :until and {slices}
+
+-- model_sums --
+select model.name, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced)
+from activity_model left join model on model.model_no = activity_model.model_no
+where user_no = :user_no and hour >= :first and hour <= :last group by activity_model.model_no
+
+-- model_edge --
+select model.name, count(*), sum(model_usage.calls), sum(model_usage.tokens_in), sum(model_usage.tokens_out),
+    sum(model_usage.cost), sum(model_usage.unpriced)
+from session
+cross join model_usage
+left join model on model.model_no = model_usage.model_no
+where model_usage.user_no = session.user_no and model_usage.session_no = session.session_no
+    and {scope} and session.status in (0, 1, 2, 3, 4) and session.last_activity_at >= :since
+    and session.last_activity_at < :until
+group by model_usage.model_no
+
+-- spend_by_quarter --
+select spend.quarter, coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone, sum(spend.calls),
+    sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
+    sum(spend.late_cost)
+from spend left join slice on slice.slice_no = spend.slice_no
+where spend.user_no = :user_no and spend.quarter >= :first group by spend.quarter, gone
+
+-- spend_by_model --
+select coalesce(model.name, 'unknown'), coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone,
+    sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced),
+    sum(spend.late_calls), sum(spend.late_cost)
+from spend left join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
+where spend.user_no = :user_no and spend.quarter >= :first group by spend.model_no, gone
+
+-- spend_agent --
+case when slice.agent = '' then '(none)' else slice.agent end
+
+-- spend_project --
+case when slice.project = '' then '(none)' else slice.project end
+
+-- spend_kind --
+slice.kind
+
+-- spend_user --
+account.user_id
+
+-- spend_of_user --
+spend.user_no = :user_no
+
+-- spend_of_all --
+spend.user_no > 0
+
+-- spend_by_slice --
+select {name} as name, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),
+    sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
+from spend join slice on slice.slice_no = spend.slice_no join account on account.user_no = spend.user_no
+where {whose} and spend.quarter >= :first group by name, slice.deleted
+
+-- usage_of --
+-- The ledger rows of a session, with names.
+select ledger.usage_id, ledger.entry, model.name, provider.name, ledger.occurred_at, ledger.recorded_at, ledger.calls,
+    ledger.input, ledger.cache_read, ledger.cache_write, ledger.cache_write_1h, ledger.output, ledger.reasoning,
+    ledger.audio_in, ledger.audio_out, ledger.cost, ledger.cost_source, price.name, ledger.billing, source.name,
+    ledger.evidence, ledger.errored, ledger.late
+from ledger
+left join model on model.model_no = ledger.model_no
+left join label provider on provider.label_no = ledger.provider_no
+left join label price on price.label_no = ledger.price_no
+left join label source on source.label_no = ledger.source_no
+where ledger.user_no = :user_no and ledger.session_no = :session_no
+order by ledger.occurred_at, ledger.row_no limit :most
+
+-- every_session --
+-- All stored sessions, in the order of their keys.
+select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
+    attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life
+from session order by user_no, session_no
+
+-- every_ledger_row --
+select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
+    cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
+    source_no, evidence, weight, errored, late, usage_id
+from ledger order by user_no, session_no, row_no
+
+-- every_model_row --
+select user_no, session_no, model_no, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost, unpriced,
+    call_errors
+from model_usage order by user_no, session_no, model_no
+
+-- every_spend --
+select user_no, quarter, slice_no, model_no, calls, tokens_in, tokens_out, cost, unpriced, late_calls, late_cost from spend
+
+-- every_activity --
+select user_no, hour, status, slice_no, sessions, calls, tokens_in, tokens_out, cost, unpriced, errors, agent_time
+from activity
+
+-- every_activity_model --
+select user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, unpriced from activity_model
+
+-- every_wrong_key --
+-- Names of calls that point at no row, or at another call's.
+select usage_key.usage_key, ledger.usage_id from usage_key
+left join ledger on ledger.user_no = usage_key.user_no and ledger.session_no = usage_key.session_no
+    and ledger.row_no = usage_key.row_no
+where usage_key.alias_of is null and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
+
+-- every_lost_row --
+-- Calls without a name: nothing would recognise them when they are reported again.
+select ledger.usage_id from ledger
+left join usage_key on usage_key.usage_key = ledger.usage_id and usage_key.user_no = ledger.user_no
+where ledger.entry in (0, 2) and usage_key.usage_key is null

@@ -1,0 +1,167 @@
+"""Proof that the books balance: every sum is computed again from the rows under it and compared (R16).
+
+The ledger's rows and the sessions' lives are what is true; whatever else is stored is derived from them here, in one
+pass in the order of the keys, and every difference is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from rollbook.ledger import state as st
+from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY
+from rollbook.ledger.state import Before, State
+from rollbook.model import QUARTER_US, Problem, Verification
+from rollbook.rules import life as lives
+from rollbook.store import Reading, Row
+
+_SUMS: Final = (
+    "calls", "tokens_in", "tokens_out", "cache_read", "cache_write", "reasoning", "cost", "unpriced", "call_errors",
+)  # fmt: skip
+_SPEND: Final = ("calls", "tokens_in", "tokens_out", "cost", "unpriced", "late_calls", "late_cost")
+_ACTIVITY: Final = ("sessions", "calls", "tokens_in", "tokens_out", "cost", "unpriced", "errors", "agent_time")
+_ACTIVITY_MODEL: Final = _ACTIVITY[:6]
+_FOLDED: Final = ("status", "last_activity_at", "ended_at", "attempt", "attempt_started_at", "agent_time")
+PROBLEMS_MOST: Final = 1_000  #: problems that are listed; a book with more is broken enough
+
+
+class _Group:
+    """Rows of one table, taken session by session in the order of the keys."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows: Iterator[Row] = iter(rows)
+        self._ahead: Row | None = next(self._rows, None)
+        self.taken = 0
+
+    def upto(self, place: tuple[int, int]) -> list[Row]:
+        """The rows of a session; rows of sessions before it, which belong to none, come along."""
+        found: list[Row] = []
+        while self._ahead is not None and (self._ahead[0], self._ahead[1]) <= place:
+            found.append(self._ahead)
+            self._ahead = next(self._rows, None)
+        self.taken += len(found)
+        return found
+
+
+class _Check:
+    def __init__(self, tx: Reading) -> None:
+        self.tx = tx
+        self.problems: list[Problem] = []
+        self.spend: dict[Row, list[int]] = {}
+        self.activity: dict[Row, list[int]] = {}
+        self.models: dict[Row, list[int]] = {}
+        self.sessions = 0
+
+    def compare(
+        self, what: str, where: str, fields: Iterable[str], stored: Iterable[Any], expected: Iterable[Any]
+    ) -> None:
+        for field, left, right in zip(fields, stored, expected, strict=True):
+            if left != right and len(self.problems) < PROBLEMS_MOST:
+                self.problems.append(Problem(what=what, where=where, field=field, stored=left, expected=right))
+
+    def session(self, row: Row, ledger: list[Row], models: list[Row]) -> None:
+        """One session against its ledger rows."""
+        self.sessions += 1
+        state = State(row)
+        where = f"user {state.user_no} session {state.session_id}"
+        self._life(state, where)
+        sums, late_rows, late_calls = list(st.ZERO), 0, 0
+        by_model: dict[int, st.Vector] = {}
+        for item in ledger:
+            if (item[0], item[1]) != (state.user_no, state.session_no):
+                self.compare("ledger", f"row {tuple(item[:3])}", ["session"], [None], ["exists"])
+                continue
+            amounts = st.vector(item)
+            late = item[st.L_LATE]
+            if not state.deleted:
+                expected = 0 if lives.within(state.closed, item[st.L_OCCURRED]) else 1
+                self.compare("ledger", f"{where} row {item[st.L_ROW]}", ["late"], [late], [expected])
+            self._spend(state, item, amounts)
+            if late:
+                late_rows, late_calls = late_rows + 1, late_calls + amounts[st.CALLS]
+            elif not state.deleted:
+                st.add(sums, amounts, 1)
+                st.add(by_model.setdefault(item[st.L_MODEL], list(st.ZERO)), amounts, 1)
+        self.compare("session", where, _SUMS, state.sums, sums)
+        counters = (state.late_rows, state.late_calls, state.ledger_rows)
+        self.compare(
+            "session", where, ("late_rows", "late_calls", "ledger_rows"), counters, (late_rows, late_calls, len(ledger))
+        )
+        state.models = {number: amounts for number, amounts in by_model.items() if any(amounts)}
+        stored = {item[2]: list(item[3:]) for item in models}
+        for number in sorted(stored.keys() | state.models.keys()):
+            pair = (stored.get(number, list(st.ZERO)), state.models.get(number, list(st.ZERO)))
+            self.compare("model", f"{where} model {number}", _SUMS, *pair)
+        state.sums = sums
+        self._activity(state)
+
+    def _life(self, state: State, where: str) -> None:
+        if state.deleted:
+            return
+        folded = lives.fold(state.life, state.started_at, state.last_sign)
+        stored = tuple(getattr(state, name) for name in _FOLDED)
+        expected = (
+            folded.status,
+            folded.last_activity,
+            folded.ended_at,
+            folded.attempt,
+            folded.attempt_started,
+            folded.agent_time,
+        )
+        self.compare("session", where, _FOLDED, stored, expected)
+
+    def _spend(self, state: State, row: Row, amounts: st.Vector) -> None:
+        late = 1 if row[st.L_LATE] else 0
+        calls, cost = amounts[st.CALLS], amounts[st.COST]
+        unpriced, tokens = amounts[st.UNPRICED], (amounts[st.TOKENS_IN], amounts[st.TOKENS_OUT])
+        quarter, model_no = row[st.L_OCCURRED] // QUARTER_US, row[st.L_MODEL]
+        everywhere = DELETED_SLICE if state.deleted else EVERY_SLICE
+        for key in (
+            (state.user_no, quarter, state.slice_no, model_no),
+            (EVERYBODY, quarter, everywhere, model_no),
+        ):
+            into = self.spend.setdefault(key, [0] * len(_SPEND))
+            st.add(into, (calls, *tokens, cost, unpriced, calls * late, cost * late), 1)
+
+    def _activity(self, state: State) -> None:
+        kept = Before(state)
+        if kept.place is None:
+            return
+        user_no, hour, status, slice_no = kept.place
+        for when in (hour, ALL_TIME):
+            for key in ((user_no, when, status, slice_no), (EVERYBODY, when, status, EVERY_SLICE)):
+                st.add(self.activity.setdefault(key, [0] * len(_ACTIVITY)), kept.amounts, 1)
+            for number, amounts in kept.models.items():
+                for owner in (user_no, EVERYBODY):
+                    into = self.models.setdefault((owner, when, number), [0] * len(_ACTIVITY_MODEL))
+                    st.add(into, amounts, 1)
+
+    def sums(self, what: str, keys: int, fields: tuple[str, ...], expected: dict[Row, list[int]]) -> None:
+        """A table of sums against what it should hold; a row of zeros is as good as none."""
+        for row in self.tx.each(f"every_{what}"):
+            known = expected.pop(row[:keys], [0] * len(fields))
+            self.compare(what, str(row[:keys]), fields, row[keys:], known)
+        for key, amounts in expected.items():
+            self.compare(what, str(key), fields, [0] * len(fields), amounts)
+
+
+def verify(tx: Reading) -> Verification:
+    """Compute every sum again and name every difference."""
+    check = _Check(tx)
+    ledger, models = _Group(tx.each("every_ledger_row")), _Group(tx.each("every_model_row"))
+    for row in tx.each("every_session"):
+        place = (row[0], row[1])
+        check.session(row, ledger.upto(place), models.upto(place))
+    for orphan in ledger.upto((lives.NEVER, lives.NEVER)):
+        check.compare("ledger", f"row {tuple(orphan[:3])}", ["session"], [None], ["exists"])
+    check.sums("spend", 4, _SPEND, check.spend)
+    check.sums("activity", 4, _ACTIVITY, check.activity)
+    check.sums("activity_model", 3, _ACTIVITY_MODEL, check.models)
+    for name, usage_id in tx.each("every_wrong_key"):
+        check.compare("key", str(name), ["usage_id"], [usage_id], [name])
+    for (usage_id,) in tx.each("every_lost_row"):
+        check.compare("key", str(usage_id), ["usage_key"], [None], [usage_id])
+    return Verification(
+        ok=not check.problems, sessions=check.sessions, ledger_rows=ledger.taken, problems=check.problems
+    )

@@ -1,0 +1,186 @@
+"""Plans that read: sessions, figures and the ledger, over one snapshot each."""
+
+from __future__ import annotations
+
+import functools
+from builtins import list as List  # noqa: N812 - a book's own list() hides the name
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from rollbook import inbox
+from rollbook.core import Core, Plan, Read
+from rollbook.errors import InvalidInput, NotFound
+from rollbook.ledger import cursors, figures, reads
+from rollbook.ledger import verify as verifying
+from rollbook.ledger.ops import SourceFile
+from rollbook.model import Finding, Inclusive, ModelCost, Page, Session, Spend, Stats, Usage, Verification
+from rollbook.rules import checks
+
+User = str | UUID | None
+Since = str | datetime | timedelta | None
+
+
+class ReadPlans(Core):
+    """The methods of a book that only look."""
+
+    def _look(self, user_id: User, look: Callable[..., Any], *arguments: Any, **named: Any) -> Read:
+        return Read(lambda tx: look(tx, self.scope(tx, user_id), *arguments, **named))
+
+    def _own(self, session_id: str, user_id: str) -> Plan[Session]:
+        """A session just written to; one that another writer deleted in this very moment is NotFound."""
+        answer: Session = yield self._look(user_id, reads.get, session_id, self.now())
+        return answer
+
+    def get(self, session_id: str, *, user_id: User = None, owner: User = None) -> Plan[Session]:
+        """One session. Where an id names several visible ones, one's own comes first, then the last active (R6).
+
+        ``owner`` names whose is meant; raises NotFound if there is none, or none to be seen.
+        """
+        name = checks.session_id(session_id)
+        if owner is not None:
+            whose = checks.user(owner)[0]
+            if not self.everybody and whose != self.owner(user_id)[0]:
+                raise NotFound(f"there is no session {name!r}")
+            user_id = whose
+        answer: Session = yield self._look(user_id, reads.get, name, self.now())
+        return answer
+
+    def children(self, session_id: str, *, user_id: User = None) -> Plan[List[Session]]:
+        """The sessions directly below one, oldest first."""
+        answer: List[Session] = yield self._look(user_id, reads.children, checks.session_id(session_id), self.now())
+        return answer
+
+    def inclusive(self, session_id: str, *, user_id: User = None) -> Plan[Inclusive]:
+        """What a session and everything below it come to."""
+        answer: Inclusive = yield self._look(user_id, reads.inclusive, checks.session_id(session_id))
+        return answer
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        since: Since = None,
+        kind: str | None = None,
+        channel: str | None = None,
+        agent: str | None = None,
+        project: str | None = None,
+        model: str | None = None,
+        user_id: User = None,
+        dataset_id: str | UUID | None = None,
+        tag: str | None = None,
+        text: str | None = None,
+        order_by: str = "last_activity_at",
+        ascending: bool = False,
+        limit: int = 50,
+        cursor: str | None = None,
+        offset: int = 0,
+    ) -> Plan[Page]:
+        """One page of sessions (R7): by ``next_cursor`` of the page before, or by offset.
+
+        ``status`` is the effective one; ``since`` bounds ``last_activity_at``; ``text`` looks in id, title and goal.
+        """
+        clock = self.now()
+        filters = reads.Filters(
+            status=checks.status(status),
+            since=checks.since(since, clock.now),
+            dataset_id=checks.dataset(dataset_id),
+            kind=checks.kind(kind),
+            channel=checks.channel(channel),
+            agent=checks.name(agent, "agent"),
+            project=checks.name(project, "project", 4096),
+            model=checks.name(model, "model"),
+            tag=checks.name(tag, "tag"),
+            text=checks.name(text, "text", checks.MAX_TITLE_BYTES),
+            order_by=str(checks.choice(order_by, "column to sort by", reads.SORTS)),
+            ascending=bool(ascending),
+        )
+        if checks.count(limit, "limit", checks.MAX_LIMIT) < 1:
+            raise InvalidInput("limit must be at least 1")
+        checks.count(offset, "offset", 2**53)
+        # What is asked, with a relative range as it was said: the next page goes by the first page's moment.
+        asked = cursors.question(
+            msgspec.structs.replace(filters, since=None), str(since), self.owner(user_id)[0], self.everybody
+        )
+        answer: Page = yield self._look(
+            user_id, reads.page, filters, clock, question=asked, limit=limit, cursor=cursor, offset=offset
+        )
+        return answer
+
+    def stats(self, *, since: Since = "30d", user_id: User = None) -> Plan[Stats]:
+        """Figures over the sessions active since a time (R8)."""
+        clock = self.now()
+        start = checks.since(since, clock.now)
+        named = "all" if since is None else str(since)
+        answer: Stats = yield self._look(user_id, figures.stats, start, clock, named=named)
+        return answer
+
+    def cost_by_model(self, *, since: Since = "30d", user_id: User = None) -> Plan[List[ModelCost]]:
+        """Cost by model over the sessions active since a time, most expensive first (R9)."""
+        start = checks.since(since, self.clock())
+        answer: List[ModelCost] = yield self._look(user_id, figures.cost_by_model, start)
+        return answer
+
+    def spend(
+        self, *, by: str = "day", since: Since = "30d", tz: str | tzinfo = "UTC", user_id: User = None
+    ) -> Plan[Spend]:
+        """What was spent, by when calls happened: by hour, day, model, agent, project, user or kind."""
+        checks.choice(by, "way to group spend", figures.SPEND_BY)
+        start = checks.since(since, self.clock())
+        zone = _zone(tz)
+        answer: Spend = yield self._look(user_id, figures.spend, start, by=by, zone=zone, tz=str(tz))
+        return answer
+
+    def usage(self, session_id: str, *, user_id: User = None, limit: int | None = None) -> Plan[List[Usage]]:
+        """The ledger rows of a session, oldest first: calls, reversals, corrections, adjustments."""
+        answer: List[Usage] = yield self._look(user_id, reads.usage, checks.session_id(session_id), limit)
+        return answer
+
+    def verify(self) -> Plan[Verification]:
+        """Compute every sum again from the ledger and name every difference (R16)."""
+        answer: Verification = yield Read(verifying.verify)
+        return answer
+
+    def doctor(self) -> Plan[List[Finding]]:
+        """Look at the database and the books, and say what is wrong."""
+        found = [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in self.store.health()]
+        checked: Verification = yield Read(verifying.verify)
+        said = f"{checked.sessions:,} sessions and {checked.ledger_rows:,} ledger rows balance"
+        if not checked.ok:
+            first = checked.problems[0]
+            said = (
+                f"{len(checked.problems)} sums differ from their rows, first {first.what} {first.where}: "
+                f"{first.field} is {first.stored}, should be {first.expected}"
+            )
+        return [*found, Finding(name="balance", ok=checked.ok, detail=said)]
+
+    def source_files(self, source: str) -> Plan[dict[str, SourceFile]]:
+        """How far a door has read each file, by path."""
+
+        def look(tx: Any) -> dict[str, SourceFile]:
+            user_no = self.scope(tx, self.user_id).user_no
+            rows = tx.rows("files_of", user_no=user_no, source=source)
+            return {row[0]: inbox.source_file(source, row) for row in rows}
+
+        answer: dict[str, SourceFile] = yield Read(look)
+        return answer
+
+
+@functools.cache
+def _named_zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput(f"unknown time zone {name!r}; write one such as Europe/Vienna or UTC") from None
+
+
+def _zone(tz: str | tzinfo) -> tzinfo:
+    if isinstance(tz, tzinfo):
+        return tz
+    if not isinstance(tz, str):
+        raise InvalidInput(f"a time zone must be a name, not {type(tz).__name__}")
+    return _named_zone(tz)

@@ -1,0 +1,280 @@
+"""Plans that write: the life of sessions, metered calls, deletion."""
+
+from __future__ import annotations
+
+from builtins import list as List  # noqa: N812 - a book's own list() hides the name
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import uuid_utils
+
+from rollbook import inbox
+from rollbook.core import Plan, Write, one
+from rollbook.errors import InvalidInput, RollbookError
+from rollbook.ledger.apply import MARKED_AT_ONCE
+from rollbook.ledger.ops import Call, Delete, End, Facts, Mark, MarkAllBut, Reopen, SourceFile, Touch
+from rollbook.model import Evidence, Outcome, Session, Tokens
+from rollbook.plans.reading import ReadPlans, User
+from rollbook.rules import checks
+
+When = datetime | str | float | None
+
+_EVIDENCE: Final = {item.name.lower(): item for item in Evidence}
+
+
+class Plans(ReadPlans):
+    """All methods of a book."""
+
+    # Life (R1, R2)
+
+    def touch(
+        self,
+        session_id: str | None = None,
+        *,
+        user_id: User = None,
+        dataset_id: str | UUID | None = None,
+        kind: str | None = None,
+        channel: str | None = None,
+        agent: str | None = None,
+        project: str | None = None,
+        parent: str | None = None,
+        parent_user_id: User = None,
+        title: str | None = None,
+        goal_text: str | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+        turns: int | None = None,
+        at: When = None,
+    ) -> Plan[Session]:
+        """Create a session, or say that it is alive, with what is known of it (R1).
+
+        Without a session id, one is made. Of dataset, kind, channel, agent, project and parent the first value given
+        stays (by ``at``); of title, goal, tags, metadata and actor the latest. ``turns`` is the number known so far.
+        Raises InvalidInput, and Gone for a session that was deleted.
+        """
+        name = str(uuid_utils.uuid7()) if session_id is None else checks.session_id(session_id)
+        owner, label = self.owner(user_id)
+        moment, flagged = checks.moment(at, "at", self.clock())
+        facts = Facts(
+            dataset_id=checks.dataset(dataset_id),
+            kind=checks.kind(kind),
+            channel=checks.channel(channel),
+            agent=checks.name(agent, "agent"),
+            project=checks.name(project, "project", 4096),
+            parent_id=None if parent is None else checks.session_id(parent),
+            parent_user_id=None if parent_user_id is None else checks.user(parent_user_id)[0],
+            title=checks.prose(title, "title", checks.MAX_TITLE_BYTES),
+            goal_text=checks.prose(goal_text, "goal_text", checks.MAX_GOAL_BYTES),
+            tags=checks.tags(tags),
+            metadata=checks.metadata(metadata),
+            actor=checks.name(actor, "actor"),
+        )
+        count = None if turns is None else checks.count(turns, "turns", checks.MAX_COUNT)
+        op = Touch(
+            user_id=owner, session_id=name, at=moment, facts=facts, turns=count, flagged=flagged, user_name=label
+        )
+        one((yield Write([op])))
+        return (yield from self._own(name, owner))
+
+    def end(
+        self, session_id: str, status: str, *, user_id: User = None, reason: str | None = None, at: When = None
+    ) -> Plan[Session]:
+        """End a session: completed, failed or cancelled (R2).
+
+        The first end of an attempt stands; the same again changes nothing, another raises Conflict. An end without
+        ``at`` is about now and raises NotFound for an unknown session; one with its own time may arrive before
+        anything else of its session, and then creates it.
+        """
+        op = self._ending(session_id, status, user_id=user_id, reason=reason, at=at)
+        one((yield Write([op])))
+        return (yield from self._own(op.session_id, op.user_id))
+
+    def _ending(self, session_id: str, status: str, *, user_id: User, reason: str | None, at: When) -> End:
+        owner, label = self.owner(user_id)
+        moment, flagged = checks.moment(at, "at", self.clock())
+        return End(
+            user_id=owner,
+            session_id=checks.session_id(session_id),
+            status=checks.end_status(status),
+            at=moment,
+            reason=checks.prose(reason, "reason", checks.MAX_TITLE_BYTES),
+            decided_by="client",
+            create=at is not None,
+            flagged=flagged,
+            user_name=label,
+        )
+
+    def reopen(self, session_id: str, *, user_id: User = None, at: When = None) -> Plan[Session]:
+        """Let an ended session run again, as a new attempt; a running one is left as it is (R2)."""
+        owner, label = self.owner(user_id)
+        moment, flagged = checks.moment(at, "at", self.clock())
+        name = checks.session_id(session_id)
+        op = Reopen(user_id=owner, session_id=name, at=moment, create=at is not None, flagged=flagged, user_name=label)
+        one((yield Write([op])))
+        return (yield from self._own(name, owner))
+
+    def mark_unknown(self, session_id: str, *, user_id: User = None, reason: str | None = None) -> Plan[Session]:
+        """Presume a running session crashed; any later sign of it revives it. Others are left as they are (R2)."""
+        owner, _ = self.owner(user_id)
+        name = checks.session_id(session_id)
+        said = checks.prose(reason, "reason", checks.MAX_TITLE_BYTES)
+        op = Mark(user_id=owner, session_id=name, at=self.clock(), reason=said, decided_by="client")
+        one((yield Write([op])))
+        return (yield from self._own(name, owner))
+
+    def reconcile_except(self, session_id: str, *, user_id: User = None) -> Plan[int]:
+        """Presume crashed every running session of the user but one; how many there were.
+
+        Crude: it does not ask whether their processes live. ``last_activity_at`` stays.
+        """
+        owner, _ = self.owner(user_id)
+        name = checks.session_id(session_id)
+        total = 0
+        while True:
+            marked: int = one((yield Write([MarkAllBut(user_id=owner, session_id=name, at=self.clock())])))
+            total += marked
+            if marked < MARKED_AT_ONCE:
+                return total
+
+    def upsert(self, session: Session | Mapping[str, Any], *, user_id: User = None) -> Plan[Session]:
+        """Take over the absolute counters of a caller that keeps its own; the difference becomes an adjustment row.
+
+        Takes a Session, or a mapping with its field names or with those of zeph's fleet table (``id``, ``model``,
+        ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``, ``cost_cents``, ``created_at`` …). What is
+        missing is left alone; the last upsert wins, and a running status reopens an ended session.
+        """
+        given = inbox.absolute(session, self.clock())
+        owner, label = self.owner(user_id if user_id is not None else given.user_id)
+        op = msgspec.structs.replace(given.op, user_id=owner, user_name=label)
+        one((yield Write([op])))
+        return (yield from self._own(op.session_id, owner))
+
+    # Usage (R3, R14, R15)
+
+    def record_usage(
+        self,
+        session_id: str,
+        *,
+        user_id: User = None,
+        model: str | None = None,
+        provider: str | None = None,
+        tokens: Tokens | Mapping[str, int] | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        cost_usd: float | str | None = None,
+        usage_id: str | None = None,
+        aliases: Iterable[str] = (),
+        occurred_at: When = None,
+        errored: bool = False,
+        billing: str = "unknown",
+        source: str = "push",
+        evidence: str | None = None,
+        tier: str = "standard",
+    ) -> Plan[Outcome]:
+        """Meter one model call, exactly once for each ``usage_id`` (R3); what became of it.
+
+        ``tokens`` are in disjoint kinds; ``tokens_in`` and ``tokens_out`` are short for uncached input and visible
+        output. Without ``cost_usd`` the price in force at ``occurred_at`` is looked up; where there is none the call
+        is unpriced. ``usage_id`` makes a retry safe; ``aliases`` are other ids of the same call. Creates the session.
+        """
+        op = self._call(
+            session_id=session_id, user_id=user_id, model=model, provider=provider, tokens=tokens,
+            tokens_in=tokens_in, tokens_out=tokens_out, cost_usd=cost_usd, usage_id=usage_id, aliases=aliases,
+            occurred_at=occurred_at, errored=errored, billing=billing, source=source, evidence=evidence, tier=tier,
+        )  # fmt: skip
+        return Outcome(one((yield Write([op]))))
+
+    def record_many(self, items: Iterable[Mapping[str, Any]]) -> Plan[List[Outcome | RollbookError]]:
+        """Meter many calls, each a mapping of the arguments of :meth:`record_usage`; an outcome or an error for each.
+
+        One bad item is refused alone; the others are stored, in one transaction where they fit one.
+        """
+        ops: list[Call | RollbookError] = []
+        for item in items:
+            try:
+                ops.append(self._call_of(item))
+            except RollbookError as error:
+                ops.append(error)
+        answers = iter((yield Write([op for op in ops if isinstance(op, Call)])))
+        return [op if isinstance(op, RollbookError) else next(answers) for op in ops]
+
+    def _call_of(self, item: Mapping[str, Any]) -> Call:
+        if not isinstance(item, Mapping):
+            raise InvalidInput(f"an item must be a mapping, not {type(item).__name__}")
+        if "session_id" not in item:
+            raise InvalidInput("an item needs a session_id")
+        if unknown := item.keys() - _CALL_FIELDS:
+            raise InvalidInput(f"unknown field {min(map(str, unknown))!r} in an item")
+        return self._call(**item)
+
+    def _call(
+        self,
+        *,
+        session_id: str,
+        user_id: User = None,
+        model: str | None = None,
+        provider: str | None = None,
+        tokens: Tokens | Mapping[str, int] | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        cost_usd: float | str | None = None,
+        usage_id: str | None = None,
+        aliases: Iterable[str] = (),
+        occurred_at: When = None,
+        errored: bool = False,
+        billing: str = "unknown",
+        source: str = "push",
+        evidence: str | None = None,
+        tier: str = "standard",
+    ) -> Call:
+        owner, label = self.owner(user_id)
+        moment, flagged = checks.moment(occurred_at, "occurred_at", self.clock())
+        return inbox.call(
+            user_id=owner,
+            user_name=label,
+            session_id=session_id,
+            usage_id=usage_id,
+            occurred_at=moment,
+            flagged=flagged,
+            timed=occurred_at is not None,
+            tokens=checks.tokens(tokens, tokens_in, tokens_out),
+            model=model,
+            provider=provider,
+            cost_nano=checks.cost(cost_usd),
+            aliases=aliases,
+            errored=errored,
+            billing=billing,
+            source=source,
+            evidence=_EVIDENCE[str(checks.choice(evidence or "push", "evidence", _EVIDENCE))],
+            tier=tier,
+        )
+
+    def ingest(
+        self, items: Sequence[Touch | Call | End], *, files: Sequence[SourceFile] = ()
+    ) -> Plan[List[Outcome | RollbookError | None]]:
+        """What a door hands over, with how far it has read its files: one transaction for both.
+
+        An outcome for each call, None for a touch or an end that was taken, an error for an item that was refused.
+        """
+        ops: list[Any] = []
+        for item in items:
+            try:
+                ops.append(inbox.checked(item, self.clock()))
+            except RollbookError as error:
+                ops.append(error)
+        registry = [msgspec.structs.replace(file, user_id=self.user_id) for file in files]
+        taken = [op for op in ops if not isinstance(op, RollbookError)]
+        answers = iter((yield Write([*taken, *registry])) if taken or registry else ())
+        return [op if isinstance(op, RollbookError) else next(answers) for op in ops]
+
+    def delete(self, session_id: str, *, user_id: User = None) -> Plan[bool]:
+        """Hide a session and forget its contents; its ledger rows stay as spend (R12). Whether it was there."""
+        owner, _ = self.owner(user_id)
+        return bool(one((yield Write([Delete(user_id=owner, session_id=checks.session_id(session_id))]))))
+
+
+_CALL_FIELDS: Final = frozenset(Plans._call.__kwdefaults__ or ()) | {"session_id"}  # noqa: SLF001 - its own class

@@ -1,0 +1,67 @@
+"""Where a book is kept and what its limits are: the environment, read once, as one small struct."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from rollbook.errors import InvalidInput
+
+#: The namespace in which names (e-mails, telemetry user ids) become user UUIDs. Fixed for ever.
+USER_NAMESPACE: Final = UUID("6f1d6ad0-5a4f-5d0e-9c8e-2b1f0a7c3d11")
+#: The one local user: whoever runs agents on this machine without saying a name.
+LOCAL_USER: Final = "00000000-0000-5000-8000-000000000001"
+
+DEFAULT_ABANDON_AFTER_S: Final = 1800
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be tuned, with the defaults that suit nearly everybody."""
+
+    abandon_after_s: int = DEFAULT_ABANDON_AFTER_S  #: silence after which a running session counts as abandoned
+    queue_size: int = 20_000  #: writes that may wait before the book answers Overloaded
+    queue_wait_s: float = 5.0  #: how long a writer waits for a place in a full queue
+    busy_timeout_s: float = 30.0  #: how long a write waits for another process
+    batch_items: int = 512  #: writes that share one commit at the most
+    readers: int = 8  #: read connections at the most
+
+
+def load(env: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment: ``ROLLBOOK_ABANDON_AFTER`` (seconds), ``ROLLBOOK_BUSY_TIMEOUT`` (seconds)."""
+    env = os.environ if env is None else env
+    return Settings(
+        abandon_after_s=_whole(env, "ROLLBOOK_ABANDON_AFTER", DEFAULT_ABANDON_AFTER_S),
+        busy_timeout_s=float(_whole(env, "ROLLBOOK_BUSY_TIMEOUT", 30)),
+    )
+
+
+def _whole(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise InvalidInput(f"{name} must be a whole number of seconds, not {text!r}")
+    return int(text)
+
+
+def data_dir(env: Mapping[str, str] | None = None) -> Path:
+    """The user's data folder for Rollbook, by the platform's own convention."""
+    env = os.environ if env is None else env
+    home = Path(env.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "rollbook"
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA") or home / "AppData" / "Local") / "rollbook"
+    return Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "rollbook"
+
+
+def default_url(env: Mapping[str, str] | None = None) -> str:
+    """``ROLLBOOK_DB``, or a SQLite file in the user's data folder."""
+    env = os.environ if env is None else env
+    return env.get("ROLLBOOK_DB") or f"sqlite:///{data_dir(env) / 'rollbook.db'}"

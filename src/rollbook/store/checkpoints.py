@@ -1,0 +1,70 @@
+"""Moving the write-ahead log into the file, without making callers wait for it.
+
+SQLite's own automatic checkpoint runs inside the commit that crosses the limit, and that caller pays for it. Here a
+thread does most of the copying on a connection of its own. It alone would never let the log start over under load,
+because there is always a newer frame; so when the log has grown well past the mark the writer adds a short checkpoint
+itself, between two transactions, and finds most of it done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import apsw
+
+_MARK: Final = 1_000  #: pages in the log at which the thread begins to copy
+_LIMIT: Final = 6_000  #: pages at which the writer finishes the copying itself
+
+
+class Checkpoints:
+    """Keeps one file's log short."""
+
+    def __init__(self, writer: apsw.Connection, connect: Callable[[], apsw.Connection]) -> None:
+        self._writer = writer
+        self._connect = connect
+        self._pages = 0
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        writer.set_wal_hook(self._grown)
+
+    def _grown(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._pages = pages
+        return 0
+
+    def after_commit(self) -> None:
+        """Called by the writer between transactions."""
+        if self._pages < _MARK:
+            return
+        if self._pages >= _LIMIT:
+            self._copy(self._writer)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="rollbook-checkpoint", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def _run(self) -> None:
+        connection = self._connect()
+        try:
+            while self._wake.wait() and not self._closing:
+                self._wake.clear()
+                self._copy(connection)
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _copy(connection: apsw.Connection) -> None:
+        # A log that cannot be copied now is copied later; the commit that called for it is durable in the log.
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.BusyError, apsw.LockedError, apsw.IOError, apsw.FullError):
+            return
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()

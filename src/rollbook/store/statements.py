@@ -1,0 +1,46 @@
+"""Named SQL statements, read from ``.sql`` files: ``-- name --``, a comment that says what it does, the statement.
+
+A statement may hold words in braces. ``{values}`` becomes rows of placeholders; the driver's dialect gives the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+_HEADER: Final = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+_WORD: Final = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def load(room: str) -> dict[str, str]:
+    """The statements of one room's ``queries.sql`` by name."""
+    text = files("rollbook").joinpath(room, "queries.sql").read_text("utf-8")
+    parts = _HEADER.split(text)
+    found: dict[str, str] = {}
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        if name in found:
+            raise ValueError(f"{room}/queries.sql names {name} twice")
+        lines = (line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--"))
+        found[name] = "\n".join(lines)
+    return found
+
+
+@cache
+def migrations() -> tuple[tuple[int, str, str], ...]:
+    """The numbered migrations: number, name, text."""
+    folder = files("rollbook").joinpath("store", "migrations")
+    found = []
+    for item in folder.iterdir():
+        if item.name.endswith(".sql"):
+            number, _, name = item.name.removesuffix(".sql").partition("_")
+            found.append((int(number), name, item.read_text("utf-8")))
+    return tuple(sorted(found))
+
+
+def spell(text: str, words: Mapping[str, str]) -> str:
+    """Replace the dialect's words; a brace that the dialect does not know is left for later."""
+    return _WORD.sub(lambda match: words.get(match[1], match[0]), text)
