@@ -85,6 +85,7 @@ from ledger where user_no = :user_no and session_no = :session_no order by row_n
 -- Writer: running sessions of a user, but one.
 select session_no from session
 where user_no = :user_no and status = 0 and session_id <> :session_id
+order by last_activity_at
 limit :most
 
 -- parent_of --
