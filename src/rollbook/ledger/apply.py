@@ -141,10 +141,10 @@ def _move_slice(work: Work, state: State, told: Slice) -> None:
     """Let the session's spend follow it to where its facts say."""
     rows = work.rows_of(state) if state.ledger_rows else []
     for row in rows:
-        work.add_spend(state, row, st.vector(row), -1)
+        work.add_spend(state, row, st.minus(st.ZERO, st.vector(row)))
     state.slice_no = work.names.slice(work.tx, told)
     for row in rows:
-        work.add_spend(state, row, st.vector(row), 1)
+        work.add_spend(state, row, st.vector(row))
 
 
 def _check_parent(work: Work, user_id: str, session_id: str, facts: Facts) -> None:
@@ -310,7 +310,7 @@ def _delete(work: Work, op: Delete) -> bool:
         return False
     rows = work.rows_of(state)
     for row in rows:
-        weigh(work, state, row, -1)
+        weigh(work, state, row, remove=True)
     state.status = lives.DELETED
     state.life, state.closed, state.ended_at = (), (), None
     state.turns = state.step_errors = state.agent_time = 0
@@ -318,7 +318,7 @@ def _delete(work: Work, op: Delete) -> bool:
     known = work.names.facts_of(work.tx, state.slice_no)
     state.slice_no = work.names.slice(work.tx, Slice(state.user_no, known.dataset_id, "", "", "", 1))
     for row in rows:
-        weigh(work, state, row, 1)
+        weigh(work, state, row)
     place = (state.user_no, state.session_no)
     work.infos.pop(place, None)
     work.dirty_infos.add(place)

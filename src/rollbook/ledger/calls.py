@@ -13,7 +13,7 @@ from rollbook.model import Outcome
 from rollbook.rules import life as lives
 from rollbook.rules.evidence import Claim, better, same_content
 
-_MOST: Final = 2**63 - 1
+_MOST: Final = 2**62
 _SOURCES: Final = {name: number for number, name in enumerate(st.COST_SOURCES)}
 _BILLINGS: Final = {name: number for number, name in enumerate(st.BILLINGS)}
 
@@ -31,7 +31,7 @@ def apply_call(work: Work, op: Call) -> Outcome:
             return _again(work, op, user_no, known)
     state = state or _session(work, op, user_no)
     row = _ledger_row(work, op, state, st.ENTRY_CALL)
-    _fits(state, row)
+    _fits(state)
     post(work, state, row)
     first_key = Key(None, state.session_no, row[st.L_ROW])
     if op.fresh:
@@ -89,38 +89,40 @@ def _ledger_row(work: Work, op: Call, state: State, entry: int) -> LedgerRow:
     ]
 
 
-def _fits(state: State, row: LedgerRow) -> None:
-    for place, value in enumerate(st.vector(row)):
-        if value and state.sums[place] + value > _MOST:
-            raise InvalidInput(f"the sums of session {state.session_id!r} would pass 64 bits; nothing was stored")
+def _fits(state: State) -> None:
+    """No sum may leave 64 bits. What one call may add is far smaller than the room that is left above the bound."""
+    if max(state.sums) > _MOST:
+        raise InvalidInput(f"the sums of session {state.session_id!r} are full; nothing was stored")
 
 
 def post(work: Work, state: State, row: LedgerRow) -> None:
     """Append a row to the ledger and to every sum that it belongs to."""
     row[st.L_LATE] = 0 if not state.closed or lives.within(state.closed, row[st.L_OCCURRED]) else 1
     work.add_row(state, row)
-    weigh(work, state, row, 1)
+    weigh(work, state, row)
 
 
-def weigh(work: Work, state: State, row: LedgerRow, factor: int) -> None:
-    """Add a ledger row to the sums as they stand for its session now (factor 1), or take it away (-1)."""
+def weigh(work: Work, state: State, row: LedgerRow, *, remove: bool = False) -> None:
+    """Add a ledger row to the sums as they stand for its session now, or take it away."""
     amounts = st.vector(row)
-    work.add_spend(state, row, amounts, factor)
+    if remove:
+        amounts = st.minus(st.ZERO, amounts)
+    work.add_spend(state, row, amounts)
     if row[st.L_LATE]:
-        state.late_rows += factor
-        state.late_calls += factor * amounts[st.CALLS]
+        state.late_rows += -1 if remove else 1
+        state.late_calls += amounts[st.CALLS]
         return
     if state.deleted:
         return
-    st.add(state.sums, amounts, factor)
+    state.sums = st.plus(state.sums, amounts)
     model_no = row[st.L_MODEL]
-    sums = state.models.get(model_no)
-    if sums is None:
-        sums = state.models[model_no] = [0] * len(amounts)
-    st.add(sums, amounts, factor)
-    if not any(sums):
-        del state.models[model_no]
-    if factor > 0 and model_no and (row[st.L_CALLS] > 0 or row[st.L_ENTRY] == st.ENTRY_ADJUSTMENT):
+    known = state.models.get(model_no)
+    sums = amounts if known is None else st.plus(known, amounts)
+    if any(sums):
+        state.models[model_no] = sums
+    else:
+        state.models.pop(model_no, None)
+    if not remove and model_no and (row[st.L_CALLS] > 0 or row[st.L_ENTRY] == st.ENTRY_ADJUSTMENT):
         _newest_model(work, state, row[st.L_OCCURRED], model_no)
 
 
@@ -166,9 +168,9 @@ def reshape(work: Work, state: State) -> None:
     for row in work.rows_of(state):
         late = 0 if lives.within(state.closed, row[st.L_OCCURRED]) else 1
         if late != row[st.L_LATE]:
-            weigh(work, state, row, -1)
+            weigh(work, state, row, remove=True)
             row[st.L_LATE] = late
-            weigh(work, state, row, 1)
+            weigh(work, state, row)
             work.changed_late[row[0], row[1], row[2]] = row
             moved = True
     if moved:
@@ -199,7 +201,7 @@ def _again(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
     state = _session(work, op, user_no)
     correction = _ledger_row(work, op, state, st.ENTRY_CORRECTION)
     correction[st.L_USAGE_ID] = survivor
-    _fits(state, correction)
+    _fits(state)
     _reverse(work, row)
     post(work, state, correction)
     work.set_key(survivor, user_no, Key(None, state.session_no, correction[st.L_ROW]))

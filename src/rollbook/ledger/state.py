@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from rollbook.model import HOUR_US
 from rollbook.rules import life as lives
 
 #: Places in a vector of sums, for a session and for each of its models.
@@ -56,7 +57,7 @@ BILLINGS: Final = ("unknown", "api", "subscription")
 FLAG_CLOCK: Final = 1
 
 LedgerRow = list[Any]
-Vector = list[int]
+Vector = list[int]  #: never changed in place: a session's copy shares it with the original
 
 _life_decoder = msgspec.json.Decoder(tuple[lives.Event, ...])
 
@@ -86,11 +87,14 @@ def vector(row: Sequence[Any]) -> Vector:
     ]
 
 
-def add(into: Vector, what: Sequence[int], factor: int) -> None:
-    """Add a vector, or take it away."""
-    for place, value in enumerate(what):
-        if value:
-            into[place] += factor * value
+def plus(left: Sequence[int], right: Sequence[int]) -> Vector:
+    """The sum of two vectors."""
+    return [one + other for one, other in zip(left, right, strict=True)]
+
+
+def minus(left: Sequence[int], right: Sequence[int]) -> Vector:
+    """The difference of two vectors."""
+    return [one - other for one, other in zip(left, right, strict=True)]
 
 
 class State:
@@ -100,7 +104,6 @@ class State:
         "agent_time",
         "attempt",
         "attempt_started_at",
-        "before",
         "closed",
         "ended_at",
         "flags",
@@ -116,6 +119,7 @@ class State:
         "session_id",
         "session_no",
         "slice_no",
+        "source",
         "started_at",
         "status",
         "step_errors",
@@ -156,7 +160,7 @@ class State:
         if self.life:
             self.closed = lives.fold(self.life, self.started_at, self.last_sign).closed
         self.models: dict[int, Vector] = {}
-        self.before: Before | None = None
+        self.source: State | None = None
 
     def row(self) -> tuple[Any, ...]:
         """The row to store."""
@@ -186,13 +190,34 @@ class State:
         )
 
     def copy(self) -> State:
-        """A copy to work on, which remembers what the sums hold of the session now."""
+        """A copy to work on, which remembers the session as the kept sums know it."""
         twin = State.__new__(State)
-        for name in _PLAIN:
-            setattr(twin, name, getattr(self, name))
-        twin.sums = self.sums.copy()
-        twin.models = {number: sums.copy() for number, sums in self.models.items()}
-        twin.before = Before(self)
+        # Written out, because a batch makes one for every session that it touches.
+        twin.user_no = self.user_no
+        twin.session_no = self.session_no
+        twin.session_id = self.session_id
+        twin.status = self.status
+        twin.slice_no = self.slice_no
+        twin.started_at = self.started_at
+        twin.last_activity_at = self.last_activity_at
+        twin.ended_at = self.ended_at
+        twin.last_sign = self.last_sign
+        twin.attempt = self.attempt
+        twin.attempt_started_at = self.attempt_started_at
+        twin.agent_time = self.agent_time
+        twin.turns = self.turns
+        twin.sums = self.sums
+        twin.step_errors = self.step_errors
+        twin.late_calls = self.late_calls
+        twin.late_rows = self.late_rows
+        twin.ledger_rows = self.ledger_rows
+        twin.last_model_no = self.last_model_no
+        twin.last_model_at = self.last_model_at
+        twin.flags = self.flags
+        twin.life = self.life
+        twin.closed = self.closed
+        twin.models = self.models.copy()  # vectors are replaced, never changed
+        twin.source = self
         return twin
 
     @property
@@ -228,20 +253,14 @@ class State:
         self.closed = folded.closed
 
 
-_PLAIN: Final = tuple(name for name in State.__slots__ if name not in ("sums", "models", "before"))
+Where = tuple[int, int, int, int]  #: user, hour, status, slice
 
 
-class Before:
-    """What the kept sums hold of a session: where, and how much."""
-
-    __slots__ = ("amounts", "hour", "models", "place", "source")
-
-    def __init__(self, state: State) -> None:
-        self.source = state
-        self.hour = state.last_activity_at // 3_600_000_000
-        self.place = None if state.deleted else (state.user_no, self.hour, state.status, state.slice_no)
-        self.amounts = activity(state)
-        self.models = {} if state.deleted else {number: model_activity(sums) for number, sums in state.models.items()}
+def place(state: State) -> Where | None:
+    """Where Activity keeps a session; nowhere if it was deleted."""
+    if state.status == lives.DELETED:
+        return None
+    return (state.user_no, state.last_activity_at // HOUR_US, state.status, state.slice_no)
 
 
 def activity(state: State) -> tuple[int, ...]:
@@ -259,6 +278,12 @@ def activity(state: State) -> tuple[int, ...]:
     )
 
 
-def model_activity(sums: Vector) -> tuple[int, ...]:
+def model_activity(sums: Sequence[int] | None) -> tuple[int, ...]:
     """What one model of a session adds to Activity: the session, calls, tokens in and out, cost, unpriced."""
+    if sums is None:
+        return NO_MODEL
     return (1, sums[CALLS], sums[TOKENS_IN], sums[TOKENS_OUT], sums[COST], sums[UNPRICED])
+
+
+NOTHING: Final = (0,) * 8
+NO_MODEL: Final = (0,) * 6

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rollbook.ledger import state as st
 from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY
-from rollbook.ledger.state import Before, State
+from rollbook.ledger.state import State
 from rollbook.model import QUARTER_US, Problem, Verification
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
@@ -66,7 +66,8 @@ class _Check:
         state = State(row)
         where = f"user {state.user_no} session {state.session_id}"
         self._life(state, where)
-        sums, late_rows, late_calls = list(st.ZERO), 0, 0
+        sums: st.Vector = list(st.ZERO)
+        late_rows = late_calls = 0
         by_model: dict[int, st.Vector] = {}
         for item in ledger:
             if (item[0], item[1]) != (state.user_no, state.session_no):
@@ -81,8 +82,8 @@ class _Check:
             if late:
                 late_rows, late_calls = late_rows + 1, late_calls + amounts[st.CALLS]
             elif not state.deleted:
-                st.add(sums, amounts, 1)
-                st.add(by_model.setdefault(item[st.L_MODEL], list(st.ZERO)), amounts, 1)
+                sums = st.plus(sums, amounts)
+                by_model[item[st.L_MODEL]] = st.plus(by_model.get(item[st.L_MODEL], st.ZERO), amounts)
         self.compare("session", where, _SUMS, state.sums, sums)
         counters = (state.late_rows, state.late_calls, state.ledger_rows)
         self.compare(
@@ -117,25 +118,26 @@ class _Check:
         unpriced, tokens = amounts[st.UNPRICED], (amounts[st.TOKENS_IN], amounts[st.TOKENS_OUT])
         quarter, model_no = row[st.L_OCCURRED] // QUARTER_US, row[st.L_MODEL]
         everywhere = DELETED_SLICE if state.deleted else EVERY_SLICE
+        added = (calls, *tokens, cost, unpriced, calls * late, cost * late)
         for key in (
             (state.user_no, quarter, state.slice_no, model_no),
             (EVERYBODY, quarter, everywhere, model_no),
         ):
-            into = self.spend.setdefault(key, [0] * len(_SPEND))
-            st.add(into, (calls, *tokens, cost, unpriced, calls * late, cost * late), 1)
+            self.spend[key] = st.plus(self.spend.get(key, (0,) * len(added)), added)
 
     def _activity(self, state: State) -> None:
-        kept = Before(state)
-        if kept.place is None:
+        place = st.place(state)
+        if place is None:
             return
-        user_no, hour, status, slice_no = kept.place
+        user_no, hour, status, slice_no = place
+        amounts = st.activity(state)
         for when in (hour, ALL_TIME):
             for key in ((user_no, when, status, slice_no), (EVERYBODY, when, status, EVERY_SLICE)):
-                st.add(self.activity.setdefault(key, [0] * len(_ACTIVITY)), kept.amounts, 1)
-            for number, amounts in kept.models.items():
+                self.activity[key] = st.plus(self.activity.get(key, st.NOTHING), amounts)
+            for number, sums in state.models.items():
                 for owner in (user_no, EVERYBODY):
-                    into = self.models.setdefault((owner, when, number), [0] * len(_ACTIVITY_MODEL))
-                    st.add(into, amounts, 1)
+                    known = self.models.get((owner, when, number), st.NO_MODEL)
+                    self.models[owner, when, number] = st.plus(known, st.model_activity(sums))
 
     def sums(self, what: str, keys: int, fields: tuple[str, ...], expected: dict[Row, list[int]]) -> None:
         """A table of sums against what it should hold; a row of zeros is as good as none."""

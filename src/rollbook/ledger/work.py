@@ -14,7 +14,7 @@ from rollbook.ledger.facts import Info
 from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, Names, Slice
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import LedgerRow, State
-from rollbook.model import HOUR_US, QUARTER_US, Kind
+from rollbook.model import QUARTER_US, Kind
 from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
 
@@ -78,6 +78,7 @@ class Work:
         self.changed_evidence: dict[Place, LedgerRow] = {}
         self.unsettled: set[tuple[int, int]] = set()  #: sessions whose last model has to be found anew
         self.spend: dict[tuple[int, int, int, int], list[int]] = {}
+        self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
 
     # Sessions
@@ -199,30 +200,16 @@ class Work:
             self.complete[place] = rows
         return rows
 
-    def add_spend(self, state: State, row: LedgerRow, amounts: st.Vector, factor: int) -> None:
-        """Add a ledger row to Spend, for its user and for everybody, or take it away."""
-        quarter, model_no = row[st.L_OCCURRED] // QUARTER_US, row[st.L_MODEL]
-        calls, cost = factor * amounts[st.CALLS], factor * amounts[st.COST]
+    def add_spend(self, state: State, row: LedgerRow, amounts: st.Vector) -> None:
+        """Add a ledger row's amounts to Spend, where its session's spend is kept now."""
+        calls, tokens_in, tokens_out, _, _, _, cost, unpriced, _ = amounts
+        key = (state.user_no, row[st.L_OCCURRED] // QUARTER_US, state.slice_no, row[st.L_MODEL])
         late = row[st.L_LATE]
-        added = (
-            calls,
-            factor * amounts[st.TOKENS_IN],
-            factor * amounts[st.TOKENS_OUT],
-            cost,
-            factor * amounts[st.UNPRICED],
-            calls if late else 0,
-            cost if late else 0,
-        )
-        everywhere = DELETED_SLICE if state.deleted else EVERY_SLICE
-        for key in (
-            (state.user_no, quarter, state.slice_no, model_no),
-            (EVERYBODY, quarter, everywhere, model_no),
-        ):
-            sums = self.spend.get(key)
-            if sums is None:
-                self.spend[key] = list(added)
-            else:
-                st.add(sums, added, 1)
+        added = (calls, tokens_in, tokens_out, cost, unpriced, calls if late else 0, cost if late else 0)
+        sums = self.spend.get(key)
+        self.spend[key] = list(added) if sums is None else st.plus(sums, added)
+        if state.deleted:
+            self.deleted_slices.add(state.slice_no)
 
     # Saving
 
@@ -260,7 +247,7 @@ class Work:
     def _save_models(self, states: list[State]) -> None:
         kept, dropped = [], []
         for state in states:
-            before = state.before.source.models if state.before else {}
+            before = state.source.models if state.source else {}
             for number in sorted(before.keys() | state.models.keys()):
                 sums = state.models.get(number)
                 if sums is None:
@@ -271,35 +258,57 @@ class Work:
         self.tx.run("drop_models", dropped)
 
     def _save_spend(self) -> None:
-        changed = sorted((key, sums) for key, sums in self.spend.items() if any(sums))
-        self.tx.put("add_spend", [(*key, *sums) for key, sums in changed])
-        self.tx.run("drop_empty_spend", [key for key, sums in changed if min(sums) < 0])
+        sums = self.spend
+        for (_, quarter, slice_no, model_no), amounts in list(sums.items()):
+            everywhere = DELETED_SLICE if slice_no in self.deleted_slices else EVERY_SLICE
+            _gather(sums, (EVERYBODY, quarter, everywhere, model_no), amounts)
+        changed = sorted((key, amounts) for key, amounts in sums.items() if any(amounts))
+        self.tx.put("add_spend", [(*key, *amounts) for key, amounts in changed])
+        self.tx.run("drop_empty_spend", [key for key, amounts in changed if min(amounts) < 0])
 
     def _save_activity(self, states: list[State]) -> None:
-        places: dict[Row, list[int]] = {}
-        models: dict[Row, list[int]] = {}
+        places: dict[Any, list[int]] = {}
+        models: dict[Any, list[int]] = {}
         for state in states:
-            before, after = state.before, st.Before(state)
-            if before is not None:
-                _gather(places, models, before, -1)
-            _gather(places, models, after, 1)
+            _move(places, models, state)
+        for (user_no, hour, status, slice_no), amounts in list(places.items()):
+            _gather(places, (user_no, ALL_TIME, status, slice_no), amounts)
+            for when in (hour, ALL_TIME):
+                _gather(places, (EVERYBODY, when, status, EVERY_SLICE), amounts)
+        for (user_no, hour, number), amounts in list(models.items()):
+            _gather(models, (user_no, ALL_TIME, number), amounts)
+            for when in (hour, ALL_TIME):
+                _gather(models, (EVERYBODY, when, number), amounts)
         for name, deltas in (("activity", places), ("activity_model", models)):
-            changed = sorted((key, sums) for key, sums in deltas.items() if any(sums))
-            self.tx.put(f"add_{name}", [(*key, *sums) for key, sums in changed])
-            self.tx.run(f"drop_empty_{name}", [key for key, sums in changed if sums[0] < 0])
+            changed = sorted((key, amounts) for key, amounts in deltas.items() if any(amounts))
+            self.tx.put(f"add_{name}", [(*key, *amounts) for key, amounts in changed])
+            self.tx.run(f"drop_empty_{name}", [key for key, amounts in changed if amounts[0] < 0])
 
 
-def _gather(places: dict[Row, list[int]], models: dict[Row, list[int]], what: st.Before, factor: int) -> None:
-    """Add what the sums hold of a session, for its user and for everybody, or take it away."""
-    if what.place is None:
+def _gather(into: dict[Any, list[int]], key: Any, amounts: Sequence[int]) -> None:
+    known = into.get(key)
+    into[key] = list(amounts) if known is None else st.plus(known, amounts)
+
+
+def _move(places: dict[Any, list[int]], models: dict[Any, list[int]], state: State) -> None:
+    """What Activity has to gain and to lose so that it holds a session as it is now and not as it was."""
+    old, now = state.source, st.place(state)
+    was = None if old is None else st.place(old)
+    if old is not None and was is not None and was == now:
+        _gather(places, was, st.minus(st.activity(state), st.activity(old)))
+        for number in old.models.keys() | state.models.keys():
+            before, after = old.models.get(number), state.models.get(number)
+            if before != after:
+                _gather(models, (*was[:2], number), st.minus(st.model_activity(after), st.model_activity(before)))
         return
-    user_no, hour, status, slice_no = what.place
-    for when in (hour, ALL_TIME):
-        for key in ((user_no, when, status, slice_no), (EVERYBODY, when, status, EVERY_SLICE)):
-            st.add(places.setdefault(key, [0] * len(what.amounts)), what.amounts, factor)
-        for number, amounts in what.models.items():
-            for owner in (user_no, EVERYBODY):
-                st.add(models.setdefault((owner, when, number), [0] * len(amounts)), amounts, factor)
+    if old is not None and was is not None:
+        _gather(places, was, st.minus(st.NOTHING, st.activity(old)))
+        for number, sums in old.models.items():
+            _gather(models, (*was[:2], number), st.minus(st.NO_MODEL, st.model_activity(sums)))
+    if now is not None:
+        _gather(places, now, st.activity(state))
+        for number, sums in state.models.items():
+            _gather(models, (*now[:2], number), st.model_activity(sums))
 
 
 def _row_place(row: LedgerRow) -> Any:
@@ -320,5 +329,3 @@ def _file_row(user_no: int, file: SourceFile) -> Row:
         file.state,
     )
 
-
-assert HOUR_US == 3_600_000_000  # noqa: S101 - written out in state.Before, which is hot
