@@ -73,6 +73,7 @@ class Evidence(IntEnum):
     LOG = 20
     SPAN = 30
     PUSH = 35
+    SIDE_CHAIN = 39  #: a transcript's side chain, which may repeat a message of the main one with other amounts
     TRANSCRIPT = 40
 
 

@@ -193,7 +193,7 @@ def _again(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
     _alias(work, op, user_no, survivor)
     row = work.row_of(survivor, user_no)
     if same_content(new, old) or not better(new, old):
-        if new.evidence > old.evidence and same_content(new, old):
+        if better(new, old):
             row[st.L_EVIDENCE], row[st.L_SOURCE] = op.evidence, work.names.label(work.tx, op.source)
             row[st.L_WEIGHT] = op.weight
             work.changed_evidence[row[0], row[1], row[2]] = row

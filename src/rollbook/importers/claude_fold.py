@@ -1,0 +1,242 @@
+"""From Claude Code's lines to what a book takes: whose line it is, what was metered, how the session stands.
+
+One :class:`Transcript` folds one file, across as many readings as it takes. What it hands over depends on the lines
+alone and not on where the readings were cut, except for the time at which something is said: repeats of a call become
+one call (the best record of it), a session's lines become a few touches, and its last lines an end once they have
+been silent for long.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import PurePath
+from typing import Final
+
+import msgspec
+
+from rollbook.errors import InvalidInput
+from rollbook.importers import claude_lines as lines
+from rollbook.importers.base import Context, Item
+from rollbook.importers.claude_calls import Calls
+from rollbook.importers.claude_lines import SYNTHETIC, ForkedFrom, Line, Message
+from rollbook.importers.claude_sessions import CANCELLED, COMPLETED, FAILED, OPEN, Carried, Session
+from rollbook.rules import checks
+
+SESSIONS_CARRIED: Final = 64  #: sessions of one file that its state remembers; the others start anew when they return
+
+_STOPS: Final = {"end_turn": COMPLETED, "stop_sequence": COMPLETED, "refusal": FAILED}
+
+
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the next reading of a file has to know of this one."""
+
+    due: int = 0  #: when the first of its sessions will have been silent for long enough to have ended
+    sessions: list[Carried] = []
+    current: str | None = None  #: the session of the latest line
+    stray: str | None = None  #: a title that came before any session
+
+
+_state = msgspec.json.Decoder(State)
+
+
+def load(state: bytes) -> State:
+    """The state that an earlier reading left; an empty one where there is none."""
+    return _state.decode(state) if state else State()
+
+
+def dump(state: State) -> bytes:
+    """A state as it is stored."""
+    state.due = min((one.due for one in state.sessions if one.due), default=0)
+    return msgspec.json.encode(state)
+
+
+class Transcript:
+    """The parser of one file."""
+
+    def __init__(self, path: str, state: bytes, context: Context) -> None:
+        self.context = context
+        self.skipped = 0
+        self.latest = context.now + checks.CLOCK_SLACK_US
+        self.home, self.agent = _names(path)
+        self.calls = Calls(context)
+        self.by_id: dict[str, Session] = {}
+        self.by_line: dict[tuple[str | None, bool | None, str | None], Session] = {}
+        carried = load(state)
+        self.stray = carried.stray
+        for one in carried.sessions:
+            self.by_id[one.id] = Session(one)
+        self.current = self.by_id.get(carried.current or "")
+
+    # what the loop of an import asks of a parser
+
+    def feed(self, block: bytes) -> None:
+        """Take in whole lines."""
+        found, skipped = lines.decode(block)
+        self.skipped += skipped
+        for line in found:
+            if not self._take(line):
+                self.skipped += 1
+
+    def feed_tail(self, line: bytes) -> bool:
+        """Take in a last line that has no end yet. A part of an object is never an object, so what decodes is whole."""
+        found = lines.decode_one(line)
+        if found is None:
+            return False
+        if not self._take(found):
+            self.skipped += 1
+        return True
+
+    @property
+    def held(self) -> int:
+        """How many calls wait to be handed over."""
+        return len(self.calls)
+
+    def drain(self, *, last: bool) -> list[Item]:
+        """Hand over what was understood, sessions first; ends only at the end of the file."""
+        items: list[Item] = []
+        for session in self.by_id.values():
+            items.extend(session.drain(self.context, last=last))
+        items.extend(self.calls.drain(last=last))
+        return items
+
+    def state(self) -> bytes:
+        """What the next reading has to know of this one."""
+        carried = sorted((session.carried for session in self.by_id.values()), key=lambda one: (one.last, one.id))
+        current = None if self.current is None else self.current.carried.id
+        return dump(State(sessions=carried[-SESSIONS_CARRIED:], current=current, stray=self.stray))
+
+    # one line
+
+    def _take(self, line: Line) -> bool:
+        """Fold one line in; whether it was understood."""
+        try:
+            return self._fold(line)
+        except InvalidInput:
+            return False
+
+    def _fold(self, line: Line) -> bool:
+        if line.type is None and not (isinstance(line.message, Message) and line.message.usage):
+            return False
+        speaks = line.type in ("user", "assistant", None)
+        if line.timestamp is None or not (speaks or line.session_id):
+            self._titles(line, self._session(line) if line.session_id else self.current)
+            return not speaks
+        session = self._session(line)
+        at, flagged = self._time(line.timestamp)
+        session.seen(at, flagged=flagged)
+        self._titles(line, session)
+        self.current = session
+        session.introduce(line, at)
+        understood = True
+        if line.type == "user":
+            self._user(line, session)
+        elif line.type in ("assistant", None):
+            understood = self._assistant(line, session, at, flagged=flagged)
+        elif line.type == "progress":
+            understood = self._progress(line)
+        return understood
+
+    def _time(self, moment: datetime) -> tuple[int, bool]:
+        at = lines.micros(moment)
+        if at < checks.FIRST_TIME:
+            raise InvalidInput("a time before the year 2000")
+        if at > self.latest:
+            return self.context.now, True
+        return at, False
+
+    def _session(self, line: Line) -> Session:
+        """Whose line it is. A copy in a fork is the original's; a side chain's is a child's."""
+        forked = line.forked_from
+        if type(forked) is ForkedFrom and forked.session and forked.session != line.session_id:
+            if line.session_id:
+                self._named(line.session_id, line).comes_from(forked.session)
+            return self._named(forked.session, line)
+        place = (line.session_id, line.is_sidechain, line.agent_id)
+        session = self.by_line.get(place)
+        if session is None:
+            session = self._named(line.session_id or self.home, line, self.agent)
+            self.by_line[place] = session
+        return session
+
+    def _named(self, root: str, line: Line, of_file: str | None = None) -> Session:
+        name, parent = root, None
+        if line.is_sidechain or of_file is not None:
+            agent = (line.agent_id or of_file or "").removeprefix("agent-")
+            name, parent = f"{root}/agent-{agent}" if agent else f"{root}/sidechain", root
+        session = self.by_id.get(name)
+        if session is None:
+            session = self.by_id[name] = Session(Carried(id=checks.session_id(name), parent=parent))
+        return session
+
+    def _titles(self, line: Line, session: Session | None) -> None:
+        if session is not None and self.stray is not None:
+            session.summarised(self.stray)
+            self.stray = None
+        if line.type == "summary" and line.summary:
+            title = lines.one_line(line.summary)
+            if session is None:
+                self.stray = title
+            elif title:
+                session.summarised(title)
+        elif session is not None and line.type == "custom-title" and line.custom_title:
+            session.custom_titled(lines.one_line(line.custom_title))
+        elif session is not None and line.type == "ai-title" and line.ai_title:
+            session.ai_titled(lines.one_line(line.ai_title))
+
+    def _user(self, line: Line, session: Session) -> None:
+        if line.is_meta or line.is_compact_summary:
+            return
+        message = line.message
+        if not isinstance(message, Message):
+            return
+        said = lines.user_said(message.content)
+        if said.interrupted:
+            session.stands(CANCELLED, "interrupted by the user")
+        elif said.answered:
+            session.stands(OPEN)
+        elif said.prompt:
+            session.stands(OPEN)
+            session.prompted(said.text)
+
+    def _assistant(self, line: Line, session: Session, at: int, *, flagged: bool) -> bool:
+        message = line.message
+        if not isinstance(message, Message):
+            return False
+        if line.is_api_error_message:
+            text = lines.first_text(message.content)
+            session.stands(FAILED, lines.one_line(text, 200) if text else "API error")
+        elif message.model != SYNTHETIC:
+            session.stands(*_standing(message))
+        if message.usage is None or message.model == SYNTHETIC:
+            return True
+        return self.calls.take(line, message, message.usage, session.carried, at, flagged=flagged)
+
+    def _progress(self, line: Line) -> bool:
+        """A sub-agent's call that its parent's transcript repeats: in old versions there was no other record of it."""
+        found = lines.progress(line.data)
+        if found is None or found.message.timestamp is None or not isinstance(found.message.message, Message):
+            return True
+        inner, usage = found.message, found.message.message.usage
+        inner.session_id, inner.is_sidechain, inner.agent_id = line.session_id, True, found.agent_id
+        inner.forked_from, inner.type = line.forked_from, "assistant"
+        return usage is None or self._fold(inner)
+
+
+def _standing(message: Message) -> tuple[int, str | None]:
+    """How a session stands after an assistant's line."""
+    if message.stop_reason is None:
+        # Older versions never wrote a reason: words without a call of a tool are the end of a turn if nothing follows.
+        return (COMPLETED if lines.ends_in_text(message.content) else OPEN), None
+    status = _STOPS.get(message.stop_reason, OPEN)
+    return status, message.stop_reason if status == FAILED else None
+
+
+def _names(path: str) -> tuple[str, str | None]:
+    """The session and the sub-agent that a file's name stands for, for lines that do not say it themselves."""
+    *inner, name = PurePath(path).parts
+    stem = name.removesuffix(".jsonl")
+    below = "subagents" in inner[1:]
+    agent = stem if below or stem.startswith("agent-") else None
+    home = inner[inner.index("subagents", 1) - 1] if below else stem
+    home = "".join(char if char.isprintable() else "?" for char in home) or "unnamed"
+    return home, agent
