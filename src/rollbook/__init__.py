@@ -6,18 +6,25 @@
 <Outcome.COUNTED: 'counted'>
 """
 
-from rollbook.book import Rollbook, open  # noqa: A004 - rollbook.open is the door, as gzip.open is
-from rollbook.errors import (
-    Conflict,
-    Gone,
-    InvalidInput,
-    NotFound,
-    NotSupported,
-    Overloaded,
-    RollbookError,
-    StoreError,
-)
-from rollbook.model import Outcome, Session, Tokens, Usage, to_dict
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rollbook import aio
+    from rollbook.book import Rollbook, open  # noqa: A004 - rollbook.open is the door, as gzip.open is
+    from rollbook.errors import (
+        Conflict,
+        Gone,
+        InvalidInput,
+        NotFound,
+        NotSupported,
+        Overloaded,
+        RollbookError,
+        StoreError,
+    )
+    from rollbook.model import Outcome, Session, Tokens, Usage, to_dict
 
 __version__ = "0.1.0"
 
@@ -35,6 +42,28 @@ __all__ = [
     "StoreError",
     "Tokens",
     "Usage",
+    "aio",
     "open",
     "to_dict",
 ]
+
+_ROOMS = {
+    "aio": "rollbook.aio",
+    "Rollbook": "rollbook.book",
+    "open": "rollbook.book",
+    **dict.fromkeys(("Outcome", "Session", "Tokens", "Usage", "to_dict"), "rollbook.model"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name where it is first used: a command that only shows its version opens no database."""
+    if name not in __all__:
+        raise AttributeError(f"module 'rollbook' has no attribute {name!r}")
+    room = import_module(_ROOMS.get(name, "rollbook.errors"))
+    found = room if name == "aio" else getattr(room, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

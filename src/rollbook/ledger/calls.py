@@ -238,6 +238,8 @@ def _claim_of_op(op: Call) -> Claim:
         -op.occurred_at,
         op.session_id,
         op.model or "",
+        op.provider or "",
+        _BILLINGS[op.billing],
         (
             tokens.input,
             tokens.cache_read,
@@ -264,5 +266,7 @@ def _claim_of_row(work: Work, row: LedgerRow) -> Claim:
         -row[st.L_OCCURRED],
         work.state(row[st.L_USER], row[st.L_SESSION]).session_id,
         work.names.model_name(work.tx, row[st.L_MODEL]),
+        work.names.label_name(work.tx, row[st.L_PROVIDER]),
+        row[st.L_BILLING],
         (*row[st.L_INPUT : st.L_COST], row[st.L_COST] if reported else 0, row[st.L_ERRORED]),
     )

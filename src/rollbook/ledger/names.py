@@ -35,6 +35,7 @@ class Names:
         self.models: dict[str, int] = {"": 0}
         self.model_names: dict[int, str] = {0: ""}
         self.labels: dict[str, int] = {"": 0}
+        self.label_names: dict[int, str] = {0: ""}
         self.slices: dict[Slice, int] = {}
         self.slice_facts: dict[int, Slice] = {}
 
@@ -78,6 +79,12 @@ class Names:
             tx.run("add_label", [(name,)])
             number = self.labels[name] = tx.rows("label_no", name=name)[0][0]
         return number
+
+    def label_name(self, tx: Writing, number: int) -> str:
+        name = self.label_names.get(number)
+        if name is None:
+            name = self.label_names[number] = tx.rows("label_name", label_no=number)[0][0]
+        return name
 
     def slice(self, tx: Writing, facts: Slice) -> int:
         number = self.slices.get(facts)

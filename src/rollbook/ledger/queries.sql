@@ -20,6 +20,9 @@ insert into model (name) values (?) on conflict (name) do nothing
 -- label_no --
 select label_no from label where name = :name
 
+-- label_name --
+select name from label where label_no = :label_no
+
 -- add_label --
 insert into label (name) values (?) on conflict (name) do nothing
 

@@ -21,6 +21,8 @@ class Claim(NamedTuple):
     earliness: int  #: minus the time at which the call completed
     session: str
     model: str
+    provider: str
+    billing: int
     amounts: tuple[int, ...]
 
 

@@ -1,0 +1,91 @@
+"""The table of commands, and the one place where a run begins and ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rollbook.cli import desk, importing, ledger, life, sessions, summary, upkeep
+from rollbook.cli.desk import Desk
+from rollbook.cli.pages import CommandPage, GroupPage
+from rollbook.cli.screen import say
+
+_LOOK, _WRITE, _CARE = "Look", "Write", "Look after"
+
+app = typer.Typer(
+    name="rollbook",
+    cls=GroupPage,
+    help="One durable record of every agent session: what it did, what it used, what it cost.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"auto_envvar_prefix": "ROLLBOOK", "help_option_names": ["-h", "--help"]},
+)
+
+for _name, _function, _panel in (
+    ("summary", summary.summary, _LOOK),
+    ("sessions", sessions.sessions, _LOOK),
+    ("show", sessions.show, _LOOK),
+    ("stats", ledger.stats, _LOOK),
+    ("models", ledger.models, _LOOK),
+    ("spend", ledger.spend, _LOOK),
+    ("usage", ledger.usage, _LOOK),
+    ("import", importing.import_, _WRITE),
+    ("touch", life.touch, _WRITE),
+    ("use", life.use, _WRITE),
+    ("end", life.end, _WRITE),
+    ("reopen", life.reopen, _WRITE),
+    ("delete", life.delete, _WRITE),
+    ("verify", upkeep.verify, _CARE),
+    ("doctor", upkeep.doctor, _CARE),
+):
+    app.command(_name, cls=CommandPage, rich_help_panel=_panel)(_function)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from rollbook import __version__  # noqa: PLC0415
+
+        typer.echo(f"rollbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    ctx: typer.Context,
+    db: desk.DB = None,
+    user: desk.USER = None,
+    all_users: desk.ALL_USERS = False,
+    as_json: desk.AS_JSON = False,
+    version: Annotated[  # noqa: ARG001 - its callback does all there is to do
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, allow_from_autoenv=False, help="Say which version."
+        ),
+    ] = False,
+) -> None:
+    """Take in what stands before the command; without a command, say what there is."""
+    ctx.obj = Desk(db=db, user=user, all_users=all_users, as_json=as_json)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; the status to exit with."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character still shows which
+    try:
+        status = app(arguments, prog_name="rollbook", standalone_mode=False)
+    except typer.TyperException as error:
+        where = getattr(getattr(error, "ctx", None), "command_path", "rollbook")
+        say(f"{error.format_message().rstrip('.')} (see '{where} --help')")
+        return error.exit_code
+    except OSError as error:  # of help and version, which are written before a command begins
+        say(str(error.strerror or error))
+        return desk.FAILED
+    except typer.Abort:
+        say("interrupted")
+        return desk.INTERRUPTED
+    return status if isinstance(status, int) else desk.OK

@@ -1,0 +1,52 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from rollbook.model import CHANNELS, Kind, Status
+
+STATUSES: Final = tuple(str(status) for status in Status)
+KINDS: Final = tuple(str(kind) for kind in Kind)
+ENDS: Final = ("completed", "failed", "cancelled")
+
+
+def listed(words: tuple[str, ...]) -> str:
+    """Words as a placeholder in the help."""
+    return "|".join(words)
+
+
+ID = Annotated[str, typer.Argument(metavar="ID", help="The session's id.", show_default=False)]
+SHORT_ID = Annotated[
+    str, typer.Argument(metavar="ID", help="The session's id, or as much of its beginning as only it has.")
+]
+SINCE = Annotated[
+    str, typer.Option("--since", metavar="RANGE", help="24h, 7d, 30d (any number of h or d), all, or a time.")
+]
+AT = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="When, with a time zone, such as 2026-05-01T12:00:00Z.")
+]
+STATUS = Annotated[
+    str | None,
+    typer.Option(
+        "--status", metavar=listed(STATUSES), help="Only sessions in this state.", autocompletion=lambda: list(STATUSES)
+    ),
+]
+KIND = Annotated[
+    str | None,
+    typer.Option("--kind", metavar=listed(KINDS), help="How it is driven.", autocompletion=lambda: list(KINDS)),
+]
+CHANNEL = Annotated[
+    str | None,
+    typer.Option(
+        "--channel",
+        metavar="CHANNEL",
+        help=f"Where from: {', '.join(CHANNELS)}.",
+        autocompletion=lambda: list(CHANNELS),
+    ),
+]
+AGENT = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="The agent, such as claude-code.")]
+PROJECT = Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project: a folder or a name.")]
+MODEL = Annotated[str | None, typer.Option("--model", metavar="NAME", help="A model that it used.")]

@@ -1,0 +1,68 @@
+"""`verify` and `doctor`: whether the books balance and the database is sound."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from rollbook.cli.desk import FAILED, Desk, command
+from rollbook.cli.format import clean
+from rollbook.cli.screen import say
+from rollbook.cli.table import Column
+
+_PROBLEMS: Final = (
+    Column(title="WHAT"),
+    Column(title="WHERE", least=12),
+    Column(title="FIELD"),
+    Column(title="STORED", right=True, style="red"),
+    Column(title="EXPECTED", right=True, style="green"),
+)
+_FINDINGS: Final = (
+    Column(title="CHECK"),
+    Column(title="STATE", styles={"ok": "green", "wrong": "red"}),
+    Column(title="DETAIL", least=12),
+)
+
+
+@command
+def verify(desk: Desk) -> None:
+    """Compute every sum again from the ledger; exits with 1 if one differs."""
+    with desk.open() as book:
+        found = book.verify()
+    screen = desk.screen()
+    if desk.as_json:
+        screen.json(found)
+    elif found.ok:
+        screen.line(("the books balance", "green"), f": {found.sessions:,} sessions, {found.ledger_rows:,} ledger rows")
+    else:
+        rows = [[clean(str(getattr(row, name))) for name in row.__struct_fields__] for row in found.problems]
+        screen.table(_PROBLEMS, rows)
+    if not found.ok:
+        say(f"{len(found.problems)} sums differ from the rows under them")
+        raise typer.Exit(FAILED)
+
+
+@command
+def doctor(desk: Desk) -> None:
+    """Say which book this is and whether it is well; exits with 1 if it is not."""
+    from rollbook import __version__  # noqa: PLC0415
+
+    with desk.open() as book:
+        about = [
+            {"name": "rollbook", "ok": True, "detail": __version__},
+            {"name": "book", "ok": True, "detail": book.url},
+            {"name": "user", "ok": True, "detail": book.user_id},
+        ]
+        found = book.doctor()
+    findings = [*about, *({"name": it.name, "ok": it.ok, "detail": it.detail} for it in found)]
+    well = all(it.ok for it in found)
+    screen = desk.screen()
+    if desk.as_json:
+        screen.json({"ok": well, "findings": findings})
+    else:
+        rows = [[str(it["name"]), "ok" if it["ok"] else "wrong", clean(str(it["detail"]))] for it in findings]
+        screen.table(_FINDINGS, rows)
+    if not well:
+        say("something is wrong with this book")
+        raise typer.Exit(FAILED)

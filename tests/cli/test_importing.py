@@ -1,0 +1,111 @@
+"""import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import rollbook
+from rollbook.book import Rollbook
+from rollbook.importers import SAMPLES
+
+from .tools import PROGRAM, OnTerminal, Run
+
+KEYS = ["source", "files", "bytes", "sessions", "calls", "new_calls", "skipped_lines", "seconds"]
+FOLDER = str(SAMPLES / "claude-code")
+
+
+def test_import(run: Run, book: Rollbook) -> None:
+    done = run("import", "claude-code", "--path", FOLDER)
+    assert (done.status, done.err) == (0, "")
+    heading, row = (line.split() for line in done.out.splitlines())
+    assert heading[:2] == ["SOURCE", "FILES"]
+    assert row[0] == "claude-code"
+    assert book.stats(since="all").sessions > 0
+    assert book.verify().ok
+
+
+def test_import_in_json(run: Run, book: Rollbook) -> None:
+    first = run("import", "--path", FOLDER, "--json").answer
+    assert list(first) == ["sources"]
+    (source,) = first["sources"]
+    assert list(source) == KEYS
+    assert source["calls"] >= source["new_calls"] == book.stats(since="all").calls > 0
+    (again,) = run("import", "--path", FOLDER, "--json").answer["sources"]
+    assert (again["bytes"], again["calls"], again["new_calls"]) == (0, 0, 0)
+
+
+def test_a_dry_run_stores_nothing(run: Run, book: Rollbook) -> None:
+    done = run("import", "--path", FOLDER, "--dry-run", "--json")
+    assert done.answer["sources"][0]["new_calls"] > 0
+    assert "dry run" in done.line
+    assert not book.list().sessions
+
+
+def test_import_finds_the_usual_folder(run: Run, book: Rollbook) -> None:
+    projects = Path.home() / ".claude"
+    projects.mkdir()
+    (projects / "projects").symlink_to(SAMPLES / "claude-code" / "projects")
+    assert run("import", "--json").answer["sources"][0]["new_calls"] > 0
+
+
+def test_nothing_to_import(run: Run) -> None:
+    done = run("import")
+    assert done.status == 0
+    assert "no transcripts of claude-code here" in done.line
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("import", "abacus"), "claude-code"), (("import", "--path", "nowhere-at-all"), "nowhere-at-all")],
+)
+def test_wrong_use(run: Run, words: tuple[str, ...], named: str) -> None:
+    done = run(*words)
+    assert (done.status, done.out) == (2, "")
+    assert named in done.line
+
+
+def test_a_file_that_cannot_be_read_is_passed_over(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "projects" / "p"
+    folder.mkdir(parents=True)
+    (folder / "binary.jsonl").write_bytes(os.urandom(5000).replace(b"\n", b"") + b"\n")
+    done = run("import", "--path", str(tmp_path / "projects"), "--json")
+    assert done.status == 0
+    assert done.answer["sources"][0]["skipped_lines"] == 1
+
+
+def test_progress_is_for_people_only(on_terminal: OnTerminal, program: Run) -> None:
+    shown = on_terminal("import", "--path", FOLDER, "--json")
+    assert "claude-code" in shown.raw[: shown.raw.index("{")]
+    assert program("import", "--path", FOLDER).err == ""
+
+
+def test_ctrl_c_leaves_a_book_that_balances(url: str, book: Rollbook, tmp_path: Path) -> None:
+    folder = tmp_path / "projects" / "p"
+    folder.mkdir(parents=True)
+    line = (
+        '{{"type":"assistant","uuid":"u{0}","sessionId":"s{1}","timestamp":"2026-05-01T12:00:00.000Z","requestId":"r{0}",'
+        '"message":{{"id":"m{0}","model":"claude-sonnet-4-5","role":"assistant",'
+        '"usage":{{"input_tokens":1,"output_tokens":2}}}}}}\n'
+    )
+    for name in range(40):
+        (folder / f"s{name}.jsonl").write_text("".join(line.format(name * 2000 + n, name) for n in range(2000)))
+    process = subprocess.Popen(
+        [*PROGRAM, "import", "--path", str(folder.parent)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while book.stats(since="all").calls == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "rollbook: interrupted\n")
+    assert 0 < book.stats(since="all").calls < 80_000
+    assert book.verify().ok
+    with rollbook.open(url) as again:
+        assert again.verify().ok
