@@ -1,0 +1,54 @@
+# Needs Python 3.11 or newer, git and make; everything is installed into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench format lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+UV := $(or $(wildcard $(BIN)/uv),uv)
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
+
+setup: $(VENV)/.installed ## Make .venv with the rollbook command in it
+	@echo "Ready: $(BIN)/rollbook"
+
+run: $(VENV)/.installed ## Import what the agents on this machine left behind, and show the summary
+	@$(BIN)/rollbook summary --import
+
+test: $(VENV)/.developing ## Check the format, the lint, the types, the imports, then run the tests and the documentation
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.developing ## Run every benchmark at its small size
+	@set -e; for program in bench/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program" --small; done
+
+format: $(VENV)/.developing ## Bring the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Existing locks are the preference, so nothing moves unless it must: remove the two files to take the newest of everything.
+lock: ## Write the lock files anew from pyproject.toml
+	$(COMPILE) pyproject.toml --group build -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what was made here; books are not touched
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.made: scripts/make-venv
+	scripts/make-venv $(VENV)
+	@touch $@
+
+# hatchling comes from the lock as well, so the project itself is built without a look at the network.
+$(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/.made
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
+	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,26 @@
+"""What every test stands on: no test sees the user's own book or the transcripts of this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Two shared cores say nothing about speed, so no example has a deadline; a run that gates repeats the same examples.
+settings.register_profile("rollbook", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("rollbook")
+
+#: Whatever decides where books and transcripts are looked for.
+_PLACES = ("ROLLBOOK_", "CLAUDE_", "XDG_")
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and nothing in the environment that leads to another one."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith(_PLACES)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    return home
