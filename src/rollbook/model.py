@@ -101,6 +101,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def total(self) -> int:
+        """Everything that was read and produced."""
         return self.tokens_in + self.tokens_out
 
 

@@ -165,7 +165,7 @@ def run_import(
     A file that cannot be read is reported and passed over. An error of the database, or Ctrl-C, leaves the book as it
     was after the last transaction; the next import goes on from there.
     """
-    from rollbook.pricing import price
+    from rollbook.pricing import price  # noqa: PLC0415 - asking what sources there are needs no prices
 
     started = time.perf_counter()
     report = ImportReport(source=source.name)

@@ -241,9 +241,7 @@ def _mark_all_but(work: Work, op: MarkAllBut) -> int:
     marked = 0
     # Sessions that this very batch made or ended are in memory, not in the table yet.
     here = {place[1] for place in work.states if place[0] == user_no}
-    stored = work.tx.rows(
-        "running_of", user_no=user_no, session_id=op.session_id, most=MARKED_AT_ONCE + len(here)
-    )
+    stored = work.tx.rows("running_of", user_no=user_no, session_id=op.session_id, most=MARKED_AT_ONCE + len(here))
     for number in sorted(here | {row[0] for row in stored}):
         if marked == MARKED_AT_ONCE:
             break

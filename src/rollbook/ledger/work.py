@@ -328,4 +328,3 @@ def _file_row(user_no: int, file: SourceFile) -> Row:
         file.mtime_ns,
         file.state,
     )
-

@@ -64,6 +64,6 @@ def _regimes(model: str, provider: str | None, tier: str) -> Regimes | None:
     """All that ``price`` needs of the tables for one model, provider and tier."""
     if tier not in TIERS:
         return None
-    from rollbook.pricing import catalogue  # the tables take 0.2 to 0.8 s to load, and most commands need none
+    from rollbook.pricing import catalogue  # noqa: PLC0415 - it takes up to a second to load, and most commands need none
 
     return catalogue.regimes(model, provider, tier)

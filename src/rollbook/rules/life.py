@@ -1,9 +1,9 @@
 """The life of a session as a function of what is known of it, whatever the order in which that arrived (R1, R2).
 
 A session's record keeps its *life*: every end, reopening and presumed crash that anybody stated, each with its own
-time, and two marks of its activity: the first and the last time at which anything happened. From those alone :func:`fold`
-tells status, attempts and times. So a late end closes the attempt that was open then, a late reopening makes later
-calls count, and every permutation of the same events gives the same session.
+time, and two marks of its activity: the first and the last time at which anything happened. From those alone
+:func:`fold` tells status, attempts and times. So a late end closes the attempt that was open then, a late reopening
+makes later calls count, and every permutation of the same events gives the same session.
 
 What an event means:
 
