@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -16,7 +17,7 @@ from uuid import UUID
 from rollbook import settings
 from rollbook.book import ending, signature_of
 from rollbook.core import Plan, Write
-from rollbook.errors import Conflict, RollbookError
+from rollbook.errors import Conflict, Gone, RollbookError
 from rollbook.model import Session
 from rollbook.plans import Plans
 
@@ -42,7 +43,16 @@ class AsyncRollbook:
 
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
-        self._threads = ThreadPoolExecutor(plans.settings.readers, thread_name_prefix="rollbook-read")
+        self._pid = 0
+        self._threads: ThreadPoolExecutor | None = None
+
+    def _readers(self) -> ThreadPoolExecutor:
+        """The threads that read; after a fork the child has its own."""
+        self._plans.alive()
+        if self._threads is None or self._pid != os.getpid():
+            self._threads = ThreadPoolExecutor(self._plans.settings.readers, thread_name_prefix="rollbook-read")
+            self._pid = os.getpid()
+        return self._threads
 
     touch = awaited(Plans.touch)
     end = awaited(Plans.end)
@@ -77,7 +87,7 @@ class AsyncRollbook:
                 answer = await self._plans.writer.submit_async(step.ops)
             else:
                 loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._threads, self._plans.read, step.look)
+                answer = await loop.run_in_executor(self._readers(), self._plans.read, step.look)
 
     @property
     def url(self) -> str:
@@ -111,7 +121,8 @@ class AsyncRollbook:
         await asyncio.get_running_loop().run_in_executor(None, self._shut)
 
     def _shut(self) -> None:
-        self._threads.shutdown()
+        if self._threads is not None and self._pid == os.getpid():
+            self._threads.shutdown()
         self._plans.close()
 
     async def __aenter__(self) -> Self:
@@ -156,9 +167,10 @@ class AsyncSessionHandle:
         try:
             # Shielded: the task may be cancelled already, and its session is to end all the same.
             await asyncio.shield(self.end(status, reason=reason))
-        except Conflict:
-            # Somebody else ended it first, and said otherwise: the first end stands.
-            return
+        except RollbookError as refused:
+            # Somebody else ended it first, or deleted it: that stands. And what leaves the block matters more.
+            if kind is None and not isinstance(refused, Conflict | Gone):
+                raise
 
     async def touch(self, **facts: Any) -> Session:
         """Say that the session is alive, with what is known of it; see :meth:`AsyncRollbook.touch`."""

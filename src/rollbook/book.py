@@ -12,7 +12,7 @@ from uuid import UUID
 
 from rollbook import settings
 from rollbook.core import Plan
-from rollbook.errors import Conflict, RollbookError
+from rollbook.errors import Conflict, Gone, RollbookError
 from rollbook.model import Session
 from rollbook.plans import Plans
 
@@ -151,9 +151,10 @@ class SessionHandle:
         status, reason = ending(kind, error)
         try:
             self.end(status, reason=reason)
-        except Conflict:
-            # Somebody else ended it first, and said otherwise: the first end stands.
-            return
+        except RollbookError as refused:
+            # Somebody else ended it first, or deleted it: that stands. And what leaves the block matters more.
+            if kind is None and not isinstance(refused, Conflict | Gone):
+                raise
 
     def touch(self, **facts: Any) -> Session:
         """Say that the session is alive, with what is known of it; see :meth:`Rollbook.touch`."""

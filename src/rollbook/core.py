@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -41,8 +41,17 @@ class Read(msgspec.Struct, frozen=True):
 Step = Write | Read
 Plan = Generator[Step, Any, R]
 
-#: Books that a child process inherited: kept, because closing their connections there would disturb the parent's.
-_INHERITED: Final[list[Any]] = []
+#: Held while a book is opened anew in a child process, so that two threads there do not both do it.
+_reopening = threading.Lock()
+
+
+def _renew() -> None:
+    global _reopening  # noqa: PLW0603 - the parent's lock may be held by a thread that the child does not have
+    _reopening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 class Core:
@@ -67,28 +76,28 @@ class Core:
         self._open()
 
     def _open(self) -> None:
-        self._pid = os.getpid()
         self._store = open_store(self.url, self.settings)
         self._writer = Writer(self._store, self.settings, self.clock)
+        self._pid = os.getpid()
 
-    def _alive(self) -> None:
-        """After a fork, the child opens the database anew: threads and locks do not survive into it."""
+    def alive(self) -> None:
+        """Raise if the book is closed; after a fork open it anew, since threads do not survive into a child."""
         if self._closed:
             raise StoreError("the book is closed")
         if self._pid != os.getpid():
-            self._lock = threading.Lock()
-            self._store.abandon()
-            _INHERITED.append((self._store, self._writer))
-            self._open()
+            with _reopening:
+                if self._pid != os.getpid():
+                    self._lock = threading.Lock()
+                    self._open()
 
     @property
     def store(self) -> Store:
-        self._alive()
+        self.alive()
         return self._store
 
     @property
     def writer(self) -> Writer:
-        self._alive()
+        self.alive()
         return self._writer
 
     def close(self) -> None:
@@ -115,8 +124,13 @@ class Core:
         return Scope(user_no=found[0][0] if found else -1, everybody=self.everybody and user_id is None)
 
     def read(self, look: Callable[[Reading], R]) -> R:
-        with self.store.read() as tx:
-            return look(tx)
+        try:
+            with self.store.read() as tx:
+                return look(tx)
+        except RollbookError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise StoreError(f"what the book holds cannot be read ({error}); 'rollbook doctor' says more") from error
 
     def drive(self, plan: Plan[R]) -> R:
         """Run a plan, blocking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
 import msgspec
@@ -10,8 +11,8 @@ import uuid_utils
 
 from rollbook.errors import InvalidInput
 from rollbook.ledger.ops import Absolute, Call, End, Facts, SourceFile, Touch
-from rollbook.ledger.state import BILLINGS, COST_SOURCES
-from rollbook.model import Session, Tokens
+from rollbook.ledger.state import BILLINGS, COST_SOURCES, TIERS
+from rollbook.model import NANO, Session, Tokens
 from rollbook.rules import checks
 
 _TOKEN_FIELDS: Final = Tokens.__struct_fields__
@@ -41,7 +42,8 @@ def call(
     """A call as a caller reports it; a cost that is not reported is looked up (R14)."""
     if not isinstance(errored, bool):
         raise InvalidInput(f"errored must be true or false, not {errored!r}")
-    model = checks.name(model, "model")
+    model = checks.model(model)
+    tier = checks.one_of(tier, "tier", TIERS)
     provider = checks.name(provider, "provider")
     others = checks.aliases(aliases) if aliases else ()
     cost_source, version = "reported", None
@@ -52,7 +54,7 @@ def call(
         user_id=user_id,
         user_name=user_name,
         session_id=checks.session_id(session_id),
-        usage_id=str(uuid_utils.uuid7()) if usage_id is None else _usage_id(usage_id),
+        usage_id=str(uuid_utils.uuid7()) if usage_id is None else checks.usage_id(usage_id),
         fresh=usage_id is None and not others,
         occurred_at=occurred_at,
         flagged=flagged,
@@ -64,17 +66,12 @@ def call(
         cost_nano=cost_nano,
         cost_source=cost_source,
         price_version=version,
-        billing=str(checks.choice(billing, "billing", BILLINGS)),
+        billing=checks.one_of(billing, "billing", BILLINGS),
+        tier=tier,
         source=str(checks.name(source, "source") or "push"),
         evidence=evidence,
         errored=errored,
     )
-
-
-def _usage_id(value: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidInput(f"a usage id must be text, not {type(value).__name__}")
-    return checks.text(value, "a usage id", checks.MAX_ID_BYTES)
 
 
 def looked_up(
@@ -93,6 +90,8 @@ def checked(item: Touch | Call | End, now: int) -> Touch | Call | End:
     """An operation of a door, with what it took from a file checked like everybody's."""
     if isinstance(item, Call):
         return _checked_call(item, now)
+    if not isinstance(item, Touch | End):
+        raise InvalidInput(f"an item must be a Touch, a Call or an End, not {type(item).__name__}")
     at, flagged = _moment(item.at, now)
     name = checks.session_id(item.session_id)
     if isinstance(item, End):
@@ -117,7 +116,7 @@ def _facts(facts: Facts) -> Facts:
         title=checks.prose(facts.title, "title", checks.MAX_TITLE_BYTES),
         goal_text=checks.prose(facts.goal_text, "goal_text", checks.MAX_GOAL_BYTES),
         tags=checks.tags(facts.tags),
-        metadata=metadata if isinstance(metadata, str) else checks.metadata(metadata),
+        metadata=checks.metadata_text(metadata) if isinstance(metadata, str) else checks.metadata(metadata),
         actor=checks.name(facts.actor, "actor"),
     )
 
@@ -133,13 +132,14 @@ def _checked_call(item: Call, now: int) -> Call:
     counts = [getattr(tokens, field) for field in _TOKEN_FIELDS]
     if min(counts) < 0 or max(counts) > checks.MAX_TOKENS:
         checks.tokens(tokens, None, None)
-    if item.cost_nano is not None and not 0 <= item.cost_nano <= checks.MAX_COST_USD * 10**9:
+    if item.cost_nano is not None and not 0 <= item.cost_nano <= checks.MAX_COST_USD * NANO:
         raise InvalidInput(f"a cost of {item.cost_nano} nano-dollars is out of range for one call")
-    if item.cost_source not in COST_SOURCES or item.billing not in BILLINGS:
-        raise InvalidInput(f"unknown cost source {item.cost_source!r} or billing {item.billing!r}")
+    checks.one_of(item.cost_source, "cost source", COST_SOURCES)
+    checks.one_of(item.billing, "billing", BILLINGS)
+    checks.one_of(item.tier, "tier", TIERS)
     at, flagged = _moment(item.occurred_at, now)
-    name, usage_id = checks.session_id(item.session_id), _usage_id(item.usage_id)
-    model, provider = checks.name(item.model, "model"), checks.name(item.provider, "provider")
+    name, usage_id = checks.session_id(item.session_id), checks.usage_id(item.usage_id)
+    model, provider = checks.model(item.model), checks.name(item.provider, "provider")
     aliases = checks.aliases(item.aliases) if item.aliases else ()
     same = (at, name, usage_id, model, provider, aliases) == (
         item.occurred_at, item.session_id, item.usage_id, item.model, item.provider, item.aliases,
@@ -195,8 +195,13 @@ def absolute(session: Session | Mapping[str, Any], now: int) -> Given:
     started, _ = checks.moment(values.get("started_at"), "started_at", at)
     status = checks.status(values.get("status"))
     tokens_in, tokens_out, reasoning, turns = (
-        None if values.get(name) is None else checks.count(values[name], name, 2**62)
-        for name in ("tokens_in", "tokens_out", "reasoning_tokens", "turns")
+        None if values.get(name) is None else checks.count(values[name], name, most)
+        for name, most in (
+            ("tokens_in", checks.MAX_TOTAL_TOKENS),
+            ("tokens_out", checks.MAX_TOTAL_TOKENS),
+            ("reasoning_tokens", checks.MAX_TOTAL_TOKENS),
+            ("turns", checks.MAX_COUNT),
+        )
     )
     if (reasoning or 0) > (tokens_out if tokens_out is not None else reasoning or 0):
         raise InvalidInput("reasoning_tokens are part of the output and cannot exceed it")
@@ -210,7 +215,7 @@ def absolute(session: Session | Mapping[str, Any], now: int) -> Given:
         tokens_out=tokens_out,
         reasoning=reasoning,
         cost_nano=_cost(values),
-        model=checks.name(values.get("last_model"), "model"),
+        model=checks.model(values.get("last_model")),
         turns=turns,
         facts=_facts(
             Facts(
@@ -234,8 +239,8 @@ def _values(session: Session | Mapping[str, Any]) -> dict[str, Any]:
 
 def _cost(values: Mapping[str, Any]) -> int | None:
     if values.get("cost_nano_usd") is not None:
-        return checks.count(values["cost_nano_usd"], "cost_nano_usd", 2**62)
+        return checks.count(values["cost_nano_usd"], "cost_nano_usd", checks.MAX_TOTAL_USD * NANO)
     if values.get("cost_cents") is not None:
-        nano = checks.cost(values["cost_cents"])
-        return None if nano is None else round(nano / 100)
-    return checks.cost(values.get("cost_usd"))
+        nano = checks.cost(values["cost_cents"], checks.MAX_TOTAL_USD * 100)
+        return None if nano is None else int((Decimal(nano) / 100).to_integral_value(ROUND_HALF_EVEN))
+    return checks.cost(values.get("cost_usd"), checks.MAX_TOTAL_USD)

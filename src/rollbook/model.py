@@ -176,6 +176,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cost_source: str  #: reported | computed | unpriced
     price_version: str | None
     billing: str  #: api | subscription | unknown
+    tier: str  #: standard | batch | flex | priority | fast
     source: str  #: the door it came through
     evidence: str
     errored: bool

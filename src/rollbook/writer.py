@@ -87,13 +87,20 @@ class Writer:
                 raise StoreError("the book is closed")
             if self._waiting and self._waiting + len(job.ops) > self._settings.queue_size:
                 return False
+            if self._thread is None:
+                self._thread = self._started()
             self._queue.append(job)
             self._waiting += len(job.ops)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rollbook-writer", daemon=True)
-                self._thread.start()
             self._work.notify()
             return True
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="rollbook-writer", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise StoreError(f"the machine gives no thread to write with: {error}") from error
+        return thread
 
     def _run(self) -> None:
         previous = 0

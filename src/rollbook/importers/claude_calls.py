@@ -135,6 +135,7 @@ class Calls:
             cost_nano=cost,
             cost_source=source,
             price_version=version,
+            tier=record.terms.tier,
             source=SOURCE,
             evidence=record.claim[0],
             errored=record.terms.errored,

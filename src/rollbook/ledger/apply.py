@@ -177,16 +177,23 @@ def _parent_of(work: Work, user_no: int, session_id: str) -> str | None:
 
 
 def _end(work: Work, op: End) -> None:
-    state = _found_or_made(work, op, sign=0) if op.create else _existing(work, op.user_id, op.session_id)
+    state, at = _at(work, op)
     what = lives.SOFT if op.soft else lives.END
-    event = lives.Event(op.at, what, lives.STATUS_CODES[op.status], op.reason or "", op.decided_by)
-    _live(work, state, event, flagged=op.flagged)
-    if op.soft:
-        return
-    deciding = _closing(state, op.at)
-    if deciding is not None and deciding.status != event.status:
+    event = lives.Event(at, what, lives.STATUS_CODES[op.status], op.reason or "", op.decided_by)
+    deciding = None if op.soft else _closing(state, at)
+    refused = deciding is not None and deciding.status != event.status
+    _live(work, state, event, flagged=op.flagged and not refused)
+    if deciding is not None and refused:
         said = lives.STATUS_NAMES[deciding.status]
         raise Conflict(f"session {op.session_id!r} had {said} before; it stays {said}")
+
+
+def _at(work: Work, op: End | Reopen) -> tuple[State, int]:
+    """The session and the time of an event. One that is about now comes after all that is known, whatever the clock."""
+    if op.create:
+        return _found_or_made(work, op, sign=0), op.at
+    state = _existing(work, op.user_id, op.session_id)
+    return state, max(op.at, state.last_activity_at)
 
 
 def _closing(state: State, at: int) -> lives.Event | None:
@@ -217,8 +224,8 @@ def _live(work: Work, state: State, event: lives.Event, *, flagged: bool = False
 
 
 def _reopen(work: Work, op: Reopen) -> None:
-    state = _found_or_made(work, op, sign=0) if op.create else _existing(work, op.user_id, op.session_id)
-    _live(work, state, lives.Event(op.at, lives.REOPEN), flagged=op.flagged)
+    state, at = _at(work, op)
+    _live(work, state, lives.Event(at, lives.REOPEN), flagged=op.flagged)
 
 
 def _mark(work: Work, op: Mark) -> bool:
@@ -295,7 +302,8 @@ def _adjust(work: Work, state: State, op: Absolute) -> None:
     head = (state.user_no, state.session_no, -1, st.ENTRY_ADJUSTMENT, model_no, 0, at, work.now, 0)
     source = work.names.label(work.tx, "upsert")
     reported = st.COST_SOURCES.index("reported")
-    row = [*head, *tokens, cost, 0, reported, 0, 0, source, 0, 0, 0, 0, f"adjustment:{state.ledger_rows}"]
+    row = [*head, *tokens, cost, 0, reported, 0, 0, 0, source, 0, 0, 0, 0, f"adjustment:{state.ledger_rows}"]
+    state.sign(at)
     post(work, state, row)
     if renamed:
         state.last_model_no, state.last_model_at = model_no, at

@@ -16,6 +16,7 @@ from rollbook.rules.evidence import Claim, better, same_content
 _MOST: Final = 2**62
 _SOURCES: Final = {name: number for number, name in enumerate(st.COST_SOURCES)}
 _BILLINGS: Final = {name: number for number, name in enumerate(st.BILLINGS)}
+_TIERS: Final = {name: number for number, name in enumerate(st.TIERS)}
 
 
 def apply_call(work: Work, op: Call) -> Outcome:
@@ -80,6 +81,7 @@ def _ledger_row(work: Work, op: Call, state: State, entry: int) -> LedgerRow:
         _SOURCES[op.cost_source] if priced else 0,
         work.names.label(work.tx, op.price_version),
         _BILLINGS[op.billing],
+        _TIERS[op.tier],
         work.names.label(work.tx, op.source),
         op.evidence,
         op.weight,
@@ -97,7 +99,8 @@ def _fits(state: State) -> None:
 
 def post(work: Work, state: State, row: LedgerRow) -> None:
     """Append a row to the ledger and to every sum that it belongs to."""
-    row[st.L_LATE] = 0 if not state.closed or lives.within(state.closed, row[st.L_OCCURRED]) else 1
+    if row[st.L_ENTRY] != st.ENTRY_REVERSAL:  # a reversal is as late as what it reverses
+        row[st.L_LATE] = 0 if not state.closed or lives.within(state.closed, row[st.L_OCCURRED]) else 1
     work.add_row(state, row)
     weigh(work, state, row)
 
@@ -240,6 +243,7 @@ def _claim_of_op(op: Call) -> Claim:
         op.model or "",
         op.provider or "",
         _BILLINGS[op.billing],
+        _TIERS[op.tier],
         (
             tokens.input,
             tokens.cache_read,
@@ -268,5 +272,6 @@ def _claim_of_row(work: Work, row: LedgerRow) -> Claim:
         work.names.model_name(work.tx, row[st.L_MODEL]),
         work.names.label_name(work.tx, row[st.L_PROVIDER]),
         row[st.L_BILLING],
+        row[st.L_TIER],
         (*row[st.L_INPUT : st.L_COST], row[st.L_COST] if reported else 0, row[st.L_ERRORED]),
     )

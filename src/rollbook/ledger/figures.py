@@ -172,7 +172,8 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     first = 0 if since is None else _start(since, by, zone) // QUARTER_US
     if by in ("hour", "day"):
         rows = tx.rows("spend_by_quarter", user_no=scope.sums_of, first=first)
-        keyed = [(_period(row[0] * QUARTER_US, by, zone), *row[1:]) for row in rows]
+        # In the order of time, which the names of hours do not have where clocks go back.
+        keyed = [(_period(row[0] * QUARTER_US, by, zone), *row[1:]) for row in sorted(rows)]
     elif by == "model":
         keyed = tx.rows("spend_by_model", user_no=scope.sums_of, first=first)
     else:
@@ -186,7 +187,7 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     lines = [_line(name, amounts, deleted=gone) for (gone, name), amounts in sums.items() if any(amounts)]
     total = [sum(amounts[place] for amounts in sums.values()) for place in range(7)]
     if by in ("hour", "day"):
-        lines.sort(key=lambda line: (line.deleted, line.key))
+        lines.sort(key=lambda line: line.deleted)
     else:
         lines.sort(key=lambda line: (line.deleted, -line.cost_nano_usd, -line.tokens_in - line.tokens_out, line.key))
     return Spend(by=by, tz=tz, rows=lines, total=_line("total", total, deleted=False))
@@ -196,7 +197,8 @@ def _start(since: int, by: str, zone: tzinfo) -> int:
     if by not in ("hour", "day"):
         return since
     local = from_micros(since).astimezone(zone).replace(minute=0, second=0, microsecond=0)
-    return to_micros(local.replace(hour=0) if by == "day" else local)
+    # Midnight may come twice where clocks go back: the day begins with the first.
+    return to_micros(local.replace(hour=0, fold=0) if by == "day" else local)
 
 
 def _period(at: int, by: str, zone: tzinfo) -> str:

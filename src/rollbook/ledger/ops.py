@@ -57,6 +57,7 @@ class Call(Struct, frozen=True, kw_only=True):
     cost_source: str = "unpriced"
     price_version: str | None = None
     billing: str = "unknown"
+    tier: str = "standard"  #: the price list by which the call is billed
     source: str = "push"
     evidence: int = Evidence.PUSH
     errored: bool = False

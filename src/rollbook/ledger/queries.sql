@@ -74,14 +74,14 @@ select usage_key, user_no, alias_of, session_no, row_no from usage_key where (us
 -- Writer: single rows of the ledger.
 select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
     cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
-    source_no, evidence, weight, errored, late, usage_id
+    tier, source_no, evidence, weight, errored, late, usage_id
 from ledger where (user_no, session_no, row_no) in (values {values})
 
 -- ledger_of --
 -- Writer: every ledger row of a session.
 select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
     cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
-    source_no, evidence, weight, errored, late, usage_id
+    tier, source_no, evidence, weight, errored, late, usage_id
 from ledger where user_no = :user_no and session_no = :session_no order by row_no
 
 -- running_of --
@@ -138,7 +138,7 @@ delete from model_usage where user_no = ? and session_no = ? and model_no = ?
 -- add_ledger --
 insert into ledger (user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input,
     cache_read, cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no,
-    billing, source_no, evidence, weight, errored, late, usage_id)
+    billing, tier, source_no, evidence, weight, errored, late, usage_id)
 values {values}
 
 -- set_late --
@@ -431,16 +431,16 @@ spend.user_no = :user_no
 spend.user_no > 0
 
 -- spend_by_slice --
-select {name} as name, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),
+select {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),
     sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
 from spend join slice on slice.slice_no = spend.slice_no join account on account.user_no = spend.user_no
-where {whose} and spend.quarter >= :first group by name, slice.deleted
+where {whose} and spend.quarter >= :first group by line, slice.deleted
 
 -- usage_of --
 -- The ledger rows of a session, with names.
 select ledger.usage_id, ledger.entry, model.name, provider.name, ledger.occurred_at, ledger.recorded_at, ledger.calls,
     ledger.input, ledger.cache_read, ledger.cache_write, ledger.cache_write_1h, ledger.output, ledger.reasoning,
-    ledger.audio_in, ledger.audio_out, ledger.cost, ledger.cost_source, price.name, ledger.billing, source.name,
+    ledger.audio_in, ledger.audio_out, ledger.cost, ledger.cost_source, price.name, ledger.billing, ledger.tier, source.name,
     ledger.evidence, ledger.errored, ledger.late
 from ledger
 left join model on model.model_no = ledger.model_no
@@ -460,7 +460,7 @@ from session order by user_no, session_no
 -- every_ledger_row --
 select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
     cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
-    source_no, evidence, weight, errored, late, usage_id
+    tier, source_no, evidence, weight, errored, late, usage_id
 from ledger order by user_no, session_no, row_no
 
 -- every_model_row --

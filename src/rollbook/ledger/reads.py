@@ -358,8 +358,9 @@ def _usage(row: Row, session_id: str, user_id: str) -> Usage:
         cost_source=st.COST_SOURCES[row[16]],
         price_version=row[17],
         billing=st.BILLINGS[row[18]],
-        source=row[19] or "",
-        evidence=_EVIDENCE.get(row[20], "adjustment"),
-        errored=bool(row[21]),
-        late=bool(row[22]),
+        tier=st.TIERS[row[19]],
+        source=row[20] or "",
+        evidence=_EVIDENCE.get(row[21], "adjustment"),
+        errored=bool(row[22]),
+        late=bool(row[23]),
     )

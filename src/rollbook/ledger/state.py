@@ -38,13 +38,14 @@ ZERO: Final = (0,) * 9
     L_COST_SOURCE,
     L_PRICE,
     L_BILLING,
+    L_TIER,
     L_SOURCE,
     L_EVIDENCE,
     L_WEIGHT,
     L_ERRORED,
     L_LATE,
     L_USAGE_ID,
-) = range(28)
+) = range(29)
 
 ENTRY_CALL: Final = 0
 ENTRY_REVERSAL: Final = 1
@@ -53,6 +54,7 @@ ENTRY_ADJUSTMENT: Final = 3
 ENTRIES: Final = ("call", "reversal", "correction", "adjustment")
 COST_SOURCES: Final = ("unpriced", "computed", "reported")
 BILLINGS: Final = ("unknown", "api", "subscription")
+TIERS: Final = ("standard", "batch", "flex", "priority", "fast")
 
 FLAG_CLOCK: Final = 1
 

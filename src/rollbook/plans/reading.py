@@ -96,7 +96,7 @@ class ReadPlans(Core):
             model=checks.name(model, "model"),
             tag=checks.name(tag, "tag"),
             text=checks.name(text, "text", checks.MAX_TITLE_BYTES),
-            order_by=str(checks.choice(order_by, "column to sort by", reads.SORTS)),
+            order_by=checks.one_of(order_by, "column to sort by", reads.SORTS),
             ascending=bool(ascending),
         )
         if checks.count(limit, "limit", checks.MAX_LIMIT) < 1:
@@ -129,7 +129,7 @@ class ReadPlans(Core):
         self, *, by: str = "day", since: Since = "30d", tz: str | tzinfo = "UTC", user_id: User = None
     ) -> Plan[Spend]:
         """What was spent, by when calls happened: by hour, day, model, agent, project, user or kind."""
-        checks.choice(by, "way to group spend", figures.SPEND_BY)
+        checks.one_of(by, "way to group spend", figures.SPEND_BY)
         start = checks.since(since, self.clock())
         zone = _zone(tz)
         answer: Spend = yield self._look(user_id, figures.spend, start, by=by, zone=zone, tz=str(tz))

@@ -249,7 +249,7 @@ class Plans(ReadPlans):
             errored=errored,
             billing=billing,
             source=source,
-            evidence=_EVIDENCE[str(checks.choice(evidence or "push", "evidence", _EVIDENCE))],
+            evidence=_EVIDENCE[checks.one_of("push" if evidence is None else evidence, "evidence", _EVIDENCE)],
             tier=tier,
         )
 

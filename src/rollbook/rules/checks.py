@@ -30,6 +30,8 @@ MAX_TAGS: Final = 64
 MAX_ALIASES: Final = 16
 MAX_TOKENS: Final = 10**12  #: of one kind in one call: sums of millions of such calls still fit 64 bits
 MAX_COST_USD: Final = 10**6  #: of one call
+MAX_TOTAL_TOKENS: Final = 10**15  #: of one session, where a caller gives absolute counters
+MAX_TOTAL_USD: Final = 10**7  #: the same for cost
 MAX_COUNT: Final = 10**9  #: turns and other plain counters
 MAX_LIMIT: Final = 500
 FIRST_TIME: Final = 946_684_800 * MICROS  #: 2000-01-01; a time before it is a mistake
@@ -38,6 +40,10 @@ CLOCK_SLACK_US: Final = 300 * MICROS  #: how far ahead of our clock a time may b
 
 STATUSES: Final = tuple(str(status) for status in Status)
 KINDS: Final = tuple(str(kind) for kind in Kind)
+_BEYOND_S: Final = 10**12
+_SHOWN_MOST: Final = 10**30
+_SHOWN_CHARS: Final = 80
+_METADATA_DEPTH: Final = 64
 _STATUS_ALIASES: Final = {"active": "running", "crashed": "unknown"}
 _RANGE: Final = re.compile(r"([1-9][0-9]{0,5})([hd])")
 
@@ -82,6 +88,18 @@ def session_id(value: str) -> str:
     """A caller's own session id."""
     _hashable(value, "a session id")
     return text(value, "a session id", MAX_ID_BYTES)
+
+
+def usage_id(value: str, what: str = "a usage id") -> str:
+    """A call's own id, or another of its names."""
+    _hashable(value, what)
+    return text(value, what, MAX_ID_BYTES)
+
+
+def model(value: str | None) -> str | None:
+    """A model's name; ``unknown`` is what a missing one is shown as, so it is none."""
+    found = name(value, "model")
+    return None if found == "unknown" else found
 
 
 def name(value: str | None, what: str, most: int = MAX_MODEL_BYTES) -> str | None:
@@ -129,11 +147,23 @@ def dataset(value: str | UUID | None) -> str | None:
 
 def choice(value: str | None, what: str, allowed: Iterable[str]) -> str | None:
     """One of a few words, or none."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or value not in (allowed := tuple(allowed)):
-        raise InvalidInput(f"unknown {what} {value!r}; it is one of {', '.join(allowed)}")
+    return None if value is None else one_of(value, what, allowed)
+
+
+def one_of(value: str, what: str, allowed: Iterable[str]) -> str:
+    """One of a few words."""
+    words = tuple(allowed)
+    if not isinstance(value, str) or value not in words:
+        raise InvalidInput(f"unknown {what} {said(value)}; it is one of {', '.join(words)}")
     return str(value)
+
+
+def said(value: object) -> str:
+    """A value as a message shows it: short, whatever it is."""
+    if isinstance(value, int) and abs(value) > _SHOWN_MOST:
+        return f"an integer of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
 
 
 def kind(value: str | None) -> str | None:
@@ -153,9 +183,7 @@ def status(value: str | None) -> str | None:
 
 def end_status(value: str) -> str:
     """A status that a session can end with."""
-    if value is None:
-        raise InvalidInput("an end needs a status: completed, failed, cancelled")
-    return str(choice(value, "status to end with", ("completed", "failed", "cancelled")))
+    return one_of(value, "status to end with", ("completed", "failed", "cancelled"))
 
 
 def moment(value: datetime | str | float | None, what: str, now: int) -> tuple[int, bool]:
@@ -167,9 +195,9 @@ def moment(value: datetime | str | float | None, what: str, now: int) -> tuple[i
         return now, False
     micros = _micros(value, what)
     if micros < FIRST_TIME:
-        raise InvalidInput(f"{what} is before the year 2000: {value!r}")
+        raise InvalidInput(f"{what} is before the year 2000: {said(value)}")
     if micros > LAST_TIME:
-        raise InvalidInput(f"{what} is after the year 9999: {value!r}; numbers are Unix seconds")
+        raise InvalidInput(f"{what} is after the year 9999: {said(value)}; numbers are Unix seconds")
     if micros > now + CLOCK_SLACK_US:
         return now, True
     return micros, False
@@ -180,7 +208,7 @@ def _micros(value: datetime | str | float, what: str) -> int:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise InvalidInput(f"{what} is not an RFC 3339 time: {value!r}") from None
+            raise InvalidInput(f"{what} is not an RFC 3339 time: {said(value)}") from None
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidInput(f"{what} has no time zone: {value.isoformat()}; give one, such as +00:00")
@@ -190,9 +218,10 @@ def _micros(value: datetime | str | float, what: str) -> int:
             raise InvalidInput(f"{what} is out of range: {value!r}") from None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(f"{what} must be a time, not {type(value).__name__}")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"{what} must be a finite number of seconds")
-    return int(value * MICROS)
+    # A number beyond every calendar is cut to just beyond it, where the caller's bounds refuse it.
+    return int(max(-_BEYOND_S, min(value, _BEYOND_S)) * MICROS)
 
 
 def since(value: str | datetime | timedelta | float | None, now: int) -> int | None:
@@ -206,9 +235,12 @@ def since(value: str | datetime | timedelta | float | None, now: int) -> int | N
     if isinstance(value, str) and (match := _RANGE.fullmatch(value)):
         return now - int(match[1]) * {"h": 3600, "d": 86_400}[match[2]] * MICROS
     try:
-        return _micros(value, "since")
+        micros = _micros(value, "since")
     except InvalidInput:
-        raise InvalidInput(f"unknown range {value!r}; it is 24h, 7d, 30d, all, or a time with a zone") from None
+        micros = -1 - LAST_TIME
+    if abs(micros) > LAST_TIME:
+        raise InvalidInput(f"unknown range {said(value)}; it is 24h, 7d, 30d, all, or a time with a zone")
+    return max(0, micros)
 
 
 def count(value: Any, what: str, most: int) -> int:
@@ -216,11 +248,11 @@ def count(value: Any, what: str, most: int) -> int:
     if type(value) is not int:
         if isinstance(value, float) and math.isfinite(value) and value.is_integer():
             raise InvalidInput(f"{what} must be a whole number, not the float {value!r}")
-        raise InvalidInput(f"{what} must be a whole number, not {value!r}")
+        raise InvalidInput(f"{what} must be a whole number, not {said(value)}")
     if value < 0:
-        raise InvalidInput(f"{what} must not be negative: {value}")
+        raise InvalidInput(f"{what} must not be negative: {said(value)}")
     if value > most:
-        raise InvalidInput(f"{what} is too large: {value}; at most {most} is allowed")
+        raise InvalidInput(f"{what} is too large: {said(value)}; at most {most} is allowed")
     return value
 
 
@@ -246,7 +278,7 @@ def tokens(value: Tokens | Mapping[str, int] | None, tokens_in: Any, tokens_out:
     return value
 
 
-def cost(value: Any) -> int | None:
+def cost(value: Any, most_usd: int = MAX_COST_USD) -> int | None:
     """A cost in dollars (int, float, Decimal or decimal text) as whole nano-dollars, rounded half-even once."""
     if value is None:
         return None
@@ -256,29 +288,64 @@ def cost(value: Any) -> int | None:
         # repr() of a float is what its writer meant: 0.1, not the binary fraction beside it.
         amount = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation:
-        raise InvalidInput(f"cost_usd is not a number: {value!r}") from None
+        raise InvalidInput(f"cost_usd is not a number: {said(value)}") from None
     if not amount.is_finite():
-        raise InvalidInput(f"cost_usd must be finite, not {value!r}")
+        raise InvalidInput(f"cost_usd must be finite, not {said(value)}")
     if amount < 0:
-        raise InvalidInput(f"cost_usd must not be negative: {value!r}")
-    if amount > MAX_COST_USD:
-        raise InvalidInput(f"cost_usd is too large for one call: {value!r}; at most {MAX_COST_USD} is allowed")
+        raise InvalidInput(f"cost_usd must not be negative: {said(value)}")
+    if amount > most_usd:
+        raise InvalidInput(f"cost_usd is too large: {said(value)}; at most {most_usd} is allowed")
     return int((amount * NANO).to_integral_value(ROUND_HALF_EVEN))
 
 
 def metadata(value: Mapping[str, Any] | None) -> str | None:
-    """Metadata as JSON text."""
+    """Metadata as JSON text: what JSON can say, without NUL characters and numbers that are none."""
     if value is None:
         return None
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, Mapping):
         raise InvalidInput("metadata must be a mapping with text keys")
+    _plain(value, _METADATA_DEPTH)
+    encoded = msgspec.json.encode(dict(value))
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise InvalidInput(f"metadata is {len(encoded)} bytes as JSON; at most {MAX_METADATA_BYTES} are allowed")
+    return encoded.decode()
+
+
+def metadata_text(value: str) -> str:
+    """Metadata that comes as JSON text."""
     try:
-        encoded = msgspec.json.encode(dict(value)).decode()
-    except (TypeError, ValueError, UnicodeEncodeError, msgspec.MsgspecError) as error:
+        found = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise InvalidInput(f"metadata is not JSON: {error}") from None
-    if len(encoded.encode()) > MAX_METADATA_BYTES:
-        raise InvalidInput(f"metadata is over {MAX_METADATA_BYTES} bytes")
-    return str(prose(encoded, "metadata", MAX_METADATA_BYTES))
+    return str(metadata(found))
+
+
+def _plain(value: Any, depth: int) -> None:
+    """Refuse what JSON cannot say, or what could not be read back as it was."""
+    if depth == 0:
+        raise InvalidInput(f"metadata is nested more than {_METADATA_DEPTH} deep")
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise InvalidInput("metadata must be a mapping with text keys")
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        for item in value:
+            _plain(item, depth - 1)
+    else:
+        _scalar(value)
+
+
+def _scalar(value: Any) -> None:
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        prose(value, "metadata", MAX_METADATA_BYTES)
+    elif not isinstance(value, int | float):
+        raise InvalidInput(f"metadata is not JSON: it holds a value of type {type(value).__name__}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"metadata holds a number that JSON cannot say: {value!r}")
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise InvalidInput(f"metadata holds a number beyond 64 bits: {said(value)}")
 
 
 def tags(value: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -287,6 +354,8 @@ def tags(value: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     if isinstance(value, str):
         raise InvalidInput("tags must be a list of texts, not one text")
+    if not isinstance(value, Iterable):
+        raise InvalidInput(f"tags must be a list of texts, not {type(value).__name__}")
     found = sorted({str(name(tag, "a tag") or "") for tag in value} - {""})
     if len(found) > MAX_TAGS:
         raise InvalidInput(f"at most {MAX_TAGS} tags are allowed, not {len(found)}")
@@ -297,7 +366,9 @@ def aliases(value: Iterable[str]) -> tuple[str, ...]:
     """Other names of a call (request id, response id …)."""
     if isinstance(value, str):
         raise InvalidInput("aliases must be a list of texts, not one text")
-    found = tuple(dict.fromkeys(text(alias, "an alias", MAX_ID_BYTES) for alias in value))
+    if not isinstance(value, Iterable):
+        raise InvalidInput(f"aliases must be a list of texts, not {type(value).__name__}")
+    found = tuple(dict.fromkeys(usage_id(alias, "an alias") for alias in value))
     if len(found) > MAX_ALIASES:
         raise InvalidInput(f"at most {MAX_ALIASES} aliases are allowed, not {len(found)}")
     return found

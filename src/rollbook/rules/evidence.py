@@ -23,6 +23,7 @@ class Claim(NamedTuple):
     model: str
     provider: str
     billing: int
+    tier: int
     amounts: tuple[int, ...]
 
 

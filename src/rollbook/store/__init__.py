@@ -68,10 +68,6 @@ class Store(Protocol):
         """What the database itself says of its state: name, whether it is well, detail."""
         ...
 
-    def abandon(self) -> None:
-        """In a child process: let go of what was inherited without disturbing the parent."""
-        ...
-
     def close(self) -> None:
         """Close the connections; a write that is under way is finished first."""
         ...

@@ -8,6 +8,7 @@ itself, between two transactions, and finds most of it done.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -28,6 +29,8 @@ class Checkpoints:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self.busy = threading.Lock()  #: held while something is copied
+        self.own: apsw.Connection | None = None  #: the thread's connection
         writer.set_wal_hook(self._grown)
 
     def _grown(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
@@ -39,7 +42,8 @@ class Checkpoints:
         if self._pages < _MARK:
             return
         if self._pages >= _LIMIT:
-            self._copy(self._writer)
+            with self.busy:
+                self._copy(self._writer)
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="rollbook-checkpoint", daemon=True)
@@ -47,24 +51,29 @@ class Checkpoints:
         self._wake.set()
 
     def _run(self) -> None:
-        connection = self._connect()
+        try:
+            with self.busy:
+                connection = self.own = self._connect()
+        except apsw.Error:  # the writer copies alone until a later commit tries again
+            self._thread = None
+            return
         try:
             while self._wake.wait() and not self._closing:
                 self._wake.clear()
-                self._copy(connection)
+                with self.busy:
+                    self._copy(connection)
         finally:
             connection.close()
 
     @staticmethod
     def _copy(connection: apsw.Connection) -> None:
         # A log that cannot be copied now is copied later; the commit that called for it is durable in the log.
-        try:
+        with contextlib.suppress(apsw.Error):
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except (apsw.BusyError, apsw.LockedError, apsw.IOError, apsw.FullError):
-            return
 
     def close(self) -> None:
         self._closing = True
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        thread = self._thread
+        if thread is not None:
+            thread.join()

@@ -7,100 +7,24 @@ second SQLite library on the same file would drop the first one's locks.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from typing import Final
 
 import apsw
 
-from rollbook.errors import InvalidInput, StoreError
+from rollbook.errors import StoreError
 from rollbook.settings import Settings
-from rollbook.store import Row, statements
+from rollbook.store import forks
 from rollbook.store.checkpoints import Checkpoints
+from rollbook.store.sqlite_connection import Connection, translated
+from rollbook.store.sqlite_file import check, migrate, parse, prepare, tune
 from rollbook.store.turns import Turns
 
-DIALECT: Final = {"identity": "integer primary key", "clustered": "without rowid", "bytes": "blob"}
-APPLICATION_ID: Final = 0x524F4C42  # "ROLB"
-_CHUNKS: Final = (64, 16, 4, 1)
-
-
-@contextmanager
-def translated(where: str) -> Iterator[None]:
-    """The one place where the driver's errors become ours."""
-    try:
-        yield
-    except apsw.NotADBError as error:
-        raise StoreError(f"{where} is not a database; nothing in it was changed") from error
-    except apsw.ReadOnlyError as error:
-        raise StoreError(f"{where} is read-only; give write access to the file and its folder") from error
-    except apsw.FullError as error:
-        raise StoreError(f"no space is left for {where}; nothing of this write was kept") from error
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreError(f"{where} has been locked by another process for too long; try again") from error
-    except apsw.CantOpenError as error:
-        raise StoreError(f"{where} cannot be opened; is it a file in a folder that you may write to?") from error
-    except apsw.CorruptError as error:
-        raise StoreError(f"{where} is damaged ({error}); restore it from a backup") from error
-    except apsw.IOError as error:
-        raise StoreError(f"the disk failed while using {where} ({error}); nothing of this write was kept") from error
-
-
-@cache
-def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
-    text = statements.spell(statements.load(room)[name], DIALECT)
-    if count:
-        row = "(" + ",".join("?" * width) + ")"
-        text = text.replace("{values}", ",".join([row] * count))
-    return text
-
-
-class Connection:
-    """One SQLite connection that runs named statements."""
-
-    def __init__(self, raw: apsw.Connection, room: str) -> None:
-        self.raw = raw
-        self._room = room
-
-    def rows(self, name: str, /, **values: Any) -> list[Row]:
-        return self.raw.execute(_text(self._room, name), values).fetchall()
-
-    def each(self, name: str, /, **values: Any) -> Iterable[Row]:
-        return self.raw.execute(_text(self._room, name), values)
-
-    def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
-        known = statements.load(self._room)
-        filled = {word: known[part] for word, part in words.items()}
-        # Twice, because a fragment may itself hold a word.
-        text = statements.spell(statements.spell(_text(self._room, name), filled), filled)
-        return self.raw.execute(text, values).fetchall()
-
-    def among(self, name: str, keys: Sequence[Row]) -> list[Row]:
-        found: list[Row] = []
-        for text, chunk in self._chunks(name, keys):
-            found.extend(self.raw.execute(text, chunk).fetchall())
-        return found
-
-    def put(self, name: str, rows: Sequence[Row]) -> None:
-        for text, chunk in self._chunks(name, rows):
-            self.raw.execute(text, chunk)
-
-    def run(self, name: str, rows: Sequence[Row]) -> None:
-        if rows:
-            self.raw.executemany(_text(self._room, name), rows)
-
-    def _chunks(self, name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
-        start, total = 0, len(rows)
-        for size in _CHUNKS:
-            while total - start >= size:
-                chunk = rows[start : start + size]
-                yield _text(self._room, name, size, len(chunk[0])), [value for row in chunk for value in row]
-                start += size
+_BUSY_PAUSE_S: Final = 0.002
 
 
 class SqliteStore:
@@ -110,48 +34,65 @@ class SqliteStore:
         self.url = url
         self._settings = settings
         self._room = room
-        self.path, self.read_only = _parse(url)
+        self.path, self.read_only = parse(url)
         self.where = str(self.path) if self.path else "the book in memory"
         self._idle: list[Connection] = []
-        self._reading = threading.BoundedSemaphore(settings.readers)
+        self._reading = threading.Semaphore(settings.readers)
+        self._writing = threading.Lock()
         self._memory = threading.RLock()
         self._version = -1
         self._turns: Turns | None = None
         self._writer: Connection | None = None
         self._checkpoints: Checkpoints | None = None
         self._closed = False
-        with translated(self.where):
-            self._open()
+        forks.watch(self)
+        try:
+            with translated(self.where):
+                self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
-        if self.path is None:
-            self._writer = self._connect()
-            _migrate(self._writer.raw, self.where)
+        if self.path is not None and _is_folder(self.path):
+            raise StoreError(f"{self.where} cannot be opened: it is a folder")
+        if self.path is not None and not self.read_only:
+            prepare(self.path, self.where)
+        first = Connection(self._bare(), self._room)
+        if self.read_only:
+            self._idle.append(first)
+            check(first.raw, self.where)
             return
-        if not self.read_only:
-            _prepare(self.path, self.where)
-            self._turns = Turns(self.path)
-            self._writer = self._connect()
-            with self._turn():
-                _migrate(self._writer.raw, self.where)
-            self._checkpoints = Checkpoints(self._writer.raw, self._connect_raw)
-        else:
-            reader = self._connect()
-            _check(reader.raw, self.where)
-            self._idle.append(reader)
+        self._writer = first
+        if self.path is not None:
+            # Whose file it is comes first: not a byte of another program's database is changed.
+            check(first.raw, self.where)
+            self._turns = self._turns_of(self.path)
+            tune(first.raw)
+            self._checkpoints = Checkpoints(first.raw, self._connect)
+        with self._turn():
+            migrate(first.raw, self.where)
 
-    def _connect(self) -> Connection:
-        return Connection(self._connect_raw(), self._room)
+    def _turns_of(self, path: Path) -> Turns:
+        try:
+            return Turns(path)
+        except PermissionError as error:
+            raise StoreError(f"{self.where} is read-only; give write access to the file and its folder") from error
+        except OSError as error:
+            raise StoreError(f"{self.where} cannot be opened: {error.strerror}") from error
 
-    def _connect_raw(self) -> apsw.Connection:
+    def _bare(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READONLY if self.read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         raw = apsw.Connection(str(self.path or ":memory:"), flags=flags, statementcachesize=256)
         raw.set_busy_timeout(int(self._settings.busy_timeout_s * 1000))
-        if self.path is not None and not self.read_only:
-            raw.pragma("journal_mode", "wal")
-            raw.pragma("synchronous", "full")
         raw.pragma("cache_size", -32_000)
         raw.pragma("temp_store", "memory")
+        return raw
+
+    def _connect(self) -> apsw.Connection:
+        raw = self._bare()
+        if not self.read_only:
+            tune(raw)
         return raw
 
     @contextmanager
@@ -169,9 +110,8 @@ class SqliteStore:
     def write(self) -> Iterator[Connection]:
         if self._writer is None:
             raise StoreError(f"{self.where} was opened for reading only")
-        with self._memory if self.path is None else _nothing(), translated(self.where), self._turn():
-            raw = self._writer.raw
-            raw.execute("begin immediate")
+        alone = self._memory if self.path is None else nullcontext()
+        with alone, translated(self.where), self._turn(), self._begun(self._writer.raw) as raw:
             try:
                 yield self._writer
                 raw.execute("commit")
@@ -181,6 +121,28 @@ class SqliteStore:
                 raise
         if self._checkpoints is not None:
             self._checkpoints.after_commit()
+
+    @contextmanager
+    def _begun(self, raw: apsw.Connection) -> Iterator[apsw.Connection]:
+        """The write transaction, begun.
+
+        Another process is waited for in short tries: a fork in this one waits for what is under way here, and must not
+        wait for somebody else's lock with it.
+        """
+        deadline = time.monotonic() + self._settings.busy_timeout_s
+        while True:
+            with self._writing:
+                raw.set_busy_timeout(0)
+                try:
+                    raw.execute("begin immediate")
+                except apsw.BusyError:
+                    if time.monotonic() > deadline:
+                        raise
+                else:
+                    raw.set_busy_timeout(int(self._settings.busy_timeout_s * 1000))
+                    yield raw
+                    return
+            time.sleep(_BUSY_PAUSE_S)
 
     def changed_by_others(self) -> bool:
         if self.path is None or self._writer is None:
@@ -200,7 +162,7 @@ class SqliteStore:
                 yield self._writer
             return
         with self._reading, translated(self.where):
-            connection = self._idle.pop() if self._idle else self._connect()
+            connection = self._idle.pop() if self._idle else Connection(self._connect(), self._room)
             try:
                 connection.raw.execute("begin")
                 yield connection
@@ -220,9 +182,30 @@ class SqliteStore:
             ("structure", sound, "sound" if sound else "; ".join(answer)),
         ]
 
+    # A fork (see forks): nothing may be under way in the moment of it, and the child starts anew.
+
+    def hold(self, deadline: float) -> Callable[[], None]:
+        """Wait until nothing is under way, and let nothing begin until the returned function is called."""
+        locks: list[threading.Lock | threading.Semaphore] = [self._writing, *[self._reading] * self._settings.readers]
+        if self._checkpoints is not None:
+            locks.append(self._checkpoints.busy)
+        held = [lock for lock in locks if lock.acquire(timeout=max(0.0, deadline - time.monotonic()))]
+
+        def release() -> None:
+            for lock in held:
+                lock.release()
+
+        return release
+
     def abandon(self) -> None:
-        """In a child process: let go of what was inherited without disturbing the parent, who still uses it."""
+        """In a forked child: close what was inherited. The locks on the file are the parent's and stay with it."""
+        if self._closed or self.path is None:
+            return
         self._closed = True
+        own = [] if self._checkpoints is None or self._checkpoints.own is None else [self._checkpoints.own]
+        for raw in [*(item.raw for item in self._idle), *([self._writer.raw] if self._writer else []), *own]:
+            raw.close()
+        self._idle.clear()
         if self._turns is not None:
             self._turns.close()
 
@@ -239,70 +222,8 @@ class SqliteStore:
             self._turns.close()
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-def _parse(url: str) -> tuple[Path | None, bool]:
-    rest = url.removeprefix("sqlite://")
-    if not rest.startswith("/"):
-        raise InvalidInput(f"{url!r} names no file; write sqlite:///book.db, or sqlite:////full/path/book.db")
-    path, _, query = rest[1:].partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    mode = options.pop("mode", "rw")
-    if options or mode not in ("rw", "ro"):
-        raise InvalidInput(f"unknown option in {url!r}; the one option is mode=ro")
-    if path == ":memory:":
-        return None, False
-    if not path:
-        raise InvalidInput(f"{url!r} names no file; write sqlite:///book.db, or sqlite:////full/path/book.db")
-    return Path(unquote(path)).expanduser().absolute(), mode == "ro"
-
-
-def _prepare(path: Path, where: str) -> None:
-    """Make the folder and the file, private to their owner."""
+def _is_folder(path: Path) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except PermissionError as error:
-        raise StoreError(f"{where} is read-only; give write access to the file and its folder") from error
-    except OSError as error:
-        raise StoreError(f"{where} cannot be opened: {error.strerror}") from error
-
-
-def _check(raw: apsw.Connection, where: str) -> int:
-    """The schema's number of a book; 0 for an empty file. Anything else is refused untouched."""
-    newest = statements.migrations()[-1][0]
-    version = int(raw.pragma("user_version"))
-    if raw.pragma("application_id") != APPLICATION_ID:
-        if version or raw.execute("select count(*) from sqlite_schema").fetchall()[0][0]:
-            raise StoreError(f"{where} is a database of another program; nothing in it was changed")
-        return 0
-    if version > newest:
-        raise StoreError(
-            f"{where} was written by a newer Rollbook (schema {version}, this one knows {newest}); upgrade"
-        )
-    return version
-
-
-def _migrate(raw: apsw.Connection, where: str) -> None:
-    """Bring the schema up to date, in one transaction."""
-    if _check(raw, where) == statements.migrations()[-1][0]:
-        return
-    raw.execute("begin immediate")
-    try:
-        version = _check(raw, where)
-        for number, _, text in statements.migrations():
-            if number > version:
-                raw.execute(statements.spell(text, DIALECT))
-                raw.pragma("user_version", number)
-        raw.pragma("application_id", APPLICATION_ID)
-        raw.execute("commit")
-    except BaseException:
-        if raw.in_transaction:
-            raw.execute("rollback")
-        raise
-
-
-Connector = Callable[[], apsw.Connection]
+        return path.is_dir()
+    except OSError:  # not to be looked at: opening it says why
+        return False

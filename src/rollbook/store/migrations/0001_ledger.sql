@@ -125,6 +125,7 @@ create table ledger (
     cost_source smallint not null,      -- 0 unpriced, 1 computed, 2 reported
     price_no bigint not null,
     billing smallint not null,          -- 0 unknown, 1 api, 2 subscription
+    tier smallint not null,             -- which price list: 0 standard, 1 batch, 2 flex, 3 priority, 4 fast
     source_no bigint not null,
     evidence smallint not null,
     weight bigint not null,

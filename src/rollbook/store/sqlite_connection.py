@@ -1,0 +1,93 @@
+"""One SQLite connection: named statements run on it, and its errors translated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Final
+
+import apsw
+
+from rollbook.errors import StoreError
+from rollbook.store import Row, statements
+
+DIALECT: Final = {"identity": "integer primary key", "clustered": "without rowid", "bytes": "blob"}
+_CHUNKS: Final = (64, 16, 4, 1)
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """The one place where the driver's errors become ours."""
+    try:
+        yield
+    except apsw.NotADBError as error:
+        raise StoreError(f"{where} is not a database; nothing in it was changed") from error
+    except apsw.ReadOnlyError as error:
+        raise StoreError(f"{where} is read-only; give write access to the file and its folder") from error
+    except apsw.FullError as error:
+        raise StoreError(f"no space is left for {where}; nothing of this write was kept") from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StoreError(f"{where} has been locked by another process for too long; try again") from error
+    except apsw.CantOpenError as error:
+        raise StoreError(f"{where} cannot be opened; is it a file in a folder that you may write to?") from error
+    except apsw.CorruptError as error:
+        raise StoreError(f"{where} is damaged ({error}); restore it from a backup") from error
+    except apsw.IOError as error:
+        raise StoreError(
+            f"the disk failed while using {where} ({error}); what was not acknowledged may be lost"
+        ) from error
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise StoreError(f"{where} cannot be used ({error}); it may be damaged") from error
+
+
+@cache
+def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
+    text = statements.spell(statements.load(room)[name], DIALECT)
+    if count:
+        row = "(" + ",".join("?" * width) + ")"
+        text = text.replace("{values}", ",".join([row] * count))
+    return text
+
+
+class Connection:
+    """One SQLite connection that runs named statements."""
+
+    def __init__(self, raw: apsw.Connection, room: str) -> None:
+        self.raw = raw
+        self._room = room
+
+    def rows(self, name: str, /, **values: Any) -> list[Row]:
+        return self.raw.execute(_text(self._room, name), values).fetchall()
+
+    def each(self, name: str, /, **values: Any) -> Iterable[Row]:
+        return self.raw.execute(_text(self._room, name), values)
+
+    def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
+        known = statements.load(self._room)
+        filled = {word: known[part] for word, part in words.items()}
+        # Twice, because a fragment may itself hold a word.
+        text = statements.spell(statements.spell(_text(self._room, name), filled), filled)
+        return self.raw.execute(text, values).fetchall()
+
+    def among(self, name: str, keys: Sequence[Row]) -> list[Row]:
+        found: list[Row] = []
+        for text, chunk in self._chunks(name, keys):
+            found.extend(self.raw.execute(text, chunk).fetchall())
+        return found
+
+    def put(self, name: str, rows: Sequence[Row]) -> None:
+        for text, chunk in self._chunks(name, rows):
+            self.raw.execute(text, chunk)
+
+    def run(self, name: str, rows: Sequence[Row]) -> None:
+        if rows:
+            self.raw.executemany(_text(self._room, name), rows)
+
+    def _chunks(self, name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
+        start, total = 0, len(rows)
+        for size in _CHUNKS:
+            while total - start >= size:
+                chunk = rows[start : start + size]
+                yield _text(self._room, name, size, len(chunk[0])), [value for row in chunk for value in row]
+                start += size

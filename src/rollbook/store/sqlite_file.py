@@ -1,0 +1,87 @@
+"""A SQLite file as a book: what its URL says, whose file it is, and its schema."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+import apsw
+
+from rollbook.errors import InvalidInput, StoreError
+from rollbook.store import statements
+from rollbook.store.sqlite_connection import DIALECT
+
+APPLICATION_ID: Final = 0x524F4C42  # "ROLB"
+
+
+def parse(url: str) -> tuple[Path | None, bool]:
+    rest = url.removeprefix("sqlite://")
+    if not rest.startswith("/"):
+        raise InvalidInput(f"{url!r} names no file; write sqlite:///book.db, or sqlite:////full/path/book.db")
+    path, _, query = rest[1:].partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    mode = options.pop("mode", "rw")
+    if options or mode not in ("rw", "ro"):
+        raise InvalidInput(f"unknown option in {url!r}; the one option is mode=ro")
+    if path == ":memory:":
+        return None, False
+    if not path:
+        raise InvalidInput(f"{url!r} names no file; write sqlite:///book.db, or sqlite:////full/path/book.db")
+    return Path(unquote(path)).expanduser().absolute(), mode == "ro"
+
+
+def prepare(path: Path, where: str) -> None:
+    """Make the folder and the file, private to their owner."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Only a file that is not there yet is opened here: closing any descriptor of a book would drop the locks that
+        # another book of this process holds on the same file.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except PermissionError as error:
+        raise StoreError(f"{where} is read-only; give write access to the file and its folder") from error
+    except OSError as error:
+        raise StoreError(f"{where} cannot be opened: {error.strerror}") from error
+
+
+def check(raw: apsw.Connection, where: str) -> int:
+    """The schema's number of a book; 0 for an empty file. Anything else is refused untouched."""
+    newest = statements.migrations()[-1][0]
+    version = int(raw.pragma("user_version"))
+    if raw.pragma("application_id") != APPLICATION_ID:
+        if version or raw.execute("select count(*) from sqlite_schema").fetchall()[0][0]:
+            raise StoreError(f"{where} is a database of another program; nothing in it was changed")
+        return 0
+    if version > newest:
+        raise StoreError(
+            f"{where} was written by a newer Rollbook (schema {version}, this one knows {newest}); upgrade"
+        )
+    return version
+
+
+def migrate(raw: apsw.Connection, where: str) -> None:
+    """Bring the schema up to date, in one transaction."""
+    if check(raw, where) == statements.migrations()[-1][0]:
+        return
+    raw.execute("begin immediate")
+    try:
+        version = check(raw, where)
+        for number, _, text in statements.migrations():
+            if number > version:
+                raw.execute(statements.spell(text, DIALECT))
+                raw.pragma("user_version", number)
+        raw.pragma("application_id", APPLICATION_ID)
+        raw.execute("commit")
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("rollback")
+        raise
+
+
+def tune(raw: apsw.Connection) -> None:
+    """Readers beside the writer, and a commit that is on the disk before it is acknowledged."""
+    raw.pragma("journal_mode", "wal")
+    raw.pragma("synchronous", "full")
