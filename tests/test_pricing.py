@@ -349,8 +349,6 @@ def test_importing_and_knowing_nothing_do_not_load_the_tables() -> None:
 
 
 def test_what_is_remembered_of_invented_names_is_bounded() -> None:
-    from rollbook.pricing import _REMEMBERED, _regimes
-
     for number in range(_REMEMBERED + 100):
         assert price(f"invented-{number}", None, Tokens(input=1), AT) is None
     assert _regimes.cache_info().currsize <= _REMEMBERED
