@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.model import Tokens, to_micros
-from rollbook.pricing import Price, price
+from rollbook.pricing import _REMEMBERED, Price, _regimes, price
 from rollbook.pricing.card import KINDS, half_even
 from rollbook.pricing.names import is_bedrock, model_ref, provider_key
 
