@@ -75,7 +75,7 @@ insert into ledger (user_no, session_no, row_no, entry, model_no, provider_no, o
     cache_read, cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no,
     billing, tier, source_no, evidence, weight, errored, late, usage_id)
 select user_no, session_no, row_no, 0, model_no, 2, occurred_at, occurred_at, 1, tokens_in, 0, 0, 0, tokens_out, 0, 0, 0,
-    cost, 0, 2, 0, 0, 0, 1, 30, 0, 0, 0, {key}
+    cost, 0, 2, 0, 0, 0, 1, 35, 0, 0, 0, {key}
 from used;
 
 -- usage_key --

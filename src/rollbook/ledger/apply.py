@@ -67,16 +67,19 @@ def _apply(work: Work, op: Op) -> Answer:
 def _preload(work: Work, ops: Sequence[Op]) -> None:
     """Ask once for everything that the batch will look at."""
     find = work.names.find_user
-    sessions, keys, told = [], [], []
+    sessions: list[tuple[int, str]] = []
+    keys: list[tuple[str, int]] = []
+    told: list[tuple[int, str]] = []
     for op in ops:
-        user_no = None if isinstance(op, SourceFile) else find(work.tx, op.user_id)
+        user_no = find(work.tx, op.user_id)
         if user_no is None or isinstance(op, SourceFile):
             continue
         sessions.append((user_no, op.session_id))
         if isinstance(op, Call):
             if not op.fresh:
                 keys.append((op.usage_id, user_no))
-                keys.extend((alias, user_no) for alias in op.aliases)
+                if op.aliases:
+                    keys += [(alias, user_no) for alias in op.aliases]
         elif isinstance(op, Touch | Absolute):
             told.append((user_no, op.session_id))
     work.preload(sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ TIERS: Final = ("standard", "batch", "flex", "priority", "fast")
 FLAG_CLOCK: Final = 1
 
 LedgerRow = list[Any]
-Vector = list[int]  #: never changed in place: a session's copy shares it with the original
+Vector = tuple[int, ...]
 
 _life_decoder = msgspec.json.Decoder(tuple[lives.Event, ...])
 
@@ -76,7 +77,7 @@ def vector(row: Sequence[Any]) -> Vector:
     """What a ledger row adds to its session's and its model's sums."""
     _, read, write, write_1h, output, reasoning, audio_in, audio_out, cost, unpriced = row[L_INPUT : L_UNPRICED + 1]
     calls = row[L_CALLS]
-    return [
+    return (
         calls,
         row[L_INPUT] + read + write + write_1h + audio_in,
         output + reasoning + audio_out,
@@ -86,17 +87,17 @@ def vector(row: Sequence[Any]) -> Vector:
         cost or 0,
         unpriced,
         calls if row[L_ERRORED] else 0,
-    ]
+    )
 
 
 def plus(left: Sequence[int], right: Sequence[int]) -> Vector:
     """The sum of two vectors."""
-    return [one + other for one, other in zip(left, right, strict=True)]
+    return tuple(map(operator.add, left, right))
 
 
 def minus(left: Sequence[int], right: Sequence[int]) -> Vector:
     """The difference of two vectors."""
-    return [one - other for one, other in zip(left, right, strict=True)]
+    return tuple(map(operator.sub, left, right))
 
 
 class State:
@@ -146,7 +147,7 @@ class State:
             self.agent_time,
             self.turns,
         ) = row[:13]
-        self.sums: Vector = list(row[13:22])
+        self.sums: Vector = tuple(row[13:22])
         (
             self.step_errors,
             self.late_calls,
@@ -218,7 +219,7 @@ class State:
         twin.flags = self.flags
         twin.life = self.life
         twin.closed = self.closed
-        twin.models = self.models.copy()  # vectors are replaced, never changed
+        twin.models = self.models.copy()
         twin.source = self
         return twin
 

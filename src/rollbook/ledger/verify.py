@@ -48,9 +48,9 @@ class _Check:
     def __init__(self, tx: Reading) -> None:
         self.tx = tx
         self.problems: list[Problem] = []
-        self.spend: dict[Row, list[int]] = {}
-        self.activity: dict[Row, list[int]] = {}
-        self.models: dict[Row, list[int]] = {}
+        self.spend: dict[Row, st.Vector] = {}
+        self.activity: dict[Row, st.Vector] = {}
+        self.models: dict[Row, st.Vector] = {}
         self.sessions = 0
 
     def compare(
@@ -66,7 +66,7 @@ class _Check:
         state = State(row)
         where = f"user {state.user_no} session {state.session_id}"
         self._life(state, where)
-        sums: st.Vector = list(st.ZERO)
+        sums: st.Vector = st.ZERO
         late_rows = late_calls = 0
         by_model: dict[int, st.Vector] = {}
         for item in ledger:
@@ -90,9 +90,9 @@ class _Check:
             "session", where, ("late_rows", "late_calls", "ledger_rows"), counters, (late_rows, late_calls, len(ledger))
         )
         state.models = {number: amounts for number, amounts in by_model.items() if any(amounts)}
-        stored = {item[2]: list(item[3:]) for item in models}
+        stored = {item[2]: tuple(item[3:]) for item in models}
         for number in sorted(stored.keys() | state.models.keys()):
-            pair = (stored.get(number, list(st.ZERO)), state.models.get(number, list(st.ZERO)))
+            pair = (stored.get(number, st.ZERO), state.models.get(number, st.ZERO))
             self.compare("model", f"{where} model {number}", _SUMS, *pair)
         state.sums = sums
         self._activity(state)
@@ -139,10 +139,10 @@ class _Check:
                     known = self.models.get((owner, when, number), st.NO_MODEL)
                     self.models[owner, when, number] = st.plus(known, st.model_activity(sums))
 
-    def sums(self, what: str, keys: int, fields: tuple[str, ...], expected: dict[Row, list[int]]) -> None:
+    def sums(self, what: str, keys: int, fields: tuple[str, ...], expected: dict[Row, st.Vector]) -> None:
         """A table of sums against what it should hold; a row of zeros is as good as none."""
         for row in self.tx.each(f"every_{what}"):
-            known = expected.pop(row[:keys], [0] * len(fields))
+            known = expected.pop(row[:keys], (0,) * len(fields))
             self.compare(what, str(row[:keys]), fields, row[keys:], known)
         for key, amounts in expected.items():
             self.compare(what, str(key), fields, [0] * len(fields), amounts)

@@ -6,6 +6,7 @@ copies replace them only after the commit, so a rollback leaves no ghosts.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -49,6 +50,7 @@ class Cache:
     def keep(self, states: Iterable[State]) -> None:
         """Take in what a commit made true."""
         for state in states:
+            state.source = None  # or every copy that was ever made would stay alive behind the newest
             self.states[state.user_no, state.session_no] = state
             self.by_id[state.user_no, state.session_id] = state.session_no
         while len(self.states) > _CACHE_MOST:
@@ -77,7 +79,7 @@ class Work:
         self.changed_late: dict[Place, LedgerRow] = {}
         self.changed_evidence: dict[Place, LedgerRow] = {}
         self.unsettled: set[tuple[int, int]] = set()  #: sessions whose last model has to be found anew
-        self.spend: dict[tuple[int, int, int, int], list[int]] = {}
+        self.spend: dict[tuple[int, int, int, int], st.Vector] = {}
         self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
 
@@ -96,13 +98,16 @@ class Work:
         places = {(state.user_no, state.session_no): state for state in loaded}
         if places:
             for user_no, session_no, model_no, *sums in self.tx.among("models_of", list(places)):
-                places[user_no, session_no].models[model_no] = sums
+                places[user_no, session_no].models[model_no] = tuple(sums)
         self.cache.keep(loaded)
 
     def find(self, user_no: int, session_id: str) -> State | None:
         """The session under change, or None if the book has none of that id."""
-        self.preload([(user_no, session_id)])
-        number = self.cache.by_id.get((user_no, session_id))
+        key = (user_no, session_id)
+        number = self.cache.by_id.get(key)
+        if number is None and key not in self.absent:
+            self.preload([key])
+            number = self.cache.by_id.get(key)
         return None if number is None else self.state(user_no, number)
 
     def state(self, user_no: int, session_no: int) -> State:
@@ -163,13 +168,17 @@ class Work:
 
     def resolve(self, name: str, user_no: int) -> str | None:
         """The first name of the call that is known under a name, or None."""
-        self.preload_keys([(name, user_no)])
-        known = self.keys[name, user_no]
+        known = self._key(name, user_no)
         while known is not None and known.alias_of is not None:
             name = known.alias_of
-            self.preload_keys([(name, user_no)])
-            known = self.keys[name, user_no]
+            known = self._key(name, user_no)
         return None if known is None else name
+
+    def _key(self, name: str, user_no: int) -> Key | None:
+        key = (name, user_no)
+        if key not in self.keys:
+            self.preload_keys([key])
+        return self.keys[key]
 
     def set_key(self, name: str, user_no: int, key: Key) -> None:
         self.keys[name, user_no] = self.new_keys[name, user_no] = key
@@ -207,7 +216,7 @@ class Work:
         late = row[st.L_LATE]
         added = (calls, tokens_in, tokens_out, cost, unpriced, calls if late else 0, cost if late else 0)
         sums = self.spend.get(key)
-        self.spend[key] = list(added) if sums is None else st.plus(sums, added)
+        self.spend[key] = added if sums is None else st.plus(sums, added)
         if state.deleted:
             self.deleted_slices.add(state.slice_no)
 
@@ -220,7 +229,7 @@ class Work:
         tx.put("save_sessions", [state.row() for state in states])
         self._save_infos()
         self._save_models(states)
-        tx.put("add_ledger", [tuple(row) for row in sorted(self.new_rows, key=_row_place)])
+        tx.put("add_ledger", sorted(self.new_rows, key=_row_place))
         tx.run("set_late", [(row[st.L_LATE], *place) for place, row in sorted(self.changed_late.items())])
         tx.run(
             "set_evidence",
@@ -248,12 +257,12 @@ class Work:
         kept, dropped = [], []
         for state in states:
             before = state.source.models if state.source else {}
-            for number in sorted(before.keys() | state.models.keys()):
-                sums = state.models.get(number)
-                if sums is None:
-                    dropped.append((state.user_no, state.session_no, number))
-                elif sums != before.get(number):
-                    kept.append((state.user_no, state.session_no, number, *sums))
+            place = (state.user_no, state.session_no)
+            for number, sums in state.models.items():
+                if sums is not before.get(number):  # a changed one is another object
+                    kept.append((*place, number, *sums))
+            dropped += [(*place, number) for number in before if number not in state.models]
+        kept.sort()
         self.tx.put("save_models", kept)
         self.tx.run("drop_models", dropped)
 
@@ -267,8 +276,8 @@ class Work:
         self.tx.run("drop_empty_spend", [key for key, amounts in changed if min(amounts) < 0])
 
     def _save_activity(self, states: list[State]) -> None:
-        places: dict[Any, list[int]] = {}
-        models: dict[Any, list[int]] = {}
+        places: dict[Any, st.Vector] = {}
+        models: dict[Any, st.Vector] = {}
         for state in states:
             _move(places, models, state)
         for (user_no, hour, status, slice_no), amounts in list(places.items()):
@@ -285,21 +294,24 @@ class Work:
             self.tx.run(f"drop_empty_{name}", [key for key, amounts in changed if amounts[0] < 0])
 
 
-def _gather(into: dict[Any, list[int]], key: Any, amounts: Sequence[int]) -> None:
+def _gather(into: dict[Any, st.Vector], key: Any, amounts: st.Vector) -> None:
     known = into.get(key)
-    into[key] = list(amounts) if known is None else st.plus(known, amounts)
+    into[key] = amounts if known is None else st.plus(known, amounts)
 
 
-def _move(places: dict[Any, list[int]], models: dict[Any, list[int]], state: State) -> None:
+def _move(places: dict[Any, st.Vector], models: dict[Any, st.Vector], state: State) -> None:
     """What Activity has to gain and to lose so that it holds a session as it is now and not as it was."""
     old, now = state.source, st.place(state)
     was = None if old is None else st.place(old)
     if old is not None and was is not None and was == now:
         _gather(places, was, st.minus(st.activity(state), st.activity(old)))
-        for number in old.models.keys() | state.models.keys():
-            before, after = old.models.get(number), state.models.get(number)
-            if before != after:
+        for number, after in state.models.items():
+            before = old.models.get(number)
+            if before is not after:  # a changed one is another object
                 _gather(models, (*was[:2], number), st.minus(st.model_activity(after), st.model_activity(before)))
+        for number, before in old.models.items():
+            if number not in state.models:
+                _gather(models, (*was[:2], number), st.minus(st.NO_MODEL, st.model_activity(before)))
         return
     if old is not None and was is not None:
         _gather(places, was, st.minus(st.NOTHING, st.activity(old)))
@@ -311,8 +323,7 @@ def _move(places: dict[Any, list[int]], models: dict[Any, list[int]], state: Sta
             _gather(models, (*now[:2], number), st.model_activity(sums))
 
 
-def _row_place(row: LedgerRow) -> Any:
-    return row[: st.L_ENTRY]
+_row_place: Final = operator.itemgetter(st.L_USER, st.L_SESSION, st.L_ROW)
 
 
 def _file_row(user_no: int, file: SourceFile) -> Row:

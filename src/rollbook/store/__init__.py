@@ -42,7 +42,7 @@ class Writing(Reading, Protocol):
         """Run a statement once for each row."""
         ...
 
-    def put(self, name: str, rows: Sequence[Row]) -> None:
+    def put(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement whose ``{values}`` are the rows, many rows at a time."""
         ...
 

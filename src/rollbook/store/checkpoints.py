@@ -1,9 +1,9 @@
 """Moving the write-ahead log into the file, without making callers wait for it.
 
 SQLite's own automatic checkpoint runs inside the commit that crosses the limit, and that caller pays for it. Here a
-thread does most of the copying on a connection of its own. It alone would never let the log start over under load,
-because there is always a newer frame; so when the log has grown well past the mark the writer adds a short checkpoint
-itself, between two transactions, and finds most of it done.
+thread does most of the copying, on a connection of its own and once for each time that the log fills: copying after
+every commit would compete with the writer for the disk. The thread alone would never let the log start over under load,
+because there is always a newer frame; so when it is done, the writer copies the short rest between two transactions.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final
 
 import apsw
 
-_MARK: Final = 1_000  #: pages in the log at which the thread begins to copy
-_LIMIT: Final = 6_000  #: pages at which the writer finishes the copying itself
+_MARK: Final = 3_000  #: pages in the log at which the thread begins to copy
+_LIMIT: Final = 12_000  #: pages at which the writer finishes the copying itself
 
 
 class Checkpoints:
@@ -26,6 +26,7 @@ class Checkpoints:
         self._writer = writer
         self._connect = connect
         self._pages = 0
+        self._asked = self._copied = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -41,14 +42,16 @@ class Checkpoints:
         """Called by the writer between transactions."""
         if self._pages < _MARK:
             return
-        if self._pages >= _LIMIT:
+        if self._copied or self._pages >= _LIMIT:
+            self._copied = self._asked = False
             with self.busy:
                 self._copy(self._writer)
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="rollbook-checkpoint", daemon=True)
-            self._thread.start()
-        self._wake.set()
+        elif not self._asked:
+            self._asked = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rollbook-checkpoint", daemon=True)
+                self._thread.start()
+            self._wake.set()
 
     def _run(self) -> None:
         try:
@@ -60,8 +63,11 @@ class Checkpoints:
         try:
             while self._wake.wait() and not self._closing:
                 self._wake.clear()
-                with self.busy:
-                    self._copy(connection)
+                # The second time for what was committed during the first, so that little is left for the writer.
+                for _ in range(2):
+                    with self.busy:
+                        self._copy(connection)
+                self._copied = True
         finally:
             connection.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 import apsw
@@ -13,7 +14,7 @@ from rollbook.errors import StoreError
 from rollbook.store import Row, statements
 
 DIALECT: Final = {"identity": "integer primary key", "clustered": "without rowid", "bytes": "blob"}
-_CHUNKS: Final = (64, 16, 4, 1)
+_CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 
 
 @contextmanager
@@ -72,22 +73,27 @@ class Connection:
 
     def among(self, name: str, keys: Sequence[Row]) -> list[Row]:
         found: list[Row] = []
-        for text, chunk in self._chunks(name, keys):
-            found.extend(self.raw.execute(text, chunk).fetchall())
+        for text, values in self._chunks(name, keys):
+            found += self.raw.execute(text, values).fetchall()
         return found
 
-    def put(self, name: str, rows: Sequence[Row]) -> None:
-        for text, chunk in self._chunks(name, rows):
-            self.raw.execute(text, chunk)
+    def put(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        for text, values in self._chunks(name, rows):
+            self.raw.execute(text, values)
 
     def run(self, name: str, rows: Sequence[Row]) -> None:
         if rows:
             self.raw.executemany(_text(self._room, name), rows)
 
-    def _chunks(self, name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Any]]]:
-        start, total = 0, len(rows)
+    def _chunks(self, name: str, rows: Sequence[Sequence[Any]]) -> list[tuple[str, list[Any]]]:
+        """The statement for many rows at a time, with their values in a row."""
+        left = len(rows)
+        if not left:
+            return []
+        width, start, found = len(rows[0]), 0, []
         for size in _CHUNKS:
-            while total - start >= size:
-                chunk = rows[start : start + size]
-                yield _text(self._room, name, size, len(chunk[0])), [value for row in chunk for value in row]
-                start += size
+            while left >= size:
+                values = list(chain.from_iterable(rows[start : start + size]))
+                found.append((_text(self._room, name, size, width), values))
+                start, left = start + size, left - size
+        return found
