@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from rollbook.errors import Overloaded, RollbookError, StoreError
@@ -32,12 +31,15 @@ Answers = list[Any]
 class Job:
     """Operations that one caller handed over, and where the answers go."""
 
-    __slots__ = ("future", "loop", "ops")
+    __slots__ = ("done", "future", "loop", "ops", "result")
 
-    def __init__(self, ops: Sequence[Op], future: Any, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(self, ops: Sequence[Op]) -> None:
         self.ops = ops
-        self.future = future
-        self.loop = loop
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.future: asyncio.Future[Answers] | None = None
+        #: Held until the result is there: the cheapest way for one thread to wait for another once.
+        self.done = threading.Lock()
+        self.result: Answers | BaseException | None = None
 
 
 class Writer:
@@ -48,10 +50,10 @@ class Writer:
         self._settings = settings
         self._clock = clock
         self._cache = Cache()
-        self._queue: deque[Job] = deque()
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._left: Job | None = None  # taken from the queue, and too large for the batch that was full
         self._waiting = 0  # operations in the queue
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closing = False
 
@@ -60,26 +62,29 @@ class Writer:
 
         Raises Overloaded if the queue stays full, and StoreError if the database refuses the transaction.
         """
-        future: Future[Answers] = Future()
-        job = Job(ops, future, None)
+        job = Job(ops)
+        job.done.acquire()
         deadline = time.monotonic() + self._settings.queue_wait_s
         while not self._put(job):
             if time.monotonic() > deadline:
                 raise Overloaded
             time.sleep(_FULL_PAUSE_S)
-        return future.result()
+        job.done.acquire()
+        if isinstance(job.result, BaseException):
+            raise job.result
+        return job.result or []
 
     async def submit_async(self, ops: Sequence[Op]) -> Answers:
         """The same for an event loop. A caller that is cancelled does not take its write back."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answers] = loop.create_future()
-        job = Job(ops, future, loop)
+        job = Job(ops)
+        job.loop = asyncio.get_running_loop()
+        job.future = job.loop.create_future()
         deadline = time.monotonic() + self._settings.queue_wait_s
         while not self._put(job):
             if time.monotonic() > deadline:
                 raise Overloaded
             await asyncio.sleep(_FULL_PAUSE_S)
-        return await future
+        return await job.future
 
     def _put(self, job: Job) -> bool:
         with self._lock:
@@ -89,9 +94,8 @@ class Writer:
                 return False
             if self._thread is None:
                 self._thread = self._started()
-            self._queue.append(job)
             self._waiting += len(job.ops)
-            self._work.notify()
+            self._queue.put(job)
             return True
 
     def _started(self) -> threading.Thread:
@@ -113,22 +117,23 @@ class Writer:
 
     def _take(self, previous: int) -> list[Job]:
         """Whatever waits, up to a batch; an empty list when the writer is to end."""
-        with self._lock:
-            while not self._queue:
-                if self._closing:
-                    return []
-                self._work.wait()
-            alone = len(self._queue) < previous // 2
-        if alone:
+        first, self._left = self._left or self._queue.get(), None
+        if first is None:
+            return []
+        if self._queue.qsize() + 1 < previous // 2:
             # The callers that were answered a moment ago are about to write again; one commit can serve them all.
             time.sleep(_GATHER_S)
-        jobs: list[Job] = []
-        size = 0
-        with self._lock:
-            while self._queue and (not jobs or size + len(self._queue[0].ops) <= self._settings.batch_items):
-                job = self._queue.popleft()
+        jobs, size = [first], len(first.ops)
+        with contextlib.suppress(Empty):
+            while (job := self._queue.get_nowait()) is not None:
+                if size + len(job.ops) > self._settings.batch_items:
+                    self._left = job
+                    break
                 jobs.append(job)
                 size += len(job.ops)
+            else:
+                self._queue.put(None)  # the end, for the next round
+        with self._lock:
             self._waiting -= size
         return jobs
 
@@ -154,14 +159,13 @@ class Writer:
     @staticmethod
     def _settle(jobs: list[Job], results: list[Answers | BaseException]) -> None:
         """Tell every caller, with one call into each event loop."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Answers | BaseException]]] = {}
+        by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job, result in zip(jobs, results, strict=True):
-            if job.loop is not None:
-                by_loop.setdefault(job.loop, []).append((job.future, result))
-            elif isinstance(result, BaseException):
-                job.future.set_exception(result)
+            job.result = result
+            if job.loop is None:
+                job.done.release()
             else:
-                job.future.set_result(result)
+                by_loop.setdefault(job.loop, []).append(job)
         for loop, told in by_loop.items():
             # A loop that was closed meanwhile has nobody left to tell.
             with contextlib.suppress(RuntimeError):
@@ -170,8 +174,9 @@ class Writer:
     def close(self) -> None:
         """Write what is queued, then end the thread. A second call does nothing."""
         with self._lock:
-            self._closing = True
-            self._work.notify()
+            if not self._closing:
+                self._closing = True
+                self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
 
@@ -182,11 +187,11 @@ def _unforeseen(error: Exception) -> RollbookError:
     return wrapped
 
 
-def _tell(told: list[tuple[Any, Answers | BaseException]]) -> None:
-    for future, result in told:
-        if future.done():
+def _tell(jobs: list[Job]) -> None:
+    for job in jobs:
+        if job.future is None or job.future.done():
             continue
-        if isinstance(result, BaseException):
-            future.set_exception(result)
+        if isinstance(job.result, BaseException):
+            job.future.set_exception(job.result)
         else:
-            future.set_result(result)
+            job.future.set_result(job.result or [])

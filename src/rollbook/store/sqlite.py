@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -21,7 +21,7 @@ from rollbook.settings import Settings
 from rollbook.store import forks
 from rollbook.store.checkpoints import Checkpoints
 from rollbook.store.sqlite_connection import Connection, translated
-from rollbook.store.sqlite_file import check, migrate, parse, prepare, tune
+from rollbook.store.sqlite_file import check, migrate, newest, parse, prepare, tune
 from rollbook.store.turns import Turns
 
 _BUSY_PAUSE_S: Final = 0.002
@@ -36,6 +36,7 @@ class SqliteStore:
         self._room = room
         self.path, self.read_only = parse(url)
         self.where = str(self.path) if self.path else "the book in memory"
+        self._busy_ms = int(settings.busy_timeout_s * 1000)
         self._idle: list[Connection] = []
         self._reading = threading.Semaphore(settings.readers)
         self._writing = threading.Lock()
@@ -70,8 +71,10 @@ class SqliteStore:
             self._turns = self._turns_of(self.path)
             tune(first.raw)
             self._checkpoints = Checkpoints(first.raw, self._connect)
-        with self._turn():
-            migrate(first.raw, self.where)
+        if check(first.raw, self.where) < newest():
+            with self.write() as tx:
+                migrate(tx.raw, self.where)
+        first.raw.set_busy_timeout(0)  # _begin() does the waiting
 
     def _turns_of(self, path: Path) -> Turns:
         try:
@@ -84,7 +87,7 @@ class SqliteStore:
     def _bare(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READONLY if self.read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         raw = apsw.Connection(str(self.path or ":memory:"), flags=flags, statementcachesize=256)
-        raw.set_busy_timeout(int(self._settings.busy_timeout_s * 1000))
+        raw.set_busy_timeout(self._busy_ms)
         raw.pragma("cache_size", -32_000)
         raw.pragma("temp_store", "memory")
         return raw
@@ -96,22 +99,11 @@ class SqliteStore:
         return raw
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        turns = self._turns
-        if turns is not None and not turns.take(time.monotonic() + self._settings.busy_timeout_s):
-            raise StoreError(f"{self.where} has been locked by another process for too long; try again")
-        try:
-            yield
-        finally:
-            if turns is not None:
-                turns.give()
-
-    @contextmanager
     def write(self) -> Iterator[Connection]:
         if self._writer is None:
             raise StoreError(f"{self.where} was opened for reading only")
-        alone = self._memory if self.path is None else nullcontext()
-        with alone, translated(self.where), self._turn(), self._begun(self._writer.raw) as raw:
+        with self._memory if self.path is None else nullcontext(), translated(self.where):
+            raw = self._begin(self._writer.raw)
             try:
                 yield self._writer
                 raw.execute("commit")
@@ -119,35 +111,48 @@ class SqliteStore:
                 if raw.in_transaction:
                     raw.execute("rollback")
                 raise
+            finally:
+                self._end()
         if self._checkpoints is not None:
             self._checkpoints.after_commit()
 
-    @contextmanager
-    def _begun(self, raw: apsw.Connection) -> Iterator[apsw.Connection]:
-        """The write transaction, begun.
+    def _begin(self, raw: apsw.Connection) -> apsw.Connection:
+        """Take the turn and begin a write transaction.
 
         Another process is waited for in short tries: a fork in this one waits for what is under way here, and must not
         wait for somebody else's lock with it.
         """
         deadline = time.monotonic() + self._settings.busy_timeout_s
+        if self._turns is not None and not self._turns.take(deadline):
+            raise StoreError(f"{self.where} has been locked by another process for too long; try again")
         while True:
-            with self._writing:
-                raw.set_busy_timeout(0)
-                try:
-                    raw.execute("begin immediate")
-                except apsw.BusyError:
-                    if time.monotonic() > deadline:
-                        raise
-                else:
-                    raw.set_busy_timeout(int(self._settings.busy_timeout_s * 1000))
-                    yield raw
-                    return
-            time.sleep(_BUSY_PAUSE_S)
+            self._writing.acquire()
+            try:
+                raw.execute("begin immediate")
+            except apsw.BusyError:
+                self._writing.release()
+                if time.monotonic() > deadline:
+                    self._give()
+                    raise
+                time.sleep(_BUSY_PAUSE_S)
+            except BaseException:
+                self._end()
+                raise
+            else:
+                return raw
+
+    def _end(self) -> None:
+        self._writing.release()
+        self._give()
+
+    def _give(self) -> None:
+        if self._turns is not None:
+            self._turns.give()
 
     def changed_by_others(self) -> bool:
         if self.path is None or self._writer is None:
             return False
-        version = self._writer.raw.pragma("data_version")
+        version: Any = self._writer.raw.execute("pragma data_version").fetchall()[0][0]
         changed = version != self._version
         self._version = version
         return bool(changed)

@@ -47,38 +47,33 @@ def prepare(path: Path, where: str) -> None:
         raise StoreError(f"{where} cannot be opened: {error.strerror}") from error
 
 
+def newest() -> int:
+    """The schema's number that this version writes."""
+    return statements.migrations()[-1][0]
+
+
 def check(raw: apsw.Connection, where: str) -> int:
     """The schema's number of a book; 0 for an empty file. Anything else is refused untouched."""
-    newest = statements.migrations()[-1][0]
     version = int(raw.pragma("user_version"))
     if raw.pragma("application_id") != APPLICATION_ID:
         if version or raw.execute("select count(*) from sqlite_schema").fetchall()[0][0]:
             raise StoreError(f"{where} is a database of another program; nothing in it was changed")
         return 0
-    if version > newest:
+    if version > newest():
         raise StoreError(
-            f"{where} was written by a newer Rollbook (schema {version}, this one knows {newest}); upgrade"
+            f"{where} was written by a newer Rollbook (schema {version}, this one knows {newest()}); upgrade"
         )
     return version
 
 
 def migrate(raw: apsw.Connection, where: str) -> None:
-    """Bring the schema up to date, in one transaction."""
-    if check(raw, where) == statements.migrations()[-1][0]:
-        return
-    raw.execute("begin immediate")
-    try:
-        version = check(raw, where)
-        for number, _, text in statements.migrations():
-            if number > version:
-                raw.execute(statements.spell(text, DIALECT))
-                raw.pragma("user_version", number)
-        raw.pragma("application_id", APPLICATION_ID)
-        raw.execute("commit")
-    except BaseException:
-        if raw.in_transaction:
-            raw.execute("rollback")
-        raise
+    """Bring the schema up to date, within the caller's transaction."""
+    version = check(raw, where)
+    for number, _, text in statements.migrations():
+        if number > version:
+            raw.execute(statements.spell(text, DIALECT))
+            raw.pragma("user_version", number)
+    raw.pragma("application_id", APPLICATION_ID)
 
 
 def tune(raw: apsw.Connection) -> None:
