@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
-from rollbook import settings
+from rollbook import core, settings
 from rollbook.book import ending, signature_of
 from rollbook.core import Plan, Write
 from rollbook.errors import Conflict, Gone, RollbookError
 from rollbook.model import Session
 from rollbook.plans import Plans
+from rollbook.pricing import warm
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,6 +75,7 @@ class AsyncRollbook:
     spend = awaited(Plans.spend)
     usage = awaited(Plans.usage)
     verify = awaited(Plans.verify)
+    known_usage = awaited(Plans.known_usage)
     doctor = awaited(Plans.doctor)
 
     async def _drive(self, plan: Plan[R]) -> R:
@@ -152,6 +154,7 @@ class AsyncSessionHandle:
         return self._session_id
 
     async def __aenter__(self) -> Self:
+        self._ended = False
         session = await self.book.touch(self._session_id, user_id=self._user_id, **self._facts)
         self._session_id = session.session_id
         if session.status != "running":
@@ -199,7 +202,12 @@ class _Opening:
         self._book: AsyncRollbook | None = None
 
     def __await__(self) -> Any:
-        return asyncio.to_thread(self._opening).__await__()
+        return asyncio.to_thread(self._open).__await__()
+
+    def _open(self) -> AsyncRollbook:
+        book = self._opening()
+        book._readers().submit(warm)  # noqa: SLF001 - loaded by a call it would hold up the loop
+        return book
 
     async def __aenter__(self) -> AsyncRollbook:
         self._book = await self
@@ -211,11 +219,11 @@ class _Opening:
 
 
 def open(  # noqa: A001 - rollbook.aio.open is the door, as rollbook.open is
-    url: str | None = None, *, user: str | UUID | None = None, all_users: bool = False
+    url: str | os.PathLike[str] | None = None, *, user: str | UUID | None = None, all_users: bool = False
 ) -> _Opening:
     """Open a book: ``async with rollbook.aio.open() as book``, or ``book = await rollbook.aio.open()``.
 
     Takes and raises what :func:`rollbook.open` does.
     """
-    chosen = settings.default_url() if url is None else url
+    chosen = settings.default_url() if url is None else core.url_of(url)
     return _Opening(lambda: AsyncRollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load())))

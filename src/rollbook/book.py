@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
-from rollbook import settings
+from rollbook import core, settings
 from rollbook.core import Plan
 from rollbook.errors import Conflict, Gone, RollbookError
 from rollbook.model import Session
@@ -64,6 +65,7 @@ class Rollbook:
     spend = blocking(Plans.spend)
     usage = blocking(Plans.usage)
     verify = blocking(Plans.verify)
+    known_usage = blocking(Plans.known_usage)
     doctor = blocking(Plans.doctor)
 
     @property
@@ -137,6 +139,7 @@ class SessionHandle:
         return self._session_id
 
     def __enter__(self) -> Self:
+        self._ended = False
         session = self.book.touch(self._session_id, user_id=self._user_id, **self._facts)
         self._session_id = session.session_id
         if session.status != "running":
@@ -176,13 +179,14 @@ class SessionHandle:
 
 
 def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
-    url: str | None = None, *, user: str | UUID | None = None, all_users: bool = False
+    url: str | os.PathLike[str] | None = None, *, user: str | UUID | None = None, all_users: bool = False
 ) -> Rollbook:
     """Open a book, creating it if need be; close it, or use it as a context manager.
 
-    Without a URL: ``ROLLBOOK_DB``, or a file in the user's data folder. ``user`` is a UUID, a name or an e-mail;
-    without one it is the fixed local user. ``all_users=True`` lets reads that name no user see everybody's sessions.
+    Without a URL or a path: ``ROLLBOOK_DB``, or a file in the user's data folder. ``user`` is a UUID, a name or an
+    e-mail; without one it is the fixed local user. ``all_users=True`` lets reads that name no user see everybody's
+    sessions.
     Raises InvalidInput for a URL or user that cannot be read, StoreError for a database that cannot be used.
     """
-    chosen = settings.default_url() if url is None else url
+    chosen = settings.default_url() if url is None else core.url_of(url)
     return Rollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load()))

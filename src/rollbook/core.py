@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from rollbook.errors import RollbookError, StoreError
+from rollbook.errors import InvalidInput, RollbookError, StoreError
 from rollbook.ledger.ops import Op
 from rollbook.ledger.reads import Clock, Scope
 from rollbook.model import MICROS
@@ -24,6 +24,15 @@ from rollbook.store import Reading, Store, open_store
 from rollbook.writer import Writer
 
 R = TypeVar("R")
+
+
+def url_of(url: str | os.PathLike[str]) -> str:
+    """A database's URL; a path is a SQLite file's."""
+    if isinstance(url, os.PathLike):
+        return f"sqlite:///{os.fspath(url)}"
+    if not isinstance(url, str):
+        raise InvalidInput(f"a database is named by a URL or a path, not by {type(url).__name__}")
+    return url
 
 
 class Write(msgspec.Struct, frozen=True):

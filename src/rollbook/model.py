@@ -307,6 +307,8 @@ def to_dict(value: Any) -> Any:
     """Plain JSON values of any answer above: keys in the order of the fields, times as RFC 3339."""
     if isinstance(value, msgspec.Struct):
         return {name: to_dict(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, StrEnum):
+        return str(value)
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, dict):

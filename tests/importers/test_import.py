@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,9 @@ class Watched:
 
     def source_files(self, name: str) -> dict[str, SourceFile]:
         return self.book.source_files(name)
+
+    def known_usage(self, names: Iterable[str]) -> set[str]:
+        return self.book.known_usage(names)
 
 
 def test_a_report_has_the_keys_of_its_json(book: rollbook.Rollbook, tmp_path: Path) -> None:
@@ -149,6 +152,8 @@ def test_a_dry_run_writes_nothing_and_counts(book: rollbook.Rollbook, tmp_path: 
     assert book.source_files("claude-code") == {}
     assert take(book, tmp_path).new_calls == 2
     assert take(book, tmp_path, dry_run=True).calls == 0
+    shutil.copytree(tmp_path / "projects", tmp_path / "projects" / "copied")
+    assert take(book, tmp_path, dry_run=True).new_calls == 0
 
 
 def test_many_small_files_share_transactions(book: rollbook.Rollbook, tmp_path: Path) -> None:

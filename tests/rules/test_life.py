@@ -69,20 +69,48 @@ def test_r3_what_happened_at_the_very_end_or_reopening_counts(at: int, counts: b
 
 
 def test_r2_the_same_statement_again_is_no_new_one() -> None:
-    once = add((), Event(20, END, COMPLETED))
-    assert add(once, Event(20, END, COMPLETED)) == once
+    once = add((), Event(20, END, COMPLETED), 10)
+    assert add(once, Event(20, END, COMPLETED), 10) == once
 
 
-def test_r2_a_life_is_capped_and_forgets_what_has_no_effect_first() -> None:
+def test_r2_a_life_is_capped_and_forgets_ends_that_were_refused() -> None:
     kept: tuple[Event, ...] = (Event(10, END, COMPLETED), Event(20, REOPEN), Event(1000, END, FAILED))
     before = fold(kept, 5, 25)
     for at in range(1001, 1001 + 2 * life.LIFE_CAP):
-        kept = add(kept, Event(at, END, COMPLETED))
-    assert len(kept) == life.LIFE_CAP
-    assert fold(kept, 5, 25) == before
+        kept = add(kept, Event(at, END, COMPLETED), 5)
+    assert len(kept) <= life.LIFE_CAP
+    after = fold(kept, 5, 25)
+    assert (after.status, after.ended_at, after.attempt) == (before.status, before.ended_at, before.attempt)
+    assert (after.agent_time, after.decided) == (before.agent_time, before.decided)
 
 
 def test_r4_abandoned_is_strictly_older_than_the_limit() -> None:
     assert life.effective_status(RUNNING, 100, now=160, abandon_after=60) == "running"
     assert life.effective_status(RUNNING, 100, now=161, abandon_after=60) == "abandoned"
     assert life.effective_status(COMPLETED, 100, now=999, abandon_after=60) == "completed"
+
+
+def test_r2_a_long_life_is_settled_and_comes_to_the_same() -> None:
+    kept: tuple[Event, ...] = ()
+    every: list[Event] = []
+    for run in range(1000):
+        for event in (Event(100 * run, REOPEN), Event(100 * run + 10, END, COMPLETED)):
+            kept = add(kept, event, 0)
+            every.append(event)
+    settled, whole = fold(kept, 0, 99_910), fold(every, 0, 99_910)
+    assert len(kept) <= life.LIFE_CAP
+    assert settled.attempt == whole.attempt == 1000
+    assert settled.agent_time == whole.agent_time == 10_000
+    assert (settled.status, settled.ended_at) == (whole.status, whole.ended_at)
+    assert add(kept, Event(55, REOPEN), 0) == kept, "what is older than what is settled changes nothing"
+
+
+def test_r2_a_long_life_of_marks_and_soft_ends_is_settled_too() -> None:
+    for what, status in ((MARK, UNKNOWN), (SOFT, COMPLETED)):
+        kept: tuple[Event, ...] = ()
+        every = [Event(10 * number, what, status) for number in range(1, 1000)]
+        for event in every:
+            kept = add(kept, event, 0)
+        settled, whole = fold(kept, 0, 20_000), fold(every, 0, 20_000)
+        assert len(kept) <= life.LIFE_CAP
+        assert (settled.status, settled.attempt, settled.agent_time) == (whole.status, whole.attempt, whole.agent_time)

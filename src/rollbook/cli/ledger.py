@@ -72,7 +72,7 @@ def spend(
 def usage(
     desk: Desk,
     session_id: options.SHORT_ID,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="At most so many rows.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")] = None,
 ) -> None:
     """The ledger's rows of one session, oldest first."""
     with desk.open() as book:

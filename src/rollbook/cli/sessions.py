@@ -110,6 +110,10 @@ def resolve(book: Rollbook, given: str) -> Session:
         alike = [one for one in islice(book.iterate(text=begin), _LOOKED_AT) if one.session_id.startswith(begin)]
         if not alike:
             raise
+        # A sub-agent's id begins with its parent's: the parent is meant, unless more is given.
+        parent = min(alike, key=lambda one: len(one.session_id))
+        if all(one is parent or one.session_id.startswith(f"{parent.session_id}/") for one in alike):
+            return parent
         if len(alike) > 1:
             named = ", ".join(one.session_id for one in alike[:_NAMED])
             more = " and others" if len(alike) > _NAMED else ""

@@ -119,7 +119,7 @@ class ImportReport(Struct, kw_only=True):
     bytes: int = 0  #: read
     sessions: int = 0  #: of which something new was read
     calls: int = 0  #: metered calls in what was read
-    new_calls: int = 0  #: of these, calls that the book did not have; in a dry run: that differ from each other
+    new_calls: int = 0  #: of these, calls that the book did not have
     skipped_lines: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)  #: files and folders that could not be read, and refused items
@@ -145,6 +145,9 @@ class Book(Protocol):
         self, items: Sequence[Item], *, files: Sequence[SourceFile] = ()
     ) -> list[Outcome | RollbookError | None]:
         """Store all of it in one transaction; what became of each item, in order."""
+
+    def known_usage(self, names: Iterable[str]) -> set[str]:
+        """Which of these names of calls the book knows."""
 
     def source_files(self, source: str) -> dict[str, SourceFile]:
         """How far each file of a source has been read, by its path."""
@@ -192,6 +195,8 @@ def _places(source: Source, paths: Iterable[str | os.PathLike[str]] | None, env:
 
 
 def _place(path: str) -> str:
+    if not path:
+        raise InvalidInput("a path to read must not be empty")
     try:
         place = Path(path).expanduser()
         place.stat()
@@ -280,12 +285,13 @@ class _Run:
 
     def _count(self, items: Sequence[Item]) -> None:
         """What a dry run can say: calls that share no name with one before them are new, unless the book has them."""
-        for item in items:
-            if isinstance(item, Call):
-                names = {hash(name) for name in (item.usage_id, *item.aliases)}
-                self.report.calls += 1
-                self.report.new_calls += self.calls.isdisjoint(names)
-                self.calls |= names
+        calls = [item for item in items if isinstance(item, Call)]
+        known = self.book.known_usage({name for item in calls for name in (item.usage_id, *item.aliases)})
+        for item in calls:
+            names = {item.usage_id, *item.aliases}
+            self.report.calls += 1
+            self.report.new_calls += known.isdisjoint(names) and self.calls.isdisjoint(map(hash, names))
+            self.calls.update(map(hash, names))
 
 
 def read_lines(

@@ -220,7 +220,7 @@ def _live(work: Work, state: State, event: lives.Event, *, flagged: bool = False
     """
     if flagged:
         state.flags |= st.FLAG_CLOCK
-    state.life = lives.add(state.life, event)
+    state.life = lives.add(state.life, event, state.started_at)
     if event.what != lives.MARK:
         state.started_at = min(state.started_at, event.at)
     reshape(work, state)

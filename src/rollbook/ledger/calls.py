@@ -168,9 +168,10 @@ def reshape(work: Work, state: State) -> None:
     if not state.ledger_rows or (not state.late_rows and not any(state.last_sign > end for end, _ in state.closed)):
         return
     moved = False
+    floor = lives.floor(state.life)
     for row in work.rows_of(state):
         late = 0 if lives.within(state.closed, row[st.L_OCCURRED]) else 1
-        if late != row[st.L_LATE]:
+        if late != row[st.L_LATE] and row[st.L_OCCURRED] > floor:
             weigh(work, state, row, remove=True)
             row[st.L_LATE] = late
             weigh(work, state, row)

@@ -75,7 +75,7 @@ class _Check:
                 continue
             amounts = st.vector(item)
             late = item[st.L_LATE]
-            if not state.deleted:
+            if not state.deleted and item[st.L_OCCURRED] > lives.floor(state.life):
                 expected = 0 if lives.within(state.closed, item[st.L_OCCURRED]) else 1
                 self.compare("ledger", f"{where} row {item[st.L_ROW]}", ["late"], [late], [expected])
             self._spend(state, item, amounts)

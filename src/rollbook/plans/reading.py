@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from builtins import list as List  # noqa: N812 - a book's own list() hides the name
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from rollbook.ledger import verify as verifying
 from rollbook.ledger.ops import SourceFile
 from rollbook.model import Finding, Inclusive, ModelCost, Page, Session, Spend, Stats, Usage, Verification
 from rollbook.rules import checks
+from rollbook.store import Reading
 
 User = str | UUID | None
 Since = str | datetime | timedelta | None
@@ -145,9 +146,21 @@ class ReadPlans(Core):
         answer: Verification = yield Read(verifying.verify)
         return answer
 
+    def known_usage(self, names: Iterable[str]) -> Plan[set[str]]:
+        """Which of these usage ids and aliases the book knows already, for the book's user."""
+        wanted = [checks.usage_id(name) for name in names]
+
+        def look(tx: Reading) -> set[str]:
+            user_no = self.scope(tx, self.user_id).user_no
+            return {str(row[0]) for row in tx.among("keys_of", [(name, user_no) for name in wanted])}
+
+        answer: set[str] = yield Read(look)
+        return answer
+
     def doctor(self) -> Plan[List[Finding]]:
         """Look at the database and the books, and say what is wrong."""
-        found = [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in self.store.health()]
+        health: List[tuple[str, bool, str]] = yield Read(lambda _: self.store.health())
+        found = [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in health]
         checked: Verification = yield Read(verifying.verify)
         said = f"{checked.sessions:,} sessions and {checked.ledger_rows:,} ledger rows balance"
         if not checked.ok:

@@ -193,7 +193,9 @@ class Plans(ReadPlans):
 
         One bad item is refused alone; the others are stored, in one transaction where they fit one.
         """
-        ops: list[Call | RollbookError] = []
+        if not isinstance(items, Iterable):
+            raise InvalidInput(f"items must be a list of mappings, not {type(items).__name__}")
+        ops: List[Call | RollbookError] = []
         for item in items:
             try:
                 ops.append(self._call_of(item))

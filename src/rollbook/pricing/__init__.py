@@ -67,3 +67,10 @@ def _regimes(model: str, provider: str | None, tier: str) -> Regimes | None:
     from rollbook.pricing import catalogue  # noqa: PLC0415 - it takes up to a second to load, and most commands need none
 
     return catalogue.regimes(model, provider, tier)
+
+
+def warm() -> None:
+    """Load the price tables now, so that no call has to wait for it."""
+    from rollbook.pricing import catalogue  # noqa: PLC0415 - that is what takes the time
+
+    catalogue.regimes("warm", None, "standard")

@@ -231,7 +231,7 @@ def since(value: str | datetime | timedelta | float | None, now: int) -> int | N
     if isinstance(value, timedelta):
         if value < timedelta(0):
             raise InvalidInput("a range must not be negative")
-        return now - value // timedelta(microseconds=1)
+        return max(0, now - value // timedelta(microseconds=1))
     if isinstance(value, str) and (match := _RANGE.fullmatch(value)):
         return now - int(match[1]) * {"h": 3600, "d": 86_400}[match[2]] * MICROS
     try:

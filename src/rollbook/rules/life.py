@@ -10,6 +10,7 @@ What an event means:
 - a *hard* end (a client's, a hook's) closes the attempt that is open at its time; the first one in time wins;
 - a reopening opens the next attempt if the session was closed at its time, and says nothing otherwise;
 - a *mark* (presumed crashed) stands while nothing later is known; what is later revives the session as a new attempt;
+- a *base* is what the older part of a long life came to, once more than :data:`LIFE_CAP` events were known;
 - a *soft* end (inferred by an importer) stands while nothing later is known; later activity shows that it was no end at
   all, so that importing once or every day tells the same story, and an explicit reopening starts a new attempt.
 
@@ -26,6 +27,7 @@ import msgspec
 
 from rollbook.model import Status
 
+BASE: Final = -1  #: what everything up to its time came to: attempts in ``status``, agent time in ``reason``
 END: Final = 0  #: a hard end
 REOPEN: Final = 1
 MARK: Final = 2  #: presumed crashed
@@ -42,7 +44,7 @@ DELETED: Final = 5
 STATUS_NAMES: Final = (Status.RUNNING, Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.UNKNOWN, "deleted")
 STATUS_CODES: Final = {str(name): code for code, name in enumerate(STATUS_NAMES)}
 
-#: Events that one session's record keeps; beyond it the oldest that have no effect are forgotten.
+#: Events that one session's record keeps; beyond it the older half is settled.
 LIFE_CAP: Final = 256
 
 
@@ -50,7 +52,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, order=True):
     """One statement about a session's life; the order of the fields is that in which events of one instant apply."""
 
     at: int
-    what: int  #: END, REOPEN, MARK or SOFT
+    what: int  #: BASE, END, REOPEN, MARK or SOFT
     status: int = RUNNING
     reason: str = ""
     by: str = ""
@@ -72,20 +74,39 @@ class Fold(msgspec.Struct, frozen=True):
 NEVER: Final = 2**62  #: the end of a span that has none
 
 
-def add(life: Sequence[Event], event: Event) -> tuple[Event, ...]:
-    """The life with one more event; the same event again changes nothing."""
-    if event in life:
+def add(life: Sequence[Event], event: Event, first: int) -> tuple[Event, ...]:
+    """The life with one more event; the same event again, or one older than what is settled, changes nothing."""
+    if event in life or event.at <= floor(life):
         return tuple(life)
     kept = sorted([*life, event])
-    while len(kept) > LIFE_CAP:
-        kept.remove(next((item for item in kept if not _matters(kept, item)), kept[0]))
-    return tuple(kept)
+    return tuple(kept if len(kept) <= LIFE_CAP else _settled(kept, first))
 
 
-def _matters(life: Sequence[Event], event: Event) -> bool:
-    rest = [item for item in life if item is not event]
-    first, last = life[0].at - 1, life[-1].at + 1
-    return fold(rest, first, last) != fold(life, first, last)
+def floor(life: Sequence[Event]) -> int:
+    """The time up to which a life is settled: what happened before it stays as it was decided."""
+    return life[0].at if life and life[0].what == BASE else -1
+
+
+def _settled(life: Sequence[Event], first: int) -> list[Event]:
+    """The life with as much of its older half as possible put into one event.
+
+    That can be done wherever the session was open. If it was closed all the while, the ends that were refused because
+    an earlier one stands are forgotten instead.
+    """
+    half, walk = len(life) // 2, _Walk(first)
+    base, settled, refused = life[0], 1, []
+    for number, event in enumerate(life[:half]):
+        if number and walk.ended is None:
+            walk.revoke(new_attempt=event.what == REOPEN)
+            at = life[number - 1].at
+            worked = walk.worked + max(0, at - walk.started)
+            base, settled = Event(at, BASE, walk.attempt, str(worked)), number
+        elif walk.ended is not None and event.what != REOPEN:
+            refused.append(number)
+        walk.take(event)
+    if settled > 1:
+        return [base, *life[settled:]]
+    return [event for number, event in enumerate(life) if number not in refused]
 
 
 class _Walk:
@@ -99,6 +120,10 @@ class _Walk:
         self.reopened = 0
 
     def take(self, event: Event) -> None:
+        if event.what == BASE:
+            self.attempt, self.started, self.worked = event.status, event.at, int(event.reason)
+            self.reopened = event.at
+            return
         if event.what == REOPEN:
             self.reopened = event.at
         if self.ended is not None:
