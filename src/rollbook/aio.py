@@ -15,9 +15,9 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 from rollbook import core, settings
-from rollbook.book import ending, signature_of
+from rollbook.book import Handle, ending, signature_of
 from rollbook.core import Plan, Write
-from rollbook.errors import Conflict, Gone, RollbookError
+from rollbook.errors import RollbookError
 from rollbook.model import Session
 from rollbook.plans import Plans
 from rollbook.pricing import warm
@@ -134,24 +134,14 @@ class AsyncRollbook:
         await self.close()
 
 
-class AsyncSessionHandle:
+class AsyncSessionHandle(Handle):
     """One session of an open book, by its id; see :meth:`AsyncRollbook.session`."""
 
     def __init__(
         self, book: AsyncRollbook, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]
     ) -> None:
+        super().__init__(session_id, user_id, facts)
         self.book = book
-        self._session_id = session_id
-        self._user_id = user_id
-        self._facts = facts
-        self._ended = False
-
-    @property
-    def session_id(self) -> str:
-        """The session's id; made by the first touch if none was given."""
-        if self._session_id is None:
-            raise RollbookError("the session has no id before its with block is entered")
-        return self._session_id
 
     async def __aenter__(self) -> Self:
         self._ended = False
@@ -171,8 +161,7 @@ class AsyncSessionHandle:
             # Shielded: the task may be cancelled already, and its session is to end all the same.
             await asyncio.shield(self.end(status, reason=reason))
         except RollbookError as refused:
-            # Somebody else ended it first, or deleted it: that stands. And what leaves the block matters more.
-            if kind is None and not isinstance(refused, Conflict | Gone):
+            if not self._let_pass(kind, refused):
                 raise
 
     async def touch(self, **facts: Any) -> Session:

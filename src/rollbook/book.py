@@ -119,13 +119,10 @@ def ending(kind: type[BaseException] | None, error: BaseException | None) -> tup
     return "failed", said.encode("utf-8", "replace")[:1000].decode("utf-8", "ignore")
 
 
-class SessionHandle:
-    """One session of an open book, by its id; see :meth:`Rollbook.session`."""
+class Handle:
+    """What the handles of both faces have in common: whose session it is, and how leaving it goes."""
 
-    def __init__(
-        self, book: Rollbook, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]
-    ) -> None:
-        self.book = book
+    def __init__(self, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]) -> None:
         self._session_id = session_id
         self._user_id = user_id
         self._facts = facts
@@ -137,6 +134,24 @@ class SessionHandle:
         if self._session_id is None:
             raise RollbookError("the session has no id before its with block is entered")
         return self._session_id
+
+    @staticmethod
+    def _let_pass(kind: type[BaseException] | None, refused: RollbookError) -> bool:
+        """Whether an end that was refused is no matter.
+
+        Somebody else ended the session first, or deleted it: that stands. And what leaves the block matters more.
+        """
+        return kind is not None or isinstance(refused, Conflict | Gone)
+
+
+class SessionHandle(Handle):
+    """One session of an open book, by its id; see :meth:`Rollbook.session`."""
+
+    def __init__(
+        self, book: Rollbook, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]
+    ) -> None:
+        super().__init__(session_id, user_id, facts)
+        self.book = book
 
     def __enter__(self) -> Self:
         self._ended = False
@@ -155,8 +170,7 @@ class SessionHandle:
         try:
             self.end(status, reason=reason)
         except RollbookError as refused:
-            # Somebody else ended it first, or deleted it: that stands. And what leaves the block matters more.
-            if kind is None and not isinstance(refused, Conflict | Gone):
+            if not self._let_pass(kind, refused):
                 raise
 
     def touch(self, **facts: Any) -> Session:

@@ -208,3 +208,22 @@ def test_whose_sessions(run: Run, book: Rollbook) -> None:
     assert run("show", "hers", "--all-users").status == 0
     table = run("sessions", "--all-users").out
     assert "USER" in table.splitlines()[0]
+
+
+def test_the_beginning_of_an_id_means_the_parent_and_not_its_sub_agents(run: Run, book: Rollbook) -> None:
+    book.touch("2222-main")
+    book.touch("2222-main/agent-a", parent="2222-main")
+    book.touch("2222-main/agent-b", parent="2222-main")
+    assert run("show", "2222", "--json").answer["session_id"] == "2222-main"
+    assert run("show", "2222-main/agent-b", "--json").answer["session_id"] == "2222-main/agent-b"
+    assert "several" in run("show", "2222-main/agent").line
+    book.touch("2222-other")
+    assert "several" in run("show", "2222").line
+
+
+def test_a_date_is_one_of_this_machine(run: Run, book: Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    book.touch("before", at="2026-05-01T21:59:59Z")
+    book.touch("after", at="2026-05-01T22:00:00Z")
+    assert _ids(run, "--since", "2026-05-02") == ["after"]
+    assert run("touch", "new", "--at", "2026-05-02T09:30", "--json").answer["started_at"].startswith("2026-05-02T07:30")

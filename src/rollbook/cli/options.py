@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Final
 
 import typer
@@ -11,6 +12,21 @@ from rollbook.model import CHANNELS, Kind, Status
 STATUSES: Final = tuple(str(status) for status in Status)
 KINDS: Final = tuple(str(kind) for kind in Kind)
 ENDS: Final = ("completed", "failed", "cancelled")
+
+
+def here(value: str | None) -> str | None:
+    """A date or time without a zone is one of this machine's; everything else is left for the book to read."""
+    if value is None or not value[:1].isdigit():
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    if moment.tzinfo is not None:
+        return value
+    from rollbook.cli import zone  # noqa: PLC0415 - most commands are given no time
+
+    return moment.replace(tzinfo=zone.local()).isoformat()
 
 
 def listed(words: tuple[str, ...]) -> str:
@@ -23,10 +39,16 @@ SHORT_ID = Annotated[
     str, typer.Argument(metavar="ID", help="The session's id, or as much of its beginning as only it has.")
 ]
 SINCE = Annotated[
-    str, typer.Option("--since", metavar="RANGE", help="24h, 7d, 30d (any number of h or d), all, or a time.")
+    str,
+    typer.Option(
+        "--since", metavar="RANGE", callback=here, help="24h, 7d, 30d (any number of h or d), all, or a date or time."
+    ),
 ]
 AT = Annotated[
-    str | None, typer.Option("--at", metavar="TIME", help="When, with a time zone, such as 2026-05-01T12:00:00Z.")
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", callback=here, help="When, such as 2026-05-01T12:00; Z or +02:00 names a zone."
+    ),
 ]
 STATUS = Annotated[
     str | None,
