@@ -104,6 +104,10 @@ select 0, hour, status, 0, sum(sessions), sum(calls), sum(tokens_in), sum(tokens
 from activity where user_no > 0 group by hour, status;
 
 -- activity_model --
+insert into activity
+select 0, -2 - last_activity_at / 900000000, status, 0, count(*), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), 0,
+    0, sum(agent_time)
+from session group by 2, 3;
 insert into activity_model
 select used.user_no, made.last_at / 3600000000, used.model_no, count(*), count(*), sum(tokens_in), sum(tokens_out),
     sum(cost), 0
@@ -114,3 +118,6 @@ from activity_model group by user_no, model_no;
 insert into activity_model
 select 0, hour, model_no, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), 0
 from activity_model where user_no > 0 group by hour, model_no;
+insert into activity_model
+select 0, -2 - made.last_at / 900000000, used.model_no, count(*), count(*), sum(tokens_in), sum(tokens_out), sum(cost), 0
+from made cross join used on used.user_no = made.user_no and used.session_no = made.session_no group by 2, 3;

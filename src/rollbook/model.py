@@ -16,6 +16,7 @@ NANO: Final = 1_000_000_000  #: nano-dollars in a dollar
 MICROS: Final = 1_000_000  #: microseconds in a second
 HOUR_US: Final = 3600 * MICROS
 QUARTER_US: Final = 900 * MICROS
+QUARTERS: Final = 4  #: quarter hours in an hour
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

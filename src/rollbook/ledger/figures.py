@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from rollbook.ledger.names import ALL_TIME
+from rollbook.ledger.names import ALL_TIME, of_quarter
 from rollbook.model import (
     HOUR_US,
     MICROS,
     NANO,
     QUARTER_US,
+    QUARTERS,
     ModelCost,
     Spend,
     SpendRow,
@@ -35,39 +36,50 @@ _DELETED: Final = "(deleted)"
 
 
 class _Span(msgspec.Struct, frozen=True):
-    """The sessions since a time, as whole hours of sums and one part of an hour of sessions, added or taken away."""
+    """The sessions since a time: whole hours of sums, and a part of one from the sessions, added or taken away."""
 
-    first: int
-    last: int
+    hours: tuple[tuple[int, int], ...]
     edge: tuple[int, int] | None = None
     factor: int = 1
 
 
-def _span(since: int | None) -> _Span:
+def _span(since: int | None, scope: Scope) -> _Span:
     if since is None:
-        return _Span(ALL_TIME, ALL_TIME)
-    hour, inside = divmod(max(since, 0), HOUR_US)
-    if not inside:
-        return _Span(hour, _FOREVER)
-    if inside < HOUR_US // 2:  # fewer sessions to look at before the time than after it
-        return _Span(hour, _FOREVER, (hour * HOUR_US, since), -1)
-    return _Span(hour + 1, _FOREVER, (since, (hour + 1) * HOUR_US))
+        return _Span(((ALL_TIME, ALL_TIME),))
+    # Everybody's sums are kept by the quarter hour as well, since an hour of everybody's sessions may be very many.
+    width = QUARTER_US if scope.everybody else HOUR_US
+    first, inside = divmod(max(since, 0), width)
+    edge, factor = None, 1
+    if 0 < inside < width // 2:  # fewer sessions to look at before the time than after it
+        edge, factor = (first * width, since), -1
+    elif inside:
+        edge, first = (since, (first + 1) * width), first + 1
+    if not scope.everybody:
+        return _Span(((first, _FOREVER),), edge, factor)
+    hour = -(-first // QUARTERS)
+    hours = [(hour, _FOREVER)]
+    if first < hour * QUARTERS:
+        hours.append((of_quarter(hour * QUARTERS - 1), of_quarter(first)))
+    return _Span(tuple(hours), edge, factor)
 
 
 def _gathered(sums: list[Row], edges: list[Row], factor: int) -> dict[int | str | None, list[int]]:
     """Rows of a key and its amounts, the edge's added or taken away."""
-    found: dict[int | str | None, list[int]] = {row[0]: list(row[1:]) for row in sums}
-    for row in edges:
-        into = found.setdefault(row[0], [0] * (len(row) - 1))
-        for place, value in enumerate(row[1:]):
-            into[place] += factor * value
+    found: dict[int | str | None, list[int]] = {}
+    for rows, sign in ((sums, 1), (edges, factor)):
+        for row in rows:
+            into = found.setdefault(row[0], [0] * (len(row) - 1))
+            for place, value in enumerate(row[1:]):
+                into[place] += sign * value
     return found
 
 
 def _by_status(tx: Reading, scope: Scope, since: int | None, slices: str | None) -> dict[int | str | None, list[int]]:
-    span = _span(since)
+    span = _span(since, scope)
     words = {"slices": "every_slice" if slices is None else "these_slices", "scope": scope.words}
-    sums = tx.compose("activity_sums", words, user_no=scope.sums_of, first=span.first, last=span.last, slices=slices)
+    sums: list[Row] = []
+    for first, last in span.hours:
+        sums += tx.compose("activity_sums", words, user_no=scope.sums_of, first=first, last=last, slices=slices)
     edges: list[Row] = []
     if span.edge:
         start, end = span.edge
@@ -135,8 +147,10 @@ def stats(tx: Reading, scope: Scope, since: int | None, clock: Clock, *, named: 
 
 def cost_by_model(tx: Reading, scope: Scope, since: int | None) -> list[ModelCost]:
     """R9: most expensive first, and as much as :func:`stats` in all."""
-    span = _span(since)
-    sums = tx.rows("model_sums", user_no=scope.sums_of, first=span.first, last=span.last)
+    span = _span(since, scope)
+    sums: list[Row] = []
+    for first, last in span.hours:
+        sums += tx.rows("model_sums", user_no=scope.sums_of, first=first, last=last)
     edges: list[Row] = []
     if span.edge:
         start, end = span.edge

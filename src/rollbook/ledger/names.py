@@ -8,6 +8,13 @@ from rollbook.store import Writing
 
 EVERYBODY: Final = 0  #: the user under whose number the sums over all users are kept
 EVERY_SLICE: Final = 0
+
+
+def of_quarter(quarter: int) -> int:
+    """The hour under which Activity keeps one quarter hour of everybody's sessions: below all others, newest lowest."""
+    return -2 - quarter
+
+
 ALL_TIME: Final = -1  #: the hour under which Activity keeps everything, whenever it was
 DELETED_SLICE: Final = -1  #: in the sums over all users: sessions that were deleted
 

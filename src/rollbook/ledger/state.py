@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rollbook.model import HOUR_US
+from rollbook.model import QUARTER_US
 from rollbook.rules import life as lives
 
 #: Places in a vector of sums, for a session and for each of its models.
@@ -256,14 +256,14 @@ class State:
         self.closed = folded.closed
 
 
-Where = tuple[int, int, int, int]  #: user, hour, status, slice
+Where = tuple[int, int, int, int]  #: user, quarter hour, status, slice
 
 
 def place(state: State) -> Where | None:
     """Where Activity keeps a session; nowhere if it was deleted."""
     if state.status == lives.DELETED:
         return None
-    return (state.user_no, state.last_activity_at // HOUR_US, state.status, state.slice_no)
+    return (state.user_no, state.last_activity_at // QUARTER_US, state.status, state.slice_no)
 
 
 def activity(state: State) -> tuple[int, ...]:

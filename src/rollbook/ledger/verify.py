@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from rollbook.ledger import state as st
-from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY
+from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
 from rollbook.ledger.state import State
-from rollbook.model import QUARTER_US, Problem, Verification
+from rollbook.model import QUARTER_US, QUARTERS, Problem, Verification
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 
@@ -129,13 +129,17 @@ class _Check:
         place = st.place(state)
         if place is None:
             return
-        user_no, hour, status, slice_no = place
+        user_no, quarter, status, slice_no = place
         amounts = st.activity(state)
-        for when in (hour, ALL_TIME):
-            for key in ((user_no, when, status, slice_no), (EVERYBODY, when, status, EVERY_SLICE)):
+        hours = (quarter // QUARTERS, ALL_TIME)
+        for owner, kept_under, whens in (
+            (user_no, slice_no, hours),
+            (EVERYBODY, EVERY_SLICE, (*hours, of_quarter(quarter))),
+        ):
+            for when in whens:
+                key = (owner, when, status, kept_under)
                 self.activity[key] = st.plus(self.activity.get(key, st.NOTHING), amounts)
-            for number, sums in state.models.items():
-                for owner in (user_no, EVERYBODY):
+                for number, sums in state.models.items():
                     known = self.models.get((owner, when, number), st.NO_MODEL)
                     self.models[owner, when, number] = st.plus(known, st.model_activity(sums))
 

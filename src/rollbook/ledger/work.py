@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from rollbook.ledger import state as st
 from rollbook.ledger.facts import Info
-from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, Names, Slice
+from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, Names, Slice, of_quarter
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import LedgerRow, State
-from rollbook.model import QUARTER_US, Kind
+from rollbook.model import QUARTER_US, QUARTERS, Kind
 from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
 
@@ -280,15 +280,19 @@ class Work:
         models: dict[Any, st.Vector] = {}
         for state in states:
             _move(places, models, state)
-        for (user_no, hour, status, slice_no), amounts in list(places.items()):
-            _gather(places, (user_no, ALL_TIME, status, slice_no), amounts)
-            for when in (hour, ALL_TIME):
-                _gather(places, (EVERYBODY, when, status, EVERY_SLICE), amounts)
-        for (user_no, hour, number), amounts in list(models.items()):
-            _gather(models, (user_no, ALL_TIME, number), amounts)
-            for when in (hour, ALL_TIME):
-                _gather(models, (EVERYBODY, when, number), amounts)
-        for name, deltas in (("activity", places), ("activity_model", models)):
+        kept: dict[Any, st.Vector] = {}
+        for (user_no, quarter, status, slice_no), amounts in places.items():
+            for when in (quarter // QUARTERS, ALL_TIME):
+                _gather(kept, (user_no, when, status, slice_no), amounts)
+            for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
+                _gather(kept, (EVERYBODY, when, status, EVERY_SLICE), amounts)
+        kept_models: dict[Any, st.Vector] = {}
+        for (user_no, quarter, number), amounts in models.items():
+            for when in (quarter // QUARTERS, ALL_TIME):
+                _gather(kept_models, (user_no, when, number), amounts)
+            for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
+                _gather(kept_models, (EVERYBODY, when, number), amounts)
+        for name, deltas in (("activity", kept), ("activity_model", kept_models)):
             changed = sorted((key, amounts) for key, amounts in deltas.items() if any(amounts))
             self.tx.put(f"add_{name}", [(*key, *amounts) for key, amounts in changed])
             self.tx.run(f"drop_empty_{name}", [key for key, amounts in changed if amounts[0] < 0])

@@ -161,7 +161,8 @@ create table spend (
     primary key (user_no, quarter, slice_no, model_no)
 ) {clustered};
 
--- Sums by when sessions were last active. User 0 is everybody; hour -1 is all time.
+-- Sums by when sessions were last active. User 0 is everybody; hour -1 is all time, and for everybody hour -2 - q is the
+-- quarter hour q, for the edges of ranges.
 create table activity (
     user_no bigint not null,
     hour bigint not null,
