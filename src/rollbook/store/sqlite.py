@@ -69,7 +69,7 @@ class SqliteStore:
             # Whose file it is comes first: not a byte of another program's database is changed.
             check(first.raw, self.where)
             self._turns = self._turns_of(self.path)
-            tune(first.raw)
+            tune(first.raw, self._settings.busy_timeout_s)
             self._checkpoints = Checkpoints(first.raw, self._connect)
         if check(first.raw, self.where) < newest():
             with self.write() as tx:
@@ -95,7 +95,7 @@ class SqliteStore:
     def _connect(self) -> apsw.Connection:
         raw = self._bare()
         if not self.read_only:
-            tune(raw)
+            tune(raw, self._settings.busy_timeout_s)
         return raw
 
     @contextmanager

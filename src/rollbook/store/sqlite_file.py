@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -14,6 +15,7 @@ from rollbook.errors import InvalidInput, StoreError
 from rollbook.store import statements
 from rollbook.store.sqlite_connection import DIALECT
 
+_PAUSE_S: Final = 0.002
 APPLICATION_ID: Final = 0x524F4C42  # "ROLB"
 
 
@@ -76,7 +78,18 @@ def migrate(raw: apsw.Connection, where: str) -> None:
     raw.pragma("application_id", APPLICATION_ID)
 
 
-def tune(raw: apsw.Connection) -> None:
-    """Readers beside the writer, and a commit that is on the disk before it is acknowledged."""
-    raw.pragma("journal_mode", "wal")
+def tune(raw: apsw.Connection, wait_s: float) -> None:
+    """Readers beside the writer, and a commit that is on the disk before it is acknowledged.
+
+    A new file changes to the write-ahead log once. SQLite does not wait for that where several processes open the file
+    in the same moment, so it is tried again until one of them has done it.
+    """
+    deadline = time.monotonic() + wait_s
+    while raw.pragma("journal_mode") != "wal":
+        try:
+            raw.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
     raw.pragma("synchronous", "full")
