@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollbook.importers import claude_lines as lines
+from rollbook.importers.lines import one_line
 from rollbook.importers.base import Context, Item
 from rollbook.importers.claude_fold import Transcript, load
 from rollbook.ledger.ops import Call, End, Touch
@@ -100,8 +101,8 @@ def test_damaged_lines_never_raise_and_each_is_counted_at_most_once(data: st.Dat
 @given(st.lists(st.sampled_from([b'{"type":"a"}', b"{}", b" ", b"", b"[", b"7", b'{"type":', b'"a"}'])))
 def test_a_block_decodes_as_its_lines_do(parts: list[bytes]) -> None:
     block = b"".join(part + b"\n" for part in parts)
-    together, skipped = lines.decode(block)
-    apart = [lines.decode_one(part) for part in parts if part.strip()]
+    together, skipped = lines.LINES.block(block)
+    apart = [lines.LINES.one(part) for part in parts if part.strip()]
     assert [line.type for line in together] == [line.type for line in apart if line is not None]
     assert skipped == apart.count(None)
 
@@ -110,12 +111,12 @@ def test_a_block_decodes_as_its_lines_do(parts: list[bytes]) -> None:
 def test_a_part_of_a_line_is_never_a_line(line: bytes, data: st.DataObject) -> None:
     whole = line.strip()
     if whole.startswith(b"{") and len(whole) > 1:
-        assert lines.decode_one(whole[: data.draw(st.integers(1, len(whole) - 1))]) is None
+        assert lines.LINES.one(whole[: data.draw(st.integers(1, len(whole) - 1))]) is None
 
 
 @given(st.text(), st.integers(1, 50))
 def test_a_title_is_one_line_of_limited_size(text: str, most: int) -> None:
-    title = lines.one_line(text, most)
+    title = one_line(text, most)
     assert title is None or (0 < len(title.encode()) <= most and "\n" not in title and title == title.strip())
 
 

@@ -20,7 +20,7 @@ from rollbook.importers import follow
 from rollbook.importers.follow import Found
 from rollbook.ledger.ops import Call, End, SourceFile, Touch
 from rollbook.model import Outcome, Tokens
-from rollbook.rules.checks import utc_now
+from rollbook.rules import checks
 
 FLUSH_ITEMS: Final = 2_000  #: operations in one transaction, about
 PARSER_ITEMS: Final = 4_000  #: calls that a parser may hold back within one file
@@ -60,6 +60,15 @@ class Context(Struct, frozen=True, kw_only=True):
     user_id: str
     now: int  #: microseconds
     price: Pricer
+
+    def time(self, at: int) -> tuple[int, bool]:
+        """A time that a line states, and whether it was flagged: one well ahead of the clock is taken as now.
+
+        Raises InvalidInput for one before 2000, which is none.
+        """
+        if at < checks.FIRST_TIME:
+            raise InvalidInput("a time before the year 2000")
+        return (self.now, True) if at > self.now + checks.CLOCK_SLACK_US else (at, False)
 
 
 class Batch(Struct, kw_only=True):
@@ -172,7 +181,7 @@ def run_import(
 
     started = time.perf_counter()
     report = ImportReport(source=source.name)
-    context = Context(user_id=book.user_id, now=utc_now() if now is None else now, price=price)
+    context = Context(user_id=book.user_id, now=checks.utc_now() if now is None else now, price=price)
     places = _places(source, paths, os.environ if env is None else env)
     total = sum(found.size for found in _found(source, places, lambda _: None)) if progress else 0
     run = _Run(book, report, source, context, dry_run=dry_run)

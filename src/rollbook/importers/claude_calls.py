@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from rollbook.importers.base import Context, Item
 from rollbook.importers.claude_lines import Line, Message, Usage, iterations
-from rollbook.importers.claude_sessions import Carried
+from rollbook.importers.sessions import Carried
 from rollbook.ledger.ops import Call
 from rollbook.model import Evidence, Tokens
 from rollbook.rules import checks

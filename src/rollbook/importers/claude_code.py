@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from msgspec import structs
-
 from rollbook.importers import follow
-from rollbook.importers.base import Batch, Context, Item, Parser, read_lines
-from rollbook.importers.claude_fold import Transcript, dump, load
-from rollbook.importers.claude_sessions import Session
+from rollbook.importers.base import Batch, Context, Parser, read_lines
+from rollbook.importers.claude_fold import AGENT, Transcript, load
 from rollbook.importers.follow import Found
+from rollbook.importers.sessions import settle
 from rollbook.ledger.ops import SourceFile
 
 NAME: Final = "claude-code"
@@ -61,15 +59,7 @@ class ClaudeCode:
 
     def settle(self, known: SourceFile, context: Context) -> Batch | None:
         """The ends of sessions whose last lines spoke of one, and that have been silent for long enough since."""
-        state = load(known.state)
-        if not state.due or state.due > context.now:
-            return None
-        items: list[Item] = []
-        for carried in state.sessions:
-            end = Session(carried).end(context)
-            if end is not None:
-                items.append(end)
-        return Batch(items=items, file=structs.replace(known, state=dump(state)))
+        return settle(AGENT, known, load(known.state), context)
 
 
 def _is_transcript(name: str) -> bool:

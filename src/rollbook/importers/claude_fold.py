@@ -8,7 +8,6 @@ been silent for long.
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import PurePath
 from typing import Final
 
@@ -16,22 +15,33 @@ import msgspec
 
 from rollbook.errors import InvalidInput
 from rollbook.importers import claude_lines as lines
+from rollbook.importers import sessions
 from rollbook.importers.base import Context, Item
 from rollbook.importers.claude_calls import Calls
 from rollbook.importers.claude_lines import SYNTHETIC, ForkedFrom, Line, Message
-from rollbook.importers.claude_sessions import CANCELLED, COMPLETED, FAILED, OPEN, Carried, Session
+from rollbook.importers.lines import micros, one_line
+from rollbook.importers.sessions import AI, CANCELLED, COMPLETED, CUSTOM, FAILED, OPEN, SUMMARY, Carried, Session
+from rollbook.model import Kind
 from rollbook.rules import checks
 
-SESSIONS_CARRIED: Final = 64  #: sessions of one file that its state remembers; the others start anew when they return
+AGENT: Final = "claude-code"
 
 _STOPS: Final = {"end_turn": COMPLETED, "stop_sequence": COMPLETED, "refusal": FAILED}
 
+#: The door that a session came through, by the start of its entry point's name: channel and kind.
+_DOORS: Final = (
+    ("cli", "cli", Kind.INTERACTIVE),
+    ("sdk-cli", "cli", Kind.AUTONOMOUS),
+    ("sdk", "api", Kind.AUTONOMOUS),
+    ("claude-vscode", "ide", Kind.INTERACTIVE),
+    ("claude-jetbrains", "ide", Kind.INTERACTIVE),
+    ("remote", "web", Kind.INTERACTIVE),
+)
 
-class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+
+class State(sessions.State, kw_only=True, omit_defaults=True):
     """What the next reading of a file has to know of this one."""
 
-    due: int = 0  #: when the first of its sessions will have been silent for long enough to have ended
-    sessions: list[Carried] = []
     current: str | None = None  #: the session of the latest line
     stray: str | None = None  #: a title that came before any session
 
@@ -44,19 +54,12 @@ def load(state: bytes) -> State:
     return _state.decode(state) if state else State()
 
 
-def dump(state: State) -> bytes:
-    """A state as it is stored."""
-    state.due = min((one.due for one in state.sessions if one.due), default=0)
-    return msgspec.json.encode(state)
-
-
 class Transcript:
     """The parser of one file."""
 
     def __init__(self, path: str, state: bytes, context: Context) -> None:
         self.context = context
         self.skipped = 0
-        self.latest = context.now + checks.CLOCK_SLACK_US
         self.home, self.agent = _names(path)
         self.calls = Calls(context)
         self.by_id: dict[str, Session] = {}
@@ -64,14 +67,14 @@ class Transcript:
         carried = load(state)
         self.stray = carried.stray
         for one in carried.sessions:
-            self.by_id[one.id] = Session(one)
+            self.by_id[one.id] = Session(one, AGENT)
         self.current = self.by_id.get(carried.current or "")
 
     # what the loop of an import asks of a parser
 
     def feed(self, block: bytes) -> None:
         """Take in whole lines."""
-        found, skipped = lines.decode(block)
+        found, skipped = lines.LINES.block(block)
         self.skipped += skipped
         for line in found:
             if not self._take(line):
@@ -79,7 +82,7 @@ class Transcript:
 
     def feed_tail(self, line: bytes) -> bool:
         """Take in a last line that has no end yet. A part of an object is never an object, so what decodes is whole."""
-        found = lines.decode_one(line)
+        found = lines.LINES.one(line)
         if found is None:
             return False
         if not self._take(found):
@@ -101,9 +104,8 @@ class Transcript:
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""
-        carried = sorted((session.carried for session in self.by_id.values()), key=lambda one: (one.last, one.id))
         current = None if self.current is None else self.current.carried.id
-        return dump(State(sessions=carried[-SESSIONS_CARRIED:], current=current, stray=self.stray))
+        return sessions.dump(State(sessions=sessions.carry(self.by_id), current=current, stray=self.stray))
 
     # one line
 
@@ -122,11 +124,15 @@ class Transcript:
             self._titles(line, self._session(line) if line.session_id else self.current)
             return not speaks
         session = self._session(line)
-        at, flagged = self._time(line.timestamp)
+        at, flagged = self.context.time(micros(line.timestamp))
         session.seen(at, flagged=flagged)
         self._titles(line, session)
         self.current = session
-        session.introduce(line, at)
+        if not session.carried.located:
+            session.located(line.cwd, at)
+        if speaks and not session.carried.introduced and line.type:
+            channel, kind = _door(line.entrypoint)
+            session.introduced(at, channel=channel, kind=Kind.AUTONOMOUS if session.carried.parent else kind)
         understood = True
         if line.type == "user":
             self._user(line, session)
@@ -135,14 +141,6 @@ class Transcript:
         elif line.type == "progress":
             understood = self._progress(line)
         return understood
-
-    def _time(self, moment: datetime) -> tuple[int, bool]:
-        at = lines.micros(moment)
-        if at < checks.FIRST_TIME:
-            raise InvalidInput("a time before the year 2000")
-        if at > self.latest:
-            return self.context.now, True
-        return at, False
 
     def _session(self, line: Line) -> Session:
         """Whose line it is. A copy in a fork is the original's; a side chain's is a child's."""
@@ -165,23 +163,23 @@ class Transcript:
             name, parent = f"{root}/agent-{agent}" if agent else f"{root}/sidechain", root
         session = self.by_id.get(name)
         if session is None:
-            session = self.by_id[name] = Session(Carried(id=checks.session_id(name), parent=parent))
+            session = self.by_id[name] = Session(Carried(id=checks.session_id(name), parent=parent), AGENT)
         return session
 
     def _titles(self, line: Line, session: Session | None) -> None:
         if session is not None and self.stray is not None:
-            session.summarised(self.stray)
+            session.titled(SUMMARY, self.stray)
             self.stray = None
         if line.type == "summary" and line.summary:
-            title = lines.one_line(line.summary)
+            title = one_line(line.summary)
             if session is None:
                 self.stray = title
-            elif title:
-                session.summarised(title)
+            else:
+                session.titled(SUMMARY, title)
         elif session is not None and line.type == "custom-title" and line.custom_title:
-            session.custom_titled(lines.one_line(line.custom_title))
+            session.titled(CUSTOM, one_line(line.custom_title))
         elif session is not None and line.type == "ai-title" and line.ai_title:
-            session.ai_titled(lines.one_line(line.ai_title))
+            session.titled(AI, one_line(line.ai_title))
 
     def _user(self, line: Line, session: Session) -> None:
         if line.is_meta or line.is_compact_summary:
@@ -204,7 +202,7 @@ class Transcript:
             return False
         if line.is_api_error_message:
             text = lines.first_text(message.content)
-            session.stands(FAILED, lines.one_line(text, 200) if text else "API error")
+            session.stands(FAILED, one_line(text, 200) if text else "API error")
         elif message.model != SYNTHETIC:
             session.stands(*_standing(message))
         if message.usage is None or message.model == SYNTHETIC:
@@ -240,3 +238,12 @@ def _names(path: str) -> tuple[str, str | None]:
     home = inner[inner.index("subagents", 1) - 1] if below else stem
     home = "".join(char if char.isprintable() else "?" for char in home) or "unnamed"
     return home, agent
+
+
+def _door(entrypoint: str | None) -> tuple[str, Kind]:
+    if not entrypoint:
+        return "cli", Kind.INTERACTIVE
+    for start, channel, kind in _DOORS:
+        if entrypoint.startswith(start):
+            return channel, kind
+    return "other", Kind.INTERACTIVE

@@ -1,27 +1,15 @@
-"""Claude Code's lines: from bytes to typed lines, with only the fields that matter decoded.
-
-Nothing here raises whatever it is given: a line that is not understood is counted. What an unknown *kind* of line
-holds is not looked at; an unknown *shape* in a field that matters makes the line one that is not understood.
-"""
+"""Claude Code's lines: from bytes to typed lines, with only the fields that matter decoded."""
 
 from __future__ import annotations
 
-import unicodedata
-from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
-from rollbook.model import MICROS
-from rollbook.rules.checks import MAX_TITLE_BYTES, MAX_TOKENS
-
-Count = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
-Moment = Annotated[datetime, Meta(tz=True)]
-Dollars = Annotated[float, Meta(ge=0)]
+from rollbook.importers.lines import Count, Decoder, Dollars, Moment
 
 SYNTHETIC: Final = "<synthetic>"  #: the model of messages that the agent wrote itself, which nobody billed
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Final = Raw(b"")
 HEAD_BYTES: Final = 512  #: of a content, in which a tool's answer shows itself
 
@@ -118,55 +106,15 @@ class Block(Struct, gc=False):
     text: str | None = None
 
 
-_line = msgspec.json.Decoder(Line)
-_progress = msgspec.json.Decoder(Progress)
-_iterations = msgspec.json.Decoder(list[Iteration] | None)
-_blocks = msgspec.json.Decoder(str | list[Block] | None)
-#: What the decoder raises for bytes that are no such value: not JSON, another shape, not UTF-8, nested too deeply.
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
-
-
-def decode(block: bytes) -> tuple[list[Line], int]:
-    """The lines of a block of whole lines, and how many were not understood."""
-    try:
-        lines = _line.decode_lines(block)
-    except _UNREADABLE:
-        return _one_by_one(block)
-    # The decoder takes any white space between values, so only equal numbers show that each line was one value. (A
-    # block in which one line has two values and another is broken may pass: no agent writes that, and both values are
-    # right.)
-    return (lines, 0) if len(lines) == block.count(b"\n") else _one_by_one(block)
-
-
-def _one_by_one(block: bytes) -> tuple[list[Line], int]:
-    lines: list[Line] = []
-    skipped = 0
-    for text in block.split(b"\n"):
-        if text and not text.isspace():
-            line = decode_one(text)
-            if line is None:
-                skipped += 1
-            else:
-                lines.append(line)
-    return lines, skipped
-
-
-def decode_one(text: bytes) -> Line | None:
-    """One line, or None where it is not understood."""
-    try:
-        return _line.decode(text)
-    except _UNREADABLE:
-        return None
+LINES: Final = Decoder[Line](Line)
+_progress: Final = Decoder[Progress](Progress)
+_iterations: Final = Decoder[list[Iteration] | None](list[Iteration] | None)
+_blocks: Final = Decoder[str | list[Block] | None](str | list[Block] | None)
 
 
 def progress(raw: Raw) -> Progress | None:
     """A sub-agent's line within a progress line; None where it tells of something else."""
-    if b'"usage"' not in bytes(raw):
-        return None
-    try:
-        return _progress.decode(raw)
-    except _UNREADABLE:
-        return None
+    return _progress.one(raw) if b'"usage"' in bytes(raw) else None
 
 
 def iterations(raw: Raw) -> list[Iteration] | None:
@@ -177,17 +125,10 @@ def iterations(raw: Raw) -> list[Iteration] | None:
     text = bytes(raw)
     if b"advisor_message" not in text and b"compaction" not in text:
         return []
-    try:
-        found = _iterations.decode(text)
-    except _UNREADABLE:
+    found = _iterations.one(text)
+    if found is None and text != b"null":
         return None
     return [item for item in found or () if item.type in ("advisor_message", "compaction")]
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    span = moment - _EPOCH
-    return (span.days * 86_400 + span.seconds) * MICROS + span.microseconds
 
 
 class Said(Struct, gc=False):
@@ -229,10 +170,7 @@ def _spoken(text: str) -> Said:
 
 
 def _content(raw: Raw) -> str | list[Block]:
-    try:
-        return _blocks.decode(raw) or []
-    except _UNREADABLE:
-        return []
+    return _blocks.one(raw) or []
 
 
 def ends_in_text(raw: Raw) -> bool:
@@ -250,12 +188,3 @@ def first_text(raw: Raw) -> str | None:
     if isinstance(content, str):
         return content
     return next((block.text for block in content if block.text), None)
-
-
-def one_line(text: str, most: int = MAX_TITLE_BYTES) -> str | None:
-    """A text as one line of at most that many bytes, without control characters; None where nothing is left."""
-    text = " ".join(text[: 2 * most].split())
-    text = unicodedata.normalize(
-        "NFC", "".join(char for char in text if unicodedata.category(char) not in ("Cc", "Cs"))
-    )
-    return text.encode()[:most].decode(errors="ignore").strip() or None

@@ -1,19 +1,23 @@
-"""What Claude Code's lines tell of a session: its times, facts, title and turns, and how it stands at its end."""
+"""What a transcript tells of a session: its times, facts, title and turns, and how it stands at its end.
+
+One :class:`Session` gathers it while a file is read, across as many readings as it takes. What it hands over depends on
+the lines alone and not on where the readings were cut, except for the time at which something is said: a session's
+lines become a few touches, and its last lines an end once they have been silent for long.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from rollbook.errors import InvalidInput
-from rollbook.importers.base import QUIET_US, Context, Item
-from rollbook.importers.claude_lines import Line, one_line
-from rollbook.ledger.ops import End, Facts, Touch
-from rollbook.model import Kind, Status
+from rollbook.importers.base import QUIET_US, Batch, Context, Item
+from rollbook.importers.lines import one_line
+from rollbook.ledger.ops import End, Facts, SourceFile, Touch
+from rollbook.model import Status
 from rollbook.rules import checks
-
-AGENT: Final = "claude-code"
 
 #: How a session stands after its last line that says anything of it.
 OPEN: Final = 0
@@ -23,20 +27,12 @@ CANCELLED: Final = 3
 _ENDS: Final = {COMPLETED: Status.COMPLETED, FAILED: Status.FAILED, CANCELLED: Status.CANCELLED}
 
 #: Where a title comes from; the larger is the better one.
-_PROMPT: Final = 1
-_SUMMARY: Final = 2
-_AI: Final = 3
-_CUSTOM: Final = 4
+PROMPT: Final = 1
+SUMMARY: Final = 2
+AI: Final = 3
+CUSTOM: Final = 4
 
-#: The door that a session came through, by the start of its entry point's name: channel and kind.
-_DOORS: Final = (
-    ("cli", "cli", Kind.INTERACTIVE),
-    ("sdk-cli", "cli", Kind.AUTONOMOUS),
-    ("sdk", "api", Kind.AUTONOMOUS),
-    ("claude-vscode", "ide", Kind.INTERACTIVE),
-    ("claude-jetbrains", "ide", Kind.INTERACTIVE),
-    ("remote", "web", Kind.INTERACTIVE),
-)
+CARRIED_MOST: Final = 64  #: sessions of one file that its state remembers; the others start anew when they return
 
 
 class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -62,18 +58,47 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.last + QUIET_US if self.stands and not self.ended and self.last else 0
 
 
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the next reading of a file has to know of this one; a source adds what else it needs."""
+
+    due: int = 0  #: when the first of its sessions will have been silent for long enough to have ended
+    sessions: list[Carried] = []
+
+
+def carry(sessions: dict[str, Session]) -> list[Carried]:
+    """What a file's state keeps of its sessions: the latest of them."""
+    carried = sorted((session.carried for session in sessions.values()), key=lambda one: (one.last, one.id))
+    return carried[-CARRIED_MOST:]
+
+
+def dump(state: State) -> bytes:
+    """A state as it is stored."""
+    state.due = min((one.due for one in state.sessions if one.due), default=0)
+    return msgspec.json.encode(state)
+
+
+def settle(agent: str, known: SourceFile, state: State, context: Context) -> Batch | None:
+    """The ends of sessions whose last lines spoke of one, and that have been silent for long enough since."""
+    if not state.due or state.due > context.now:
+        return None
+    ends = [Session(carried, agent).end(context) for carried in state.sessions]
+    items: list[Item] = [end for end in ends if end is not None]
+    return Batch(items=items, file=structs.replace(known, state=dump(state)))
+
+
 class Session:
     """One session while its file is read."""
 
-    __slots__ = ("carried", "first", "flagged", "news")
+    __slots__ = ("agent", "carried", "first", "flagged", "news")
 
-    def __init__(self, carried: Carried) -> None:
+    def __init__(self, carried: Carried, agent: str) -> None:
         self.carried = carried
+        self.agent = agent
         self.first = 0  #: the earliest time of what has not been handed over
         self.flagged = False
         self.news: list[tuple[int, dict[str, Any]]] = []  #: facts and the times at which they were learnt
 
-    def seen(self, at: int, *, flagged: bool) -> None:
+    def seen(self, at: int, *, flagged: bool = False) -> None:
         """A line of that time."""
         carried = self.carried
         if carried.title_rank and not carried.title_at:
@@ -82,23 +107,36 @@ class Session:
         if not self.first or at < self.first:
             self.first = at
         carried.ended = False
-        self.flagged |= flagged
+        if flagged:
+            self.flagged = True
 
-    def introduce(self, line: Line, at: int) -> None:
-        """What the first line that tells it says of the session's place and kind."""
+    def located(self, project: str | None, at: int) -> None:
+        """Where it runs; the first line that tells it is believed."""
+        if not project or self.carried.located:
+            return
+        self.carried.located = True
+        try:
+            self.news.append((at, {"project": checks.name(project, "a project", checks.MAX_ID_BYTES)}))
+        except InvalidInput:
+            return
+
+    def introduced(
+        self, at: int, *, channel: str | None = None, kind: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """How it is driven, and what else is known of it from the start; the first line that tells it is believed."""
         carried = self.carried
-        if not carried.located and line.cwd:
-            carried.located = True
-            try:
-                self.news.append((at, {"project": checks.name(line.cwd, "a project", checks.MAX_ID_BYTES)}))
-            except InvalidInput:
-                return
-        if not carried.introduced and line.type in ("user", "assistant"):
-            carried.introduced = True
-            channel, kind = _door(line.entrypoint)
-            self.news.append((at, {"channel": channel, "kind": str(Kind.AUTONOMOUS if carried.parent else kind)}))
-            if carried.forked_from is not None:
-                self.news.append((at, {"metadata": {"forked_from": carried.forked_from}}))
+        if carried.introduced:
+            return
+        carried.introduced = True
+        self.news.append((at, {"channel": channel, "kind": kind}))
+        if carried.forked_from is not None:
+            metadata = {**(metadata or {}), "forked_from": carried.forked_from}
+        if metadata:
+            self.learnt(at, metadata=metadata)
+
+    def learnt(self, at: int, **facts: Any) -> None:
+        """Other facts, by the names of :class:`rollbook.ledger.ops.Facts`, and when they were said."""
+        self.news.append((at, facts))
 
     def comes_from(self, original: str) -> None:
         """The session is a fork of another."""
@@ -109,21 +147,10 @@ class Session:
         """The user asked for something."""
         self.carried.turns += 1
         if text and not self.carried.title_rank:
-            self._title(_PROMPT, one_line(text))
+            self.titled(PROMPT, one_line(text))
 
-    def summarised(self, title: str | None) -> None:
-        """A title that the agent made when it resumed."""
-        self._title(_SUMMARY, title)
-
-    def ai_titled(self, title: str | None) -> None:
-        """A title that the agent chose."""
-        self._title(_AI, title)
-
-    def custom_titled(self, title: str | None) -> None:
-        """A title that the user gave."""
-        self._title(_CUSTOM, title)
-
-    def _title(self, rank: int, title: str | None) -> None:
+    def titled(self, rank: int, title: str | None) -> None:
+        """A title, and how good it is."""
         carried = self.carried
         if title is None or rank < carried.title_rank:
             return
@@ -163,7 +190,7 @@ class Session:
                     user_id=context.user_id,
                     session_id=carried.id,
                     at=at,
-                    facts=Facts(agent=AGENT, parent_id=carried.parent, **told[at]),
+                    facts=Facts(agent=self.agent, parent_id=carried.parent, **told[at]),
                     turns=turns,
                     flagged=self.flagged,
                 )
@@ -187,12 +214,3 @@ class Session:
             soft=True,
             create=False,
         )
-
-
-def _door(entrypoint: str | None) -> tuple[str, Kind]:
-    if not entrypoint:
-        return "cli", Kind.INTERACTIVE
-    for start, channel, kind in _DOORS:
-        if entrypoint.startswith(start):
-            return channel, kind
-    return "other", Kind.INTERACTIVE

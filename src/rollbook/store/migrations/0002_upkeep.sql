@@ -1,0 +1,14 @@
+-- What a book needs to be kept for years: what was pruned and purged stays known, and files are found by identity.
+
+-- Calls older than this that the book does not know by name are not taken: they may have been pruned.
+alter table account add column pruned_before bigint not null default 0;
+
+-- How many ledger rows of a session are not there any more; ledger_rows goes on counting, as it numbers the rows.
+alter table session add column pruned_rows bigint not null default 0;
+
+-- Sessions of which nothing is left but this, so that importing them again adds nothing: a hash of user and session id.
+create table purged (
+    session_hash {bytes} not null primary key
+) {clustered};
+
+create index source_file_by_identity on source_file (user_no, source, device, inode);
