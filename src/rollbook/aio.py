@@ -18,7 +18,8 @@ from rollbook import core, settings
 from rollbook.book import Handle, ending, signature_of
 from rollbook.core import Plan, Write
 from rollbook.errors import RollbookError
-from rollbook.model import Session
+from rollbook.ledger.exports import usage_of
+from rollbook.model import Session, Usage
 from rollbook.plans import Plans
 from rollbook.pricing import warm
 
@@ -66,6 +67,9 @@ class AsyncRollbook:
     ingest = awaited(Plans.ingest)
     source_files = awaited(Plans.source_files)
     delete = awaited(Plans.delete)
+    prune = awaited(Plans.prune)
+    purge = awaited(Plans.purge)
+    purge_user = awaited(Plans.purge_user)
     get = awaited(Plans.get)
     children = awaited(Plans.children)
     inclusive = awaited(Plans.inclusive)
@@ -74,6 +78,7 @@ class AsyncRollbook:
     cost_by_model = awaited(Plans.cost_by_model)
     spend = awaited(Plans.spend)
     usage = awaited(Plans.usage)
+    extract = awaited(Plans.extract)
     verify = awaited(Plans.verify)
     known_usage = awaited(Plans.known_usage)
     doctor = awaited(Plans.doctor)
@@ -111,6 +116,16 @@ class AsyncRollbook:
             if page.next_cursor is None:
                 return
             filters = {**filters, "cursor": page.next_cursor, "offset": 0}
+
+    async def iterate_usage(self, **filters: Any) -> AsyncIterator[Usage]:
+        """Every ledger row of everything visible; see :meth:`rollbook.Rollbook.iterate_usage`."""
+        after = None
+        while True:
+            step = await self.extract(what="usage", after=after, **filters)
+            for row in step.rows:
+                yield usage_of(row)
+            if (after := step.after) is None:
+                return
 
     def session(
         self, session_id: str | None = None, *, user_id: str | UUID | None = None, **facts: Any

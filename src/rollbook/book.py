@@ -14,7 +14,8 @@ from uuid import UUID
 from rollbook import core, settings
 from rollbook.core import Plan
 from rollbook.errors import Conflict, Gone, RollbookError
-from rollbook.model import Session
+from rollbook.ledger.exports import usage_of
+from rollbook.model import Session, Usage
 from rollbook.plans import Plans
 
 P = ParamSpec("P")
@@ -56,6 +57,9 @@ class Rollbook:
     ingest = blocking(Plans.ingest)
     source_files = blocking(Plans.source_files)
     delete = blocking(Plans.delete)
+    prune = blocking(Plans.prune)
+    purge = blocking(Plans.purge)
+    purge_user = blocking(Plans.purge_user)
     get = blocking(Plans.get)
     children = blocking(Plans.children)
     inclusive = blocking(Plans.inclusive)
@@ -64,6 +68,7 @@ class Rollbook:
     cost_by_model = blocking(Plans.cost_by_model)
     spend = blocking(Plans.spend)
     usage = blocking(Plans.usage)
+    extract = blocking(Plans.extract)
     verify = blocking(Plans.verify)
     known_usage = blocking(Plans.known_usage)
     doctor = blocking(Plans.doctor)
@@ -87,6 +92,21 @@ class Rollbook:
             if page.next_cursor is None:
                 return
             filters = {**filters, "cursor": page.next_cursor, "offset": 0}
+
+    def iterate_usage(self, **filters: Any) -> Iterator[Usage]:
+        """Every ledger row of everything visible, as the ledger is now; in short steps, while writes go on.
+
+        The order never changes: by user and session, rows as they were written. ``since`` (by when calls happened) and
+        ``model`` are asked of the row; ``status``, ``kind``, ``channel``, ``agent``, ``project``, ``dataset_id``,
+        ``tag`` and ``text`` of its session, as :meth:`list` asks. Rows of sessions that were deleted come too, with an
+        empty ``session_id``, unless something is asked of the session.
+        """
+        after = None
+        while True:
+            step = self.extract(what="usage", after=after, **filters)
+            yield from map(usage_of, step.rows)
+            if (after := step.after) is None:
+                return
 
     def session(
         self, session_id: str | None = None, *, user_id: str | UUID | None = None, **facts: Any

@@ -196,6 +196,25 @@ class Inclusive(msgspec.Struct, frozen=True, kw_only=True):
     cost_nano_usd: int
 
 
+class Pruned(msgspec.Struct, frozen=True, kw_only=True):
+    """What a retention rule removed, or would remove."""
+
+    dry_run: bool = False
+    sessions: int = 0  #: that went wholly; what they spent stays in spend
+    contents: int = 0  #: sessions of which title, goal, tags, metadata and actor went
+    ledger_rows: int = 0  #: that were folded into closing rows
+    closing_rows: int = 0  #: that stand for them now
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """What was removed without a trace in any figure."""
+
+    sessions: int
+    calls: int
+    cost_usd: float | None
+    cost_nano_usd: int
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that ``doctor`` looked at."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rollbook.cli import desk, importing, ledger, life, sessions, summary, upkeep
+from rollbook.cli import desk, importing, ledger, life, retention, sessions, summary, upkeep
 from rollbook.cli.desk import Desk
 from rollbook.cli.pages import CommandPage, GroupPage
 from rollbook.cli.screen import say
@@ -37,6 +37,8 @@ for _name, _function, _panel in (
     ("end", life.end, _WRITE),
     ("reopen", life.reopen, _WRITE),
     ("delete", life.delete, _WRITE),
+    ("prune", retention.prune, _CARE),
+    ("purge", retention.purge, _CARE),
     ("verify", upkeep.verify, _CARE),
     ("doctor", upkeep.doctor, _CARE),
 ):

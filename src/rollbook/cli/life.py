@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,7 +9,8 @@ import typer
 from rollbook.cli import options
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.format import clean, cost
-from rollbook.errors import InvalidInput, NotFound, RollbookError
+from rollbook.cli.screen import ask
+from rollbook.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from rollbook.model import Session
@@ -184,10 +184,6 @@ def delete(
 
 
 def _ask(session: Session) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise RollbookError("delete asks before it deletes, and here is nobody to ask; say --yes")
     about = f"{clean(session.title or session.agent)}, {session.calls:,} calls, {cost(session)}"
-    sys.stderr.write(f"Delete {clean(session.session_id)} ({about}) for good? What it spent stays in spend. [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise RollbookError("nothing was deleted")
+    question = f"Delete {clean(session.session_id)} ({about}) for good? What it spent stays in spend."
+    ask(question, "delete", "nothing was deleted")

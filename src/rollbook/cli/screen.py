@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rollbook.cli import table
 from rollbook.cli.format import clean
 from rollbook.cli.table import Column, Line
+from rollbook.errors import RollbookError
 from rollbook.model import to_dict
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH: Final = 20  #: of a terminal that says it is narrower, or says nothing
 _LEAST_VALUE: Final = 8  #: columns that a value gets beside its name
+
+
+def ask(question: str, what: str, otherwise: str) -> None:
+    """Ask before something is gone for good. Raises RollbookError where the answer is no, or nobody is there."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RollbookError(f"{what} asks first, and here is nobody to ask; say --yes")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RollbookError(otherwise)
 
 
 class Screen:

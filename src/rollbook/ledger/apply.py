@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from rollbook.errors import Conflict, Gone, InvalidInput, NotFound, RollbookError
+from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
+from rollbook.ledger import pruning
 from rollbook.ledger import state as st
-from rollbook.ledger.calls import apply_call, post, reshape, settle, weigh
+from rollbook.ledger.calls import apply_call, post, reshape, settle
 from rollbook.ledger.names import Slice
 from rollbook.ledger.ops import (
     Absolute,
@@ -18,13 +19,19 @@ from rollbook.ledger.ops import (
     Delete,
     End,
     Facts,
+    Floor,
     Mark,
     MarkAllBut,
     Op,
+    Prune,
+    Purge,
+    PurgeUser,
     Reopen,
     SourceFile,
+    Sweep,
     Touch,
 )
+from rollbook.ledger.saving import save
 from rollbook.ledger.state import State
 from rollbook.ledger.work import Cache, Work
 from rollbook.rules import life as lives
@@ -49,11 +56,13 @@ def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int) -> list
             _preload(work, ops)
             answers = [_apply(work, op) for op in ops]
             settle(work)
-            work.save()
+            save(work)
     except BaseException:
         cache.clear()
         raise
-    cache.keep(work.states.values())
+    cache.keep(state for place, state in work.states.items() if place not in work.purged_states)
+    if work.purged_states or work.leaving:
+        cache.clear()
     return answers
 
 
@@ -71,8 +80,10 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
     keys: list[tuple[str, int]] = []
     told: list[tuple[int, str]] = []
     for op in ops:
+        if isinstance(op, SourceFile | Floor | Sweep | PurgeUser):
+            continue
         user_no = find(work.tx, op.user_id)
-        if user_no is None or isinstance(op, SourceFile):
+        if user_no is None:
             continue
         sessions.append((user_no, op.session_id))
         if isinstance(op, Call):
@@ -86,16 +97,6 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
     work.preload_keys(keys)
     by_id = work.cache.by_id
     work.preload_infos((key[0], by_id[key]) for key in told if key in by_id)
-
-
-def _existing(work: Work, user_id: str, session_id: str) -> State:
-    user_no = work.names.find_user(work.tx, user_id)
-    state = None if user_no is None else work.find(user_no, session_id)
-    if state is None:
-        raise NotFound(f"there is no session {session_id!r}")
-    if state.deleted:
-        raise Gone(f"session {session_id!r} was deleted")
-    return state
 
 
 def _found_or_made(work: Work, op: Touch | End | Reopen | Absolute, *, sign: int) -> State:
@@ -195,7 +196,7 @@ def _at(work: Work, op: End | Reopen) -> tuple[State, int]:
     """The session and the time of an event. One that is about now comes after all that is known, whatever the clock."""
     if op.create:
         return _found_or_made(work, op, sign=0), op.at
-    state = _existing(work, op.user_id, op.session_id)
+    state = work.existing(op.user_id, op.session_id)
     return state, max(op.at, state.last_activity_at)
 
 
@@ -232,7 +233,7 @@ def _reopen(work: Work, op: Reopen) -> None:
 
 
 def _mark(work: Work, op: Mark) -> bool:
-    state = _existing(work, op.user_id, op.session_id)
+    state = work.existing(op.user_id, op.session_id)
     return _presume_crashed(work, state, op.at, op.reason, op.decided_by)
 
 
@@ -262,7 +263,7 @@ def _mark_all_but(work: Work, op: MarkAllBut) -> int:
     return marked
 
 
-# Absolute counters (R16) and deletion (R12)
+# Absolute counters (R16)
 
 
 def _absolute(work: Work, op: Absolute) -> None:
@@ -312,29 +313,6 @@ def _adjust(work: Work, state: State, op: Absolute) -> None:
         state.last_model_no, state.last_model_at = model_no, at
 
 
-def _delete(work: Work, op: Delete) -> bool:
-    try:
-        state = _existing(work, op.user_id, op.session_id)
-    except (NotFound, Gone):
-        return False
-    rows = work.rows_of(state)
-    for row in rows:
-        weigh(work, state, row, remove=True)
-    state.status = lives.DELETED
-    state.life, state.closed, state.ended_at = (), (), None
-    state.turns = state.step_errors = state.agent_time = 0
-    state.last_model_no = state.last_model_at = 0
-    known = work.names.facts_of(work.tx, state.slice_no)
-    state.slice_no = work.names.slice(work.tx, Slice(state.user_no, known.dataset_id, "", "", "", 1))
-    for row in rows:
-        weigh(work, state, row)
-    place = (state.user_no, state.session_no)
-    work.infos.pop(place, None)
-    work.dirty_infos.add(place)
-    work.unsettled.discard(place)
-    return True
-
-
 def _file(work: Work, op: SourceFile) -> None:
     work.files.append((work.names.user(work.tx, op.user_id, None), op))
 
@@ -347,6 +325,11 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Mark: _mark,
     MarkAllBut: _mark_all_but,
     Absolute: _absolute,
-    Delete: _delete,
+    Delete: pruning.delete_one,
+    Prune: pruning.prune,
+    Floor: pruning.floor,
+    Sweep: pruning.sweep,
+    Purge: pruning.purge,
+    PurgeUser: pruning.purge_user,
     SourceFile: _file,
 }

@@ -22,14 +22,17 @@ _TIERS: Final = {name: number for number, name in enumerate(st.TIERS)}
 def apply_call(work: Work, op: Call) -> Outcome:
     """Count a call, or find that it was counted before."""
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
-    # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out
-    # to be a duplicate leaves the same traces as one that came first. A retry without a time says nothing new.
-    state = _session(work, op, user_no) if op.timed else None
+    known: list[str] = []
     if not op.fresh:
         names = (work.resolve(name, user_no) for name in (op.usage_id, *op.aliases))
         known = [name for name in dict.fromkeys(names) if name is not None]
-        if known:
-            return _again(work, op, user_no, known)
+    if any(work.is_pruned(name, user_no) for name in known) or (not known and op.occurred_at < work.floor(user_no)):
+        return Outcome.TOO_OLD
+    # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out
+    # to be a duplicate leaves the same traces as one that came first. A retry without a time says nothing new.
+    state = _session(work, op, user_no) if op.timed else None
+    if known:
+        return _again(work, op, user_no, known)
     state = state or _session(work, op, user_no)
     row = _ledger_row(work, op, state, st.ENTRY_CALL)
     _fits(state)
@@ -154,7 +157,7 @@ def remodel(work: Work, state: State) -> None:
     net: dict[tuple[int, int], int] = {}
     for row in work.rows_of(state):
         if row[st.L_MODEL] and not row[st.L_LATE]:
-            count = 1 if row[st.L_ENTRY] == st.ENTRY_ADJUSTMENT else row[st.L_CALLS]
+            count = 1 if row[st.L_ENTRY] in (st.ENTRY_ADJUSTMENT, st.ENTRY_CLOSING) else row[st.L_CALLS]
             key = (row[st.L_OCCURRED], row[st.L_MODEL])
             net[key] = net.get(key, 0) + count
     for (at, model_no), count in net.items():

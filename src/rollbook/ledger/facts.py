@@ -58,10 +58,18 @@ class Info:
             if name == "tags":
                 value = list(value)
             old = self.said.get(name)
-            if old is None or (at, value) > (old[0], old[1]):
+            if old is None or at > old[0] or (at == old[0] and old[1] is not None and value > old[1]):
                 self.said[name] = (at, value)
                 changed = True
         return changed
+
+    def forget(self, at: int) -> bool:
+        """Forget what was said up to a time of all that only says something; whether there was anything."""
+        found = any(self.get(name) is not None for name in LATEST)
+        if found:
+            for name in LATEST:
+                self.said[name] = (max(at, self.said.get(name, (at, None))[0]), None)
+        return found
 
     def row(self) -> tuple[Any, ...]:
         """The row to store."""

@@ -39,6 +39,9 @@ class Names:
     def clear(self) -> None:
         """Forget everything: a transaction that made names was rolled back, or another process wrote."""
         self.users: dict[str, int] = {}
+        self.user_ids: dict[int, str] = {}
+        self.floors: dict[int, int] = {}  #: user -> calls older than this that are not known are not taken
+        self.purged: bool | None = None  #: whether anything was ever purged; None where nobody has looked yet
         self.models: dict[str, int] = {"": 0}
         self.model_names: dict[int, str] = {0: ""}
         self.labels: dict[str, int] = {"": 0}
@@ -53,7 +56,9 @@ class Names:
             found = tx.rows("user_no", user_id=user_id)
             if not found:
                 return None
-            number = self.users[user_id] = found[0][0]
+            number, self.floors[found[0][0]] = found[0]
+            self.users[user_id] = number
+            self.user_ids[number] = user_id
         return number
 
     def user(self, tx: Writing, user_id: str, name: str | None) -> int:
@@ -63,6 +68,12 @@ class Names:
             number = self.find_user(tx, user_id)
             assert number is not None  # noqa: S101 - it was inserted in this transaction
         return number
+
+    def user_id(self, tx: Writing, number: int) -> str:
+        name = self.user_ids.get(number)
+        if name is None:
+            name = self.user_ids[number] = tx.rows("user_id", user_no=number)[0][0]
+        return name
 
     def model(self, tx: Writing, name: str | None) -> int:
         name = name or ""

@@ -137,6 +137,47 @@ class Delete(Struct, frozen=True, kw_only=True):
     session_id: str
 
 
+class Prune(Struct, frozen=True, kw_only=True):
+    """What a retention rule says, for one session. A time of 0 removes nothing."""
+
+    user_id: str
+    session_id: str
+    now: int
+    running_since: int  #: a running session that was active since then is left alone
+    sessions_before: int = 0  #: the whole session goes if it was last active before
+    content_before: int = 0  #: what was said of it goes if it was last active before
+    ledger_before: int = 0  #: ledger rows of calls made before are folded
+    status: int | None = None  #: as stored; only a session of that status
+    keep_names: bool = True  #: whether the names of pruned calls stay, so that they are known again
+
+
+class Floor(Struct, frozen=True, kw_only=True):
+    """Calls of a user that are older than this and not known are not taken any more."""
+
+    user_id: str
+    before: int
+
+
+class Sweep(Struct, frozen=True, kw_only=True):
+    """Drop the names of calls, of a stretch in the order of the key table, that lead nowhere."""
+
+    after: tuple[str, int]
+    upto: tuple[str, int]
+
+
+class Purge(Struct, frozen=True, kw_only=True):
+    """Remove a session wholly, with its ledger rows."""
+
+    user_id: str
+    session_id: str
+
+
+class PurgeUser(Struct, frozen=True, kw_only=True):
+    """Remove what is kept of a user whose sessions are gone."""
+
+    user_id: str
+
+
 class SourceFile(Struct, frozen=True, kw_only=True):
     """How far a door has read one file; saved in the transaction that stores what was read."""
 
@@ -152,4 +193,19 @@ class SourceFile(Struct, frozen=True, kw_only=True):
     state: bytes = b""  #: what the parser carries from one reading to the next
 
 
-Op = Touch | Call | End | Reopen | Mark | MarkAllBut | Absolute | Delete | SourceFile
+Op = (
+    Touch
+    | Call
+    | End
+    | Reopen
+    | Mark
+    | MarkAllBut
+    | Absolute
+    | Delete
+    | Prune
+    | Floor
+    | Sweep
+    | Purge
+    | PurgeUser
+    | SourceFile
+)

@@ -1,12 +1,18 @@
 -- user_no --
--- The number of a user.
-select user_no from account where user_id = :user_id
+-- The number of a user, and the time before which calls that the book does not know are not taken.
+select user_no, pruned_before from account where user_id = :user_id
 
 -- add_user --
 insert into account (user_id, name) values (?, ?) on conflict (user_id) do nothing
 
 -- users --
 select user_no, user_id, name from account
+
+-- user_id --
+select user_id from account where user_no = :user_no
+
+-- set_floor --
+update account set pruned_before = ? where user_no = ?
 
 -- model_no --
 select model_no from model where name = :name
@@ -42,14 +48,16 @@ on conflict (user_no, dataset_id, agent, kind, project, deleted) do nothing
 -- Writer: the stored rows of sessions, by user and id.
 select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
     attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
-    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
+    pruned_rows
 from session where (user_no, session_id) in (values {values})
 
 -- sessions_by_no --
 -- Writer: the same, by user and number.
 select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
     attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
-    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
+    pruned_rows
 from session where (user_no, session_no) in (values {values})
 
 -- models_of --
@@ -84,6 +92,126 @@ select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, r
     tier, source_no, evidence, weight, errored, late, usage_id
 from ledger where user_no = :user_no and session_no = :session_no order by row_no
 
+-- any_purged --
+select 1 from purged limit 1
+
+-- purged_among --
+-- Writer: which of these were purged.
+select session_hash from purged where session_hash in (values {values})
+
+-- foldable --
+-- Writer: old ledger rows of a session that are no closing rows.
+select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
+    cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
+    tier, source_no, evidence, weight, errored, late, usage_id
+from ledger
+where user_no = :user_no and session_no = :session_no and entry <> 4 and occurred_at < :before
+order by row_no
+limit :most
+
+-- closings_of --
+-- Writer: the closing rows of a session.
+select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
+    cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
+    tier, source_no, evidence, weight, errored, late, usage_id
+from ledger where user_no = :user_no and session_no = :session_no and entry = 4
+
+-- drop_ledger --
+delete from ledger where user_no = ? and session_no = ? and row_no = ?
+
+-- drop_keys --
+delete from usage_key where usage_key = ? and user_no = ?
+
+-- sweep_keys --
+-- Names of a stretch that lead nowhere: aliases of a name that is gone, and pruned calls of a session that is gone.
+delete from usage_key
+where (usage_key, user_no) > (?, ?) and (usage_key, user_no) <= (?, ?)
+    and (alias_of is not null
+        and not exists (select 1 from usage_key k where k.usage_key = usage_key.alias_of
+            and k.user_no = usage_key.user_no and (k.alias_of is not null or k.row_no <> -1
+                or exists (select 1 from session s where s.user_no = k.user_no and s.session_no = k.session_no)))
+        or alias_of is null and row_no = -1
+        and not exists (select 1 from session s where s.user_no = usage_key.user_no
+            and s.session_no = usage_key.session_no))
+
+-- drop_session --
+delete from session where user_no = ? and session_no = ?
+
+-- add_purged --
+insert into purged (session_hash) values {values} on conflict (session_hash) do nothing
+
+-- drop_files_of --
+-- What is known of files that speak of a session.
+delete from source_file where user_no = ? and (instr(path, ?) > 0 or instr(state, ?) > 0)
+
+-- drop_user_files --
+delete from source_file where user_no = ? and not exists (select 1 from session where user_no = ?)
+
+-- drop_user_slices --
+delete from slice where user_no = ? and not exists (select 1 from session where user_no = ?)
+
+-- drop_user --
+delete from account where user_no = ? and not exists (select 1 from session where user_no = ?)
+
+-- prune_due --
+-- Sessions, after one in the order of their keys, of which a retention rule may remove something.
+select session.user_no, session.session_no, account.user_id, session.session_id, session.status, session.last_activity_at
+from session
+join account on account.user_no = session.user_no
+join slice on slice.slice_no = session.slice_no
+where {scope} and (session.user_no, session.session_no) > (:after_user, :after_session)
+    and (session.status <> 0 or session.last_activity_at < :running_since)
+    and (cast(:status as bigint) is null or session.status = :status)
+    and (cast(:agent as text) is null or slice.agent = :agent)
+    and (cast(:kind as text) is null or slice.kind = :kind)
+    and (session.status <> 5 and session.last_activity_at < :sessions_before
+        or session.status <> 5 and session.last_activity_at < :content_before
+        and exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+            and (i.title is not null or i.goal_text is not null or i.metadata is not null or i.tags is not null
+                or i.actor is not null))
+        or session.started_at < :ledger_before
+        and exists (select 1 from ledger where ledger.user_no = session.user_no
+            and ledger.session_no = session.session_no and ledger.entry <> 4 and ledger.occurred_at < :ledger_before))
+order by session.user_no, session.session_no
+limit :most
+
+-- prune_rows --
+-- The ledger rows that pruning a session would look at: old ones, and the closing rows that it has.
+select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
+    cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, cost, unpriced, cost_source, price_no, billing,
+    tier, source_no, evidence, weight, errored, late, usage_id
+from ledger where user_no = :user_no and session_no = :session_no and occurred_at < :before order by row_no
+
+-- said_of --
+-- Whether anything is said of a session that can be forgotten.
+select 1 from session_info where user_no = :user_no and session_no = :session_no
+    and (title is not null or goal_text is not null or metadata is not null or tags is not null or actor is not null)
+
+-- names_stretch --
+-- The end of a stretch of the key table that begins after a key.
+select usage_key, user_no from usage_key where (usage_key, user_no) > (:after_key, :after_user)
+order by usage_key, user_no limit 1 offset :width
+
+-- sessions_from --
+-- Sessions of a user in the order of their keys, deleted ones too.
+select session_no, session_id from session where user_no = :user_no and session_no > :after order by session_no limit :most
+
+-- tree_of --
+-- A session, deleted or not, and everything below it, deepest last.
+with recursive tree (user_no, session_no, session_id) as (
+    select user_no, session_no, session_id from session where user_no = :user_no and session_id = :session_id
+    union
+    select session.user_no, session.session_no, session.session_id from tree
+    join session_info on session_info.parent_user_no = tree.user_no and session_info.parent_id = tree.session_id
+    join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
+)
+select tree.session_no, tree.session_id from tree
+
+-- spent_of --
+-- What all ledger rows of a session come to.
+select coalesce(sum(calls), 0), coalesce(sum(cost), 0), coalesce(sum(unpriced), 0) from ledger
+where user_no = :user_no and session_no = :session_no
+
 -- running_of --
 -- Writer: running sessions of a user, but one.
 select session_no from session
@@ -100,7 +228,8 @@ where session.user_no = :user_no and session.session_id = :session_id
 -- save_sessions --
 insert into session (user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign,
     attempt, attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
-    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life)
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
+    pruned_rows)
 values {values}
 on conflict (user_no, session_no) do update set status = excluded.status, slice_no = excluded.slice_no,
     started_at = excluded.started_at, last_activity_at = excluded.last_activity_at, ended_at = excluded.ended_at,
@@ -110,7 +239,8 @@ on conflict (user_no, session_no) do update set status = excluded.status, slice_
     reasoning = excluded.reasoning, cost = excluded.cost, unpriced = excluded.unpriced,
     call_errors = excluded.call_errors, step_errors = excluded.step_errors, late_calls = excluded.late_calls,
     late_rows = excluded.late_rows, ledger_rows = excluded.ledger_rows, last_model_no = excluded.last_model_no,
-    last_model_at = excluded.last_model_at, flags = excluded.flags, life = excluded.life
+    last_model_at = excluded.last_model_at, flags = excluded.flags, life = excluded.life,
+    pruned_rows = excluded.pruned_rows
 
 -- save_infos --
 insert into session_info (user_no, session_no, channel, title, goal_text, metadata, tags, actor, parent_user_no, parent_id,
@@ -450,11 +580,61 @@ left join label source on source.label_no = ledger.source_no
 where ledger.user_no = :user_no and ledger.session_no = :session_no
 order by ledger.occurred_at, ledger.row_no limit :most
 
+-- ledger_step --
+-- Where a step over the ledger ends that looks at so many rows; none if the ledger ends before.
+select user_no, session_no, row_no from ledger
+where (user_no, session_no, row_no) > (:first_user, :first_session, :first_row)
+    and (user_no, session_no, row_no) <= (:last_user, :last_session, :last_row)
+order by user_no, session_no, row_no limit 1 offset :passed
+
+-- ledger_between --
+-- The ledger rows of such a step, with names; a deleted session's is hidden. Rows recorded since the first step began
+-- are left out, but for those of a clock that was ahead.
+select ledger.usage_id, case when session.status = 5 then '' else session.session_id end, account.user_id, ledger.entry,
+    model.name, provider.name, ledger.occurred_at, ledger.recorded_at, ledger.calls, ledger.input, ledger.cache_read,
+    ledger.cache_write, ledger.cache_write_1h, ledger.output, ledger.reasoning, ledger.audio_in, ledger.audio_out,
+    ledger.cost, ledger.cost_source, price.name, ledger.billing, ledger.tier, source.name, ledger.evidence, ledger.errored,
+    ledger.late
+from ledger
+cross join session
+left join account on account.user_no = ledger.user_no
+left join model on model.model_no = ledger.model_no
+left join label provider on provider.label_no = ledger.provider_no
+left join label price on price.label_no = ledger.price_no
+left join label source on source.label_no = ledger.source_no
+where session.user_no = ledger.user_no and session.session_no = ledger.session_no
+    and (ledger.user_no, ledger.session_no, ledger.row_no) > (:first_user, :first_session, :first_row)
+    and (ledger.user_no, ledger.session_no, ledger.row_no) <= (:last_user, :last_session, :last_row)
+    and not (ledger.recorded_at > :began and ledger.recorded_at <= :now)
+    and (cast(:since as bigint) is null or ledger.occurred_at >= :since)
+    and (cast(:row_model_no as bigint) is null or ledger.model_no = :row_model_no)
+    and {sessions}
+order by ledger.user_no, ledger.session_no, ledger.row_no
+
+-- session_step --
+-- Where a step over the sessions ends.
+select user_no, session_no from session
+where (user_no, session_no) > (:first_user, :first_session) and (user_no, session_no) <= (:last_user, :last_session)
+order by user_no, session_no limit 1 offset :passed
+
+-- sessions_between --
+-- The keys of the sessions of such a step that are asked for.
+select session.user_no, session.session_no from session
+where (session.user_no, session.session_no) > (:first_user, :first_session)
+    and (session.user_no, session.session_no) <= (:last_user, :last_session)
+    and {sessions}
+order by session.user_no, session.session_no
+
+-- sessions_asked --
+session.status between :low and :high and session.last_activity_at >= :active_from
+    and session.last_activity_at < :active_until and {filters}
+
 -- every_session --
 -- All stored sessions, in the order of their keys.
 select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
     attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
-    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life
+    unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
+    pruned_rows
 from session order by user_no, session_no
 
 -- every_ledger_row --
@@ -483,7 +663,7 @@ select user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, un
 select usage_key.usage_key, ledger.usage_id from usage_key
 left join ledger on ledger.user_no = usage_key.user_no and ledger.session_no = usage_key.session_no
     and ledger.row_no = usage_key.row_no
-where usage_key.alias_of is null and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
+where usage_key.alias_of is null and usage_key.row_no <> -1 and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
 
 -- every_lost_row --
 -- Calls without a name: nothing would recognise them when they are reported again.

@@ -52,7 +52,8 @@ ENTRY_CALL: Final = 0
 ENTRY_REVERSAL: Final = 1
 ENTRY_CORRECTION: Final = 2
 ENTRY_ADJUSTMENT: Final = 3
-ENTRIES: Final = ("call", "reversal", "correction", "adjustment")
+ENTRY_CLOSING: Final = 4  #: what pruned rows came to
+ENTRIES: Final = ("call", "reversal", "correction", "adjustment", "closing")
 COST_SOURCES: Final = ("unpriced", "computed", "reported")
 BILLINGS: Final = ("unknown", "api", "subscription")
 TIERS: Final = ("standard", "batch", "flex", "priority", "fast")
@@ -119,6 +120,7 @@ class State:
         "ledger_rows",
         "life",
         "models",
+        "pruned_rows",
         "session_id",
         "session_no",
         "slice_no",
@@ -157,7 +159,8 @@ class State:
             self.last_model_at,
             self.flags,
             text,
-        ) = row[22:30]
+            self.pruned_rows,
+        ) = row[22:31]
         self.life: tuple[lives.Event, ...] = _life_decoder.decode(text) if text else ()
         self.closed: tuple[tuple[int, int], ...] = ()
         if self.life:
@@ -190,6 +193,7 @@ class State:
             self.last_model_at,
             self.flags,
             msgspec.json.encode(self.life).decode() if self.life else "",
+            self.pruned_rows,
         )
 
     def copy(self) -> State:
@@ -214,6 +218,7 @@ class State:
         twin.late_calls = self.late_calls
         twin.late_rows = self.late_rows
         twin.ledger_rows = self.ledger_rows
+        twin.pruned_rows = self.pruned_rows
         twin.last_model_no = self.last_model_no
         twin.last_model_at = self.last_model_at
         twin.flags = self.flags

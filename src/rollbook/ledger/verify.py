@@ -85,7 +85,7 @@ class _Check:
                 sums = st.plus(sums, amounts)
                 by_model[item[st.L_MODEL]] = st.plus(by_model.get(item[st.L_MODEL], st.ZERO), amounts)
         self.compare("session", where, _SUMS, state.sums, sums)
-        counters = (state.late_rows, state.late_calls, state.ledger_rows)
+        counters = (state.late_rows, state.late_calls, state.ledger_rows - state.pruned_rows)
         self.compare(
             "session", where, ("late_rows", "late_calls", "ledger_rows"), counters, (late_rows, late_calls, len(ledger))
         )

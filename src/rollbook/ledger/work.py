@@ -1,21 +1,22 @@
-"""One batch of writes: the sessions, calls and sums that it touches, loaded in bulk, changed in memory, saved in bulk.
+"""One batch of writes: the sessions, calls and sums that it touches, loaded in bulk and changed in memory.
 
-Nothing in here knows a rule; it finds, makes and remembers. Cached sessions are copied at the first touch, and the
-copies replace them only after the commit, so a rollback leaves no ghosts.
+Nothing in here knows a rule; it finds, makes and remembers, and ``saving`` writes it in bulk. Cached sessions are
+copied at the first touch, and the copies replace them only after the commit, so a rollback leaves no ghosts.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from hashlib import blake2b
+from typing import Final, NamedTuple
 
+from rollbook.errors import Gone, NotFound
 from rollbook.ledger import state as st
 from rollbook.ledger.facts import Info
-from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, Names, Slice, of_quarter
+from rollbook.ledger.names import Names, Slice
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import LedgerRow, State
-from rollbook.model import QUARTER_US, QUARTERS, Kind
+from rollbook.model import QUARTER_US, Kind
 from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
 
@@ -30,6 +31,14 @@ class Key(NamedTuple):
     alias_of: str | None
     session_no: int
     row_no: int
+
+
+PRUNED: Final = -1  #: the row of a call of which only its name is left
+
+
+def purged_hash(user_id: str, session_id: str) -> bytes:
+    """What is left of a purged session."""
+    return blake2b(f"{user_id}\0{session_id}".encode(), digest_size=16).digest()
 
 
 class Cache:
@@ -69,12 +78,18 @@ class Work:
         self.now = now
         self.states: dict[tuple[int, int], State] = {}
         self.absent: set[tuple[int, str]] = set()
+        self.purged_ids: set[tuple[int, str]] = set()  #: of the absent ones
+        self.purged_states: dict[tuple[int, int], State] = {}  #: sessions that this batch removes wholly
         self.infos: dict[tuple[int, int], Info] = {}
         self.dirty_infos: set[tuple[int, int]] = set()
         self.keys: dict[tuple[str, int], Key | None] = {}
         self.new_keys: dict[tuple[str, int], Key] = {}
         self.rows: dict[Place, LedgerRow] = {}
         self.new_rows: list[LedgerRow] = []
+        self.gone_rows: set[Place] = set()
+        self.gone_keys: set[tuple[str, int]] = set()
+        self.sweeps: list[Row] = []
+        self.leaving: list[int] = []  #: users of whom nothing is to be kept
         self.complete: dict[tuple[int, int], list[LedgerRow]] = {}
         self.changed_late: dict[Place, LedgerRow] = {}
         self.changed_evidence: dict[Place, LedgerRow] = {}
@@ -91,7 +106,17 @@ class Work:
         missing = [key for key in set(wanted) if key not in by_id and key not in self.absent]
         if missing:
             self._load("sessions_by_id", missing)
-            self.absent.update(key for key in missing if key not in by_id)
+            absent = [key for key in missing if key not in by_id]
+            self.absent.update(absent)
+            self._look_for_purged(absent)
+
+    def _look_for_purged(self, absent: Sequence[tuple[int, str]]) -> None:
+        if self.names.purged is None:
+            self.names.purged = bool(self.tx.rows("any_purged"))
+        if self.names.purged and absent:
+            hashes = {purged_hash(self.names.user_id(self.tx, key[0]), key[1]): key for key in absent}
+            found = self.tx.among("purged_among", [(one,) for one in hashes])
+            self.purged_ids.update(hashes[bytes(row[0])] for row in found)
 
     def _load(self, statement: str, keys: Sequence[Row]) -> None:
         loaded = [State(row) for row in self.tx.among(statement, keys)]
@@ -102,13 +127,27 @@ class Work:
         self.cache.keep(loaded)
 
     def find(self, user_no: int, session_id: str) -> State | None:
-        """The session under change, or None if the book has none of that id."""
+        """The session under change, or None if the book has none of that id. Raises Gone if it was purged."""
         key = (user_no, session_id)
         number = self.cache.by_id.get(key)
         if number is None and key not in self.absent:
             self.preload([key])
             number = self.cache.by_id.get(key)
-        return None if number is None else self.state(user_no, number)
+        if number is not None:
+            return self.state(user_no, number)
+        if key in self.purged_ids:
+            raise Gone(f"session {session_id!r} was purged")
+        return None
+
+    def existing(self, user_id: str, session_id: str, *, deleted: bool = False) -> State:
+        """A session that has to be there. Raises NotFound, and Gone for a deleted one unless that is as good."""
+        user_no = self.names.find_user(self.tx, user_id)
+        state = None if user_no is None else self.find(user_no, session_id)
+        if state is None:
+            raise NotFound(f"there is no session {session_id!r}")
+        if state.deleted and not deleted:
+            raise Gone(f"session {session_id!r} was deleted")
+        return state
 
     def state(self, user_no: int, session_no: int) -> State:
         """A session by its number, as this batch has it so far."""
@@ -128,12 +167,26 @@ class Work:
         number = self.cache.last_no[user_no] = last + 1
         slice_no = self.names.slice(self.tx, Slice(user_no, "", "", Kind.INTERACTIVE, "", 0))
         blank = (user_no, number, session_id, lives.RUNNING, slice_no, at, at, None, sign, 1, at, 0, 0)
-        made = State((*blank, *st.ZERO, 0, 0, 0, 0, 0, 0, 0, ""))
+        made = State((*blank, *st.ZERO, 0, 0, 0, 0, 0, 0, 0, "", 0))
         self.states[user_no, number] = made
         self.absent.discard((user_no, session_id))
         # Later lookups in this batch find it by its id; a rollback clears the cache.
         self.cache.by_id[user_no, session_id] = number
         return made
+
+    def purge(self, state: State) -> None:
+        """Let nothing of a session be saved, and drop what is stored of it."""
+        place = (state.user_no, state.session_no)
+        for row in list(self.rows_of(state)):
+            key = self._key(row[st.L_USAGE_ID], state.user_no)
+            if key is not None and key.alias_of is None and key.session_no == state.session_no:
+                self.drop_key(row[st.L_USAGE_ID], state.user_no)
+            self.drop_row(state, row)
+        self.purged_states[place] = state
+        self.names.purged = True
+        self.cache.by_id.pop((state.user_no, state.session_id), None)
+        self.absent.add((state.user_no, state.session_id))
+        self.purged_ids.add((state.user_no, state.session_id))
 
     # Facts
 
@@ -152,6 +205,10 @@ class Work:
 
     # Calls
 
+    def floor(self, user_no: int) -> int:
+        """The time before which calls of a user that are not known are not taken."""
+        return self.names.floors[user_no]
+
     def preload_keys(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Load in bulk what is known under the names of calls, and the rows that stand for them."""
         missing = [key for key in dict.fromkeys(wanted) if key not in self.keys]
@@ -160,7 +217,7 @@ class Work:
                 self.keys[name, user_no] = Key(alias_of, session_no, row_no)
             found = [(key, self.keys.setdefault(key, None)) for key in missing]
             places = [(key[1], at.session_no, at.row_no) for key, at in found if at and at.alias_of is None]
-            places = [place for place in places if place not in self.rows]
+            places = [place for place in places if place not in self.rows and place[2] != PRUNED]
             for row in self.tx.among("ledger_rows", places):
                 self.rows[row[0], row[1], row[2]] = list(row)
             targets = {(at.alias_of, key[1]) for key, at in found if at and at.alias_of is not None}
@@ -168,11 +225,14 @@ class Work:
 
     def resolve(self, name: str, user_no: int) -> str | None:
         """The first name of the call that is known under a name, or None."""
-        known = self._key(name, user_no)
+        asked, known = name, self._key(name, user_no)
         while known is not None and known.alias_of is not None:
             name = known.alias_of
             known = self._key(name, user_no)
-        return None if known is None else name
+        if known is None:
+            self.keys[asked, user_no] = None  # an alias of a call that was pruned: whoever uses it again may have it
+            return None
+        return name
 
     def _key(self, name: str, user_no: int) -> Key | None:
         key = (name, user_no)
@@ -182,6 +242,17 @@ class Work:
 
     def set_key(self, name: str, user_no: int, key: Key) -> None:
         self.keys[name, user_no] = self.new_keys[name, user_no] = key
+        self.gone_keys.discard((name, user_no))
+
+    def drop_key(self, name: str, user_no: int) -> None:
+        self.keys[name, user_no] = None
+        self.new_keys.pop((name, user_no), None)
+        self.gone_keys.add((name, user_no))
+
+    def is_pruned(self, name: str, user_no: int) -> bool:
+        """Whether only its name is left of a call, which is given by its first name."""
+        key = self.keys[name, user_no]
+        return key is not None and key.row_no == PRUNED
 
     def row_of(self, name: str, user_no: int) -> LedgerRow:
         """The ledger row that stands for a call, by the call's first name."""
@@ -204,10 +275,41 @@ class Work:
         rows = self.complete.get(place)
         if rows is None:
             stored = self.tx.rows("ledger_of", user_no=place[0], session_no=place[1])
-            rows = [self.rows.setdefault((row[0], row[1], row[2]), list(row)) for row in stored]
+            rows = self._own(stored)
             rows += [row for row in self.new_rows if (row[0], row[1]) == place]
             self.complete[place] = rows
         return rows
+
+    def _own(self, stored: Iterable[Row]) -> list[LedgerRow]:
+        """Stored ledger rows as this batch has them: those that it dropped are not there any more."""
+        places = ((row, (row[0], row[1], row[2])) for row in stored)
+        return [self.rows.setdefault(at, list(row)) for row, at in places if at not in self.gone_rows]
+
+    def foldable(self, state: State, before: int, most: int) -> list[LedgerRow]:
+        """Stored ledger rows of calls made before a time that are no closing rows, at most so many."""
+        place = {"user_no": state.user_no, "session_no": state.session_no}
+        return self._own(self.tx.rows("foldable", before=before, most=most, **place))
+
+    def closings(self, state: State) -> list[LedgerRow]:
+        """The closing rows of a session."""
+        place = (state.user_no, state.session_no)
+        stored = self._own(self.tx.rows("closings_of", user_no=place[0], session_no=place[1]))
+        return stored + [row for row in self.new_rows if (row[0], row[1]) == place and row[3] == st.ENTRY_CLOSING]
+
+    def drop_row(self, state: State, row: LedgerRow) -> None:
+        """Take a row out of the ledger; the sums are the caller's business."""
+        place = (row[0], row[1], row[2])
+        if any(row is one for one in self.new_rows):
+            self.new_rows = [one for one in self.new_rows if one is not row]
+        else:
+            self.gone_rows.add(place)
+        self.rows.pop(place, None)
+        self.changed_late.pop(place, None)
+        self.changed_evidence.pop(place, None)
+        known = self.complete.get(place[:2])
+        if known is not None:
+            self.complete[place[:2]] = [one for one in known if one is not row]
+        state.pruned_rows += 1
 
     def add_spend(self, state: State, row: LedgerRow, amounts: st.Vector) -> None:
         """Add a ledger row's amounts to Spend, where its session's spend is kept now."""
@@ -219,127 +321,3 @@ class Work:
         self.spend[key] = added if sums is None else st.plus(sums, added)
         if state.deleted:
             self.deleted_slices.add(state.slice_no)
-
-    # Saving
-
-    def save(self) -> None:
-        """Write what changed, tables in a fixed order and rows in the order of their keys."""
-        tx = self.tx
-        states = [self.states[place] for place in sorted(self.states)]
-        tx.put("save_sessions", [state.row() for state in states])
-        self._save_infos()
-        self._save_models(states)
-        tx.put("add_ledger", sorted(self.new_rows, key=_row_place))
-        tx.run("set_late", [(row[st.L_LATE], *place) for place, row in sorted(self.changed_late.items())])
-        tx.run(
-            "set_evidence",
-            [
-                (row[st.L_EVIDENCE], row[st.L_SOURCE], row[st.L_WEIGHT], *place)
-                for place, row in sorted(self.changed_evidence.items())
-            ],
-        )
-        tx.put("save_keys", [(*name, *key) for name, key in sorted(self.new_keys.items())])
-        self._save_spend()
-        self._save_activity(states)
-        tx.put("save_files", [_file_row(user_no, file) for user_no, file in self.files])
-
-    def _save_infos(self) -> None:
-        kept, dropped = [], []
-        for place in sorted(self.dirty_infos):
-            if self.states[place].deleted:
-                dropped.append(place)
-            else:
-                kept.append(self.infos[place].row())
-        self.tx.put("save_infos", kept)
-        self.tx.run("drop_infos", dropped)
-
-    def _save_models(self, states: list[State]) -> None:
-        kept, dropped = [], []
-        for state in states:
-            before = state.source.models if state.source else {}
-            place = (state.user_no, state.session_no)
-            for number, sums in state.models.items():
-                if sums is not before.get(number):  # a changed one is another object
-                    kept.append((*place, number, *sums))
-            dropped += [(*place, number) for number in before if number not in state.models]
-        kept.sort()
-        self.tx.put("save_models", kept)
-        self.tx.run("drop_models", dropped)
-
-    def _save_spend(self) -> None:
-        sums = self.spend
-        for (_, quarter, slice_no, model_no), amounts in list(sums.items()):
-            everywhere = DELETED_SLICE if slice_no in self.deleted_slices else EVERY_SLICE
-            _gather(sums, (EVERYBODY, quarter, everywhere, model_no), amounts)
-        changed = sorted((key, amounts) for key, amounts in sums.items() if any(amounts))
-        self.tx.put("add_spend", [(*key, *amounts) for key, amounts in changed])
-        self.tx.run("drop_empty_spend", [key for key, amounts in changed if min(amounts) < 0])
-
-    def _save_activity(self, states: list[State]) -> None:
-        places: dict[Any, st.Vector] = {}
-        models: dict[Any, st.Vector] = {}
-        for state in states:
-            _move(places, models, state)
-        kept: dict[Any, st.Vector] = {}
-        for (user_no, quarter, status, slice_no), amounts in places.items():
-            for when in (quarter // QUARTERS, ALL_TIME):
-                _gather(kept, (user_no, when, status, slice_no), amounts)
-            for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
-                _gather(kept, (EVERYBODY, when, status, EVERY_SLICE), amounts)
-        kept_models: dict[Any, st.Vector] = {}
-        for (user_no, quarter, number), amounts in models.items():
-            for when in (quarter // QUARTERS, ALL_TIME):
-                _gather(kept_models, (user_no, when, number), amounts)
-            for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
-                _gather(kept_models, (EVERYBODY, when, number), amounts)
-        for name, deltas in (("activity", kept), ("activity_model", kept_models)):
-            changed = sorted((key, amounts) for key, amounts in deltas.items() if any(amounts))
-            self.tx.put(f"add_{name}", [(*key, *amounts) for key, amounts in changed])
-            self.tx.run(f"drop_empty_{name}", [key for key, amounts in changed if amounts[0] < 0])
-
-
-def _gather(into: dict[Any, st.Vector], key: Any, amounts: st.Vector) -> None:
-    known = into.get(key)
-    into[key] = amounts if known is None else st.plus(known, amounts)
-
-
-def _move(places: dict[Any, st.Vector], models: dict[Any, st.Vector], state: State) -> None:
-    """What Activity has to gain and to lose so that it holds a session as it is now and not as it was."""
-    old, now = state.source, st.place(state)
-    was = None if old is None else st.place(old)
-    if old is not None and was is not None and was == now:
-        _gather(places, was, st.minus(st.activity(state), st.activity(old)))
-        for number, after in state.models.items():
-            before = old.models.get(number)
-            if before is not after:  # a changed one is another object
-                _gather(models, (*was[:2], number), st.minus(st.model_activity(after), st.model_activity(before)))
-        for number, before in old.models.items():
-            if number not in state.models:
-                _gather(models, (*was[:2], number), st.minus(st.NO_MODEL, st.model_activity(before)))
-        return
-    if old is not None and was is not None:
-        _gather(places, was, st.minus(st.NOTHING, st.activity(old)))
-        for number, sums in old.models.items():
-            _gather(models, (*was[:2], number), st.minus(st.NO_MODEL, st.model_activity(sums)))
-    if now is not None:
-        _gather(places, now, st.activity(state))
-        for number, sums in state.models.items():
-            _gather(models, (*now[:2], number), st.model_activity(sums))
-
-
-_row_place: Final = operator.itemgetter(st.L_USER, st.L_SESSION, st.L_ROW)
-
-
-def _file_row(user_no: int, file: SourceFile) -> Row:
-    return (
-        user_no,
-        file.source,
-        file.path,
-        file.device,
-        file.inode,
-        file.size,
-        file.offset,
-        file.head_hash,
-        file.mtime_ns,
-        file.state,
-    )

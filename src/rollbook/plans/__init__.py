@@ -1,5 +1,12 @@
 """What a book can do, once for both faces. Each method checks, then yields the writes and reads that it needs."""
 
-from rollbook.plans.writing import Plans
+from rollbook.plans.exporting import ExportPlans
+from rollbook.plans.retention import PrunePlans
+from rollbook.plans.writing import WritePlans
+
+
+class Plans(WritePlans, PrunePlans, ExportPlans):
+    """All methods of a book."""
+
 
 __all__ = ["Plans"]

@@ -25,8 +25,8 @@ When = datetime | str | float | None
 _EVIDENCE: Final = {item.name.lower(): item for item in Evidence}
 
 
-class Plans(ReadPlans):
-    """All methods of a book."""
+class WritePlans(ReadPlans):
+    """Methods that write."""
 
     # Life (R1, R2)
 
@@ -279,4 +279,4 @@ class Plans(ReadPlans):
         return bool(one((yield Write([Delete(user_id=owner, session_id=checks.session_id(session_id))]))))
 
 
-_CALL_FIELDS: Final = frozenset(Plans._call.__kwdefaults__ or ()) | {"session_id"}  # noqa: SLF001 - its own class
+_CALL_FIELDS: Final = frozenset(WritePlans._call.__kwdefaults__ or ()) | {"session_id"}  # noqa: SLF001 - its own class

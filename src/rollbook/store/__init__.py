@@ -68,6 +68,10 @@ class Store(Protocol):
         """What the database itself says of its state: name, whether it is well, detail."""
         ...
 
+    def forget(self) -> None:
+        """Let nothing that was removed stay behind outside the tables."""
+        ...
+
     def close(self) -> None:
         """Close the connections; a write that is under way is finished first."""
         ...

@@ -7,6 +7,7 @@ second SQLite library on the same file would drop the first one's locks.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -90,6 +91,7 @@ class SqliteStore:
         raw.set_busy_timeout(self._busy_ms)
         raw.pragma("cache_size", -32_000)
         raw.pragma("temp_store", "memory")
+        raw.pragma("secure_delete", "on")  # what is removed is overwritten, not merely forgotten
         return raw
 
     def _connect(self) -> apsw.Connection:
@@ -186,6 +188,12 @@ class SqliteStore:
             ("sqlite", True, f"SQLite {apsw.sqlite_lib_version()}, schema {schema}, {pages:,} bytes"),
             ("structure", sound, "sound" if sound else "; ".join(answer)),
         ]
+
+    def forget(self) -> None:
+        """Let nothing that was removed stay behind in the log, as far as nobody reads it any more."""
+        if self._writer is not None and self.path is not None:
+            with self._writing, translated(self.where), contextlib.suppress(apsw.BusyError):
+                self._writer.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     # A fork (see forks): nothing may be under way in the moment of it, and the child starts anew.
 

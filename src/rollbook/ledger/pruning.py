@@ -1,0 +1,189 @@
+"""Keeping a book small for years: what a retention rule removes, and what is left in its place (R12).
+
+Old ledger rows of a session are folded into *closing* rows: one for each model, provider, terms and quarter hour, apart
+for late and failed calls. Those are all that the kept sums are told apart by, so folding changes no sum at all: not a
+session's, not a model's, not the spend of a quarter hour. What goes is which calls they were. So that a pruned call
+that is reported again adds nothing, either its names stay and say that it was pruned, or (where everything older than
+a time is pruned) the names go too, and calls older than that time which the book does not know are ``too_old``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rollbook.errors import Gone, NotFound
+from rollbook.ledger import state as st
+from rollbook.ledger.calls import weigh
+from rollbook.ledger.names import Slice
+from rollbook.ledger.ops import Delete, Floor, Prune, Purge, PurgeUser, Sweep
+from rollbook.ledger.state import LedgerRow, State
+from rollbook.ledger.work import PRUNED, Key, Work
+from rollbook.model import QUARTER_US, Pruned
+from rollbook.rules import life as lives
+
+FOLDED_AT_ONCE: Final = 5_000  #: ledger rows that one operation folds at the most; ask again until it folds fewer
+
+_KEY: Final = (st.L_MODEL, st.L_PROVIDER, st.L_BILLING, st.L_TIER, st.L_ERRORED, st.L_LATE)
+_SUMMED: Final = (st.L_CALLS, *range(st.L_INPUT, st.L_AUDIO_OUT + 1), st.L_UNPRICED)
+
+Group = tuple[int, ...]
+
+
+def group_of(row: LedgerRow) -> Group:
+    """What a closing row keeps apart."""
+    return (row[st.L_OCCURRED] // QUARTER_US, *(row[place] for place in _KEY))
+
+
+def folded(rows: Iterable[LedgerRow], source_no: int, now: int) -> dict[Group, LedgerRow]:
+    """What rows of one session come to, as closing rows; a group that comes to nothing has none."""
+    closing: dict[Group, LedgerRow] = {}
+    for row in rows:
+        key = group_of(row)
+        into = closing.get(key)
+        if into is None:
+            into = closing[key] = [*row]
+            for place in _SUMMED:
+                into[place] = 0
+            into[st.L_ENTRY], into[st.L_RECORDED], into[st.L_COST] = st.ENTRY_CLOSING, now, 0
+            into[st.L_COST_SOURCE] = into[st.L_PRICE] = into[st.L_EVIDENCE] = into[st.L_WEIGHT] = 0
+            into[st.L_SOURCE] = source_no
+        for place in _SUMMED:
+            into[place] += row[place]
+        into[st.L_COST] += row[st.L_COST] or 0
+        into[st.L_OCCURRED] = max(into[st.L_OCCURRED], row[st.L_OCCURRED])
+    kept = {key: row for key, row in closing.items() if any(st.vector(row))}
+    for row in kept.values():
+        if row[st.L_UNPRICED] and row[st.L_UNPRICED] >= row[st.L_CALLS] and not row[st.L_COST]:
+            row[st.L_COST] = None
+        elif row[st.L_COST]:
+            row[st.L_COST_SOURCE] = st.COST_SOURCES.index("computed")
+    return kept
+
+
+def due(status: int, last_activity: int, op: Prune) -> tuple[bool, bool, bool]:
+    """What a retention rule says of a session: whether it goes, whether what it says goes, whether old rows fold.
+
+    A running session is left alone. One that was presumed running but is silent for long (abandoned) is not running.
+    """
+    if status == lives.RUNNING and last_activity >= op.running_since:
+        return False, False, False
+    if op.status is not None and op.status != status:
+        return False, False, False
+    if status == lives.DELETED:
+        return False, False, op.ledger_before > 0
+    return last_activity < op.sessions_before, last_activity < op.content_before, op.ledger_before > 0
+
+
+def prune(work: Work, op: Prune) -> Pruned:
+    """Apply a retention rule to one session as it is now."""
+    try:
+        state = work.existing(op.user_id, op.session_id, deleted=True)
+    except (NotFound, Gone):
+        return Pruned()
+    whole, content, ledger = due(state.status, state.last_activity_at, op)
+    gone, wiped = 0, 0
+    if whole:
+        gone = int(delete(work, state))
+    elif content:
+        wiped = int(_wipe(work, state, op.now))
+    removed, added = _fold(work, state, op) if ledger else (0, 0)
+    return Pruned(sessions=gone, contents=wiped, ledger_rows=removed, closing_rows=added)
+
+
+def delete_one(work: Work, op: Delete) -> bool:
+    """R12: hide a session and forget what was said of it; its ledger rows stay as spend."""
+    try:
+        state = work.existing(op.user_id, op.session_id)
+    except (NotFound, Gone):
+        return False
+    return delete(work, state)
+
+
+def delete(work: Work, state: State) -> bool:
+    rows = work.rows_of(state)
+    for row in rows:
+        weigh(work, state, row, remove=True)
+    state.status = lives.DELETED
+    state.life, state.closed, state.ended_at = (), (), None
+    state.turns = state.step_errors = state.agent_time = 0
+    state.last_model_no = state.last_model_at = 0
+    known = work.names.facts_of(work.tx, state.slice_no)
+    state.slice_no = work.names.slice(work.tx, Slice(state.user_no, known.dataset_id, "", "", "", 1))
+    for row in rows:
+        weigh(work, state, row)
+    place = (state.user_no, state.session_no)
+    work.infos.pop(place, None)
+    work.dirty_infos.add(place)
+    work.unsettled.discard(place)
+    return True
+
+
+def _wipe(work: Work, state: State, now: int) -> bool:
+    """Forget what was said of a session; what it was and came to stays."""
+    if not work.info(state).forget(now):
+        return False
+    work.dirty_infos.add((state.user_no, state.session_no))
+    return True
+
+
+def _fold(work: Work, state: State, op: Prune) -> tuple[int, int]:
+    """Fold old rows of a session; how many went, and how many closing rows there are more."""
+    rows = work.foldable(state, op.ledger_before, FOLDED_AT_ONCE)
+    if not rows:
+        return 0, 0
+    user_no = state.user_no
+    before = [row for row in work.closings(state) if row[st.L_OCCURRED] < op.ledger_before]
+    names = [row[st.L_USAGE_ID] for row in rows if row[st.L_ENTRY] in (st.ENTRY_CALL, st.ENTRY_CORRECTION)]
+    work.preload_keys((name, user_no) for name in names)
+    for row in rows:
+        name = row[st.L_USAGE_ID]
+        key = work.keys.get((name, user_no))
+        if key is not None and key.alias_of is None and key[1:] == (row[st.L_SESSION], row[st.L_ROW]):
+            if op.keep_names:
+                work.set_key(name, user_no, Key(None, state.session_no, PRUNED))
+            else:
+                work.drop_key(name, user_no)
+    closing = folded([*before, *rows], work.names.label(work.tx, "prune"), work.now)
+    for row in (*before, *rows):
+        work.drop_row(state, row)
+        state.late_rows -= 1 if row[st.L_LATE] else 0
+    for row in sorted(closing.values(), key=lambda row: (row[st.L_OCCURRED], *group_of(row))):
+        row[st.L_USAGE_ID] = f"closing:{state.ledger_rows}"
+        work.add_row(state, row)
+        state.late_rows += 1 if row[st.L_LATE] else 0
+    return len(rows), len(closing) - len(before)
+
+
+def floor(work: Work, op: Floor) -> None:
+    """From now on, calls of a user that are older and not known are not taken."""
+    user_no = work.names.user(work.tx, op.user_id, None)
+    if op.before > work.names.floors[user_no]:
+        work.tx.run("set_floor", [(op.before, user_no)])
+        work.names.floors[user_no] = op.before
+
+
+def sweep(work: Work, op: Sweep) -> None:
+    """Drop a stretch of names that lead to no call any more, once everything else of the batch is saved."""
+    work.sweeps.append((*op.after, *op.upto))
+
+
+def purge(work: Work, op: Purge) -> bool:
+    """Remove a session wholly, but for a hash that lets a later import know that it was here."""
+    try:
+        state = work.existing(op.user_id, op.session_id, deleted=True)
+    except (NotFound, Gone):
+        return False
+    if not state.deleted:
+        delete(work, state)
+    for row in work.rows_of(state):
+        weigh(work, state, row, remove=True)
+    work.purge(state)
+    return True
+
+
+def purge_user(work: Work, op: PurgeUser) -> None:
+    """Remove what is kept of a user beside sessions; the sessions went before."""
+    user_no = work.names.find_user(work.tx, op.user_id)
+    if user_no is not None:
+        work.leaving.append(user_no)

@@ -1,0 +1,164 @@
+"""Writing what a unit of work changed: tables in a fixed order, rows in the order of their keys."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Final
+
+import msgspec
+
+from rollbook.ledger import state as st
+from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
+from rollbook.ledger.ops import SourceFile
+from rollbook.ledger.state import State
+from rollbook.ledger.work import Work, purged_hash
+from rollbook.model import QUARTERS
+from rollbook.store import Row
+
+_row_place: Final = operator.itemgetter(st.L_USER, st.L_SESSION, st.L_ROW)
+
+
+def save(work: Work) -> None:
+    """Write everything, within the transaction of the work."""
+    tx = work.tx
+    states = [work.states[place] for place in sorted(work.states)]
+    kept = [state for state in states if (state.user_no, state.session_no) not in work.purged_states]
+    tx.put("save_sessions", [state.row() for state in kept])
+    _save_infos(work)
+    _save_models(work, states)
+    tx.run("drop_ledger", sorted(work.gone_rows))
+    tx.put("add_ledger", sorted(work.new_rows, key=_row_place))
+    tx.run("set_late", [(row[st.L_LATE], *place) for place, row in sorted(work.changed_late.items())])
+    tx.run(
+        "set_evidence",
+        [
+            (row[st.L_EVIDENCE], row[st.L_SOURCE], row[st.L_WEIGHT], *place)
+            for place, row in sorted(work.changed_evidence.items())
+        ],
+    )
+    tx.run("drop_keys", sorted(work.gone_keys))
+    tx.put("save_keys", [(*name, *key) for name, key in sorted(work.new_keys.items())])
+    _save_spend(work)
+    _save_activity(work, states)
+    tx.put("save_files", [_file_row(user_no, file) for user_no, file in work.files])
+    if work.purged_states:
+        _save_purges(work)
+    tx.run("sweep_keys", work.sweeps)
+    for statement in ("drop_user_files", "drop_user_slices", "drop_user"):
+        tx.run(statement, [(user_no, user_no) for user_no in work.leaving])
+
+
+def _save_infos(work: Work) -> None:
+    kept, dropped = [], []
+    for place in sorted(work.dirty_infos):
+        if work.states[place].deleted:
+            dropped.append(place)
+        else:
+            kept.append(work.infos[place].row())
+    work.tx.put("save_infos", kept)
+    work.tx.run("drop_infos", dropped)
+
+
+def _save_models(work: Work, states: list[State]) -> None:
+    kept, dropped = [], []
+    for state in states:
+        before = state.source.models if state.source else {}
+        place = (state.user_no, state.session_no)
+        for number, sums in state.models.items():
+            if sums is not before.get(number):  # a changed one is another object
+                kept.append((*place, number, *sums))
+        dropped += [(*place, number) for number in before if number not in state.models]
+    kept.sort()
+    work.tx.put("save_models", kept)
+    work.tx.run("drop_models", dropped)
+
+
+def _save_spend(work: Work) -> None:
+    sums = work.spend
+    for (_, quarter, slice_no, model_no), amounts in list(sums.items()):
+        everywhere = DELETED_SLICE if slice_no in work.deleted_slices else EVERY_SLICE
+        _gather(sums, (EVERYBODY, quarter, everywhere, model_no), amounts)
+    changed = sorted((key, amounts) for key, amounts in sums.items() if any(amounts))
+    work.tx.put("add_spend", [(*key, *amounts) for key, amounts in changed])
+    work.tx.run("drop_empty_spend", [key for key, amounts in changed if min(amounts) < 0])
+
+
+def _save_activity(work: Work, states: list[State]) -> None:
+    places: dict[Any, st.Vector] = {}
+    models: dict[Any, st.Vector] = {}
+    for state in states:
+        _move(places, models, state)
+    kept: dict[Any, st.Vector] = {}
+    for (user_no, quarter, status, slice_no), amounts in places.items():
+        for when in (quarter // QUARTERS, ALL_TIME):
+            _gather(kept, (user_no, when, status, slice_no), amounts)
+        for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
+            _gather(kept, (EVERYBODY, when, status, EVERY_SLICE), amounts)
+    kept_models: dict[Any, st.Vector] = {}
+    for (user_no, quarter, number), amounts in models.items():
+        for when in (quarter // QUARTERS, ALL_TIME):
+            _gather(kept_models, (user_no, when, number), amounts)
+        for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
+            _gather(kept_models, (EVERYBODY, when, number), amounts)
+    for name, deltas in (("activity", kept), ("activity_model", kept_models)):
+        changed = sorted((key, amounts) for key, amounts in deltas.items() if any(amounts))
+        work.tx.put(f"add_{name}", [(*key, *amounts) for key, amounts in changed])
+        work.tx.run(f"drop_empty_{name}", [key for key, amounts in changed if amounts[0] < 0])
+
+
+def _save_purges(work: Work) -> None:
+    """Nothing of a purged session stays but its hash; files that speak of it are read anew when they change."""
+    tx, places = work.tx, sorted(work.purged_states)
+    for statement in ("drop_session", "drop_infos"):
+        tx.run(statement, places)
+    hashes, files = [], []
+    for place in places:
+        session_id = work.purged_states[place].session_id
+        hashes.append((purged_hash(work.names.user_id(tx, place[0]), session_id),))
+        files.append((place[0], session_id, msgspec.json.encode(session_id)[1:-1]))
+    tx.put("add_purged", hashes)
+    tx.run("drop_files_of", files)
+
+
+def _gather(into: dict[Any, st.Vector], key: Any, amounts: st.Vector) -> None:
+    known = into.get(key)
+    into[key] = amounts if known is None else st.plus(known, amounts)
+
+
+def _move(places: dict[Any, st.Vector], models: dict[Any, st.Vector], state: State) -> None:
+    """What Activity has to gain and to lose so that it holds a session as it is now and not as it was."""
+    old, now = state.source, st.place(state)
+    was = None if old is None else st.place(old)
+    if old is not None and was is not None and was == now:
+        _gather(places, was, st.minus(st.activity(state), st.activity(old)))
+        for number, after in state.models.items():
+            before = old.models.get(number)
+            if before is not after:  # a changed one is another object
+                _gather(models, (*was[:2], number), st.minus(st.model_activity(after), st.model_activity(before)))
+        for number, before in old.models.items():
+            if number not in state.models:
+                _gather(models, (*was[:2], number), st.minus(st.NO_MODEL, st.model_activity(before)))
+        return
+    if old is not None and was is not None:
+        _gather(places, was, st.minus(st.NOTHING, st.activity(old)))
+        for number, sums in old.models.items():
+            _gather(models, (*was[:2], number), st.minus(st.NO_MODEL, st.model_activity(sums)))
+    if now is not None:
+        _gather(places, now, st.activity(state))
+        for number, sums in state.models.items():
+            _gather(models, (*now[:2], number), st.model_activity(sums))
+
+
+def _file_row(user_no: int, file: SourceFile) -> Row:
+    return (
+        user_no,
+        file.source,
+        file.path,
+        file.device,
+        file.inode,
+        file.size,
+        file.offset,
+        file.head_hash,
+        file.mtime_ns,
+        file.state,
+    )

@@ -1,0 +1,239 @@
+"""Plans that make a book smaller: retention rules, and removing a session or a user wholly (R12)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from rollbook.core import Plan, Read, Write, one
+from rollbook.errors import InvalidInput, NotFound
+from rollbook.ledger import state as st
+from rollbook.ledger.ops import Floor, Prune, Purge, PurgeUser, Sweep
+from rollbook.ledger.pruning import FOLDED_AT_ONCE, due, folded
+from rollbook.model import NANO, Pruned, Purged, Status, cost_usd
+from rollbook.plans.reading import ReadPlans, User
+from rollbook.rules import checks
+from rollbook.rules import life as lives
+from rollbook.store import Reading, Row
+
+Age = str | timedelta | datetime | None
+
+_SESSIONS_AT_ONCE: Final = 200  #: sessions that one step looks at
+_NAMES_AT_ONCE: Final = 10_000  #: names of calls that one step sweeps
+_FIRST: Final = ("", 0)
+_LAST: Final = ("\U0010ffff", 2**62)
+
+
+class PrunePlans(ReadPlans):
+    """Methods that remove."""
+
+    def prune(
+        self,
+        *,
+        sessions: Age = None,
+        content: Age = None,
+        ledger: Age = None,
+        status: str | None = None,
+        agent: str | None = None,
+        kind: str | None = None,
+        dry_run: bool = False,
+        user_id: User = None,
+    ) -> Plan[Pruned]:
+        """Remove what is older than an age (``90d``, a timedelta) or a time, but nothing of a running session (R12).
+
+        ``sessions``: of sessions last active before, all but what they spent, as :meth:`delete` does. ``content``: of
+        sessions last active before, title, goal, tags, metadata and actor; the session and its figures stay.
+        ``ledger``: rows of calls made before become closing rows, one for each model and quarter hour of a session,
+        which changes no sum. ``status`` (the effective one), ``agent`` and ``kind`` narrow down the sessions. A book
+        opened with ``all_users`` is pruned for everybody, unless ``user_id`` names one. What was removed, or with
+        ``dry_run`` would be.
+
+        Pruned calls that are reported again are answered ``too_old``: without a filter, every call older than
+        ``ledger`` that the book does not know is; with one, only the calls that were pruned.
+        """
+        clock = self.now()
+        ages = {"sessions": sessions, "content": content, "ledger": ledger}
+        before = {what: self._before(value, what, clock.now) for what, value in ages.items()}
+        if not any(before.values()):
+            raise InvalidInput("say what to prune: an age such as 90d for sessions, content or ledger")
+        rule: dict[str, Any] = {
+            "now": clock.now,
+            "running_since": clock.cutoff,
+            **{f"{what}_before": time for what, time in before.items()},
+            "status": _stored(status),
+        }
+        named = {"agent": checks.name(agent, "agent"), "kind": checks.kind(kind)}
+        narrow = any(value is not None for value in (status, *named.values()))
+        if before["ledger"] and not narrow and not dry_run:
+            owners = yield from self._owners(user_id)
+            yield Write([Floor(user_id=owner, before=before["ledger"]) for owner in owners])
+        total = Pruned(dry_run=dry_run)
+        after = (0, 0)
+        while True:
+            found: list[Row] = yield self._look(user_id, _due, {**rule, **named}, after)
+            ops = [Prune(user_id=row[2], session_id=row[3], keep_names=narrow, **rule) for row in found]
+            if dry_run:
+                foreseen: list[Pruned] = yield Read(partial(_foreseen, found=found, ops=ops))
+                total = _plus(total, foreseen)
+            else:
+                total = yield from self._applied(total, ops)
+            if len(found) < _SESSIONS_AT_ONCE:
+                break
+            after = (found[-1][0], found[-1][1])
+        if total.ledger_rows and not dry_run and not narrow:
+            yield from self._sweep()
+        return total
+
+    def _before(self, age: Age, what: str, now: int) -> int:
+        if age is None:
+            return 0
+        if age == "all":
+            raise InvalidInput(f"{what} needs an age such as 90d or a time; 'all' would leave nothing")
+        return min(checks.since(age, now) or 0, now)
+
+    def _owners(self, user_id: User) -> Plan[list[str]]:
+        if not self.everybody or user_id is not None:
+            return [self.owner(user_id)[0]]
+        rows: list[Row] = yield Read(lambda tx: tx.rows("users"))
+        return [row[1] for row in rows]
+
+    def _applied(self, total: Pruned, ops: list[Prune]) -> Plan[Pruned]:
+        """Apply a rule to sessions, to each until nothing more of it folds."""
+        while ops:
+            answers: list[Pruned] = yield Write(ops)
+            total = _plus(total, answers)
+            ops = [op for op, done in zip(ops, answers, strict=True) if done.ledger_rows == FOLDED_AT_ONCE]
+        return total
+
+    def _sweep(self) -> Plan[None]:
+        """Drop names that lead nowhere any more, a stretch at a time."""
+        after = _FIRST
+        while after != _LAST:
+            found: list[Row] = yield Read(partial(_stretch, after=after))
+            upto = (found[0][0], found[0][1]) if found else _LAST
+            one((yield Write([Sweep(after=after, upto=upto)])))
+            after = upto
+
+    def purge(self, session_id: str, *, user_id: User = None) -> Plan[Purged]:
+        """Remove a session and everything below it wholly: contents, ledger rows, sums, names (R12).
+
+        Its spend is in no figure any more. Only a hash stays, so that importing it again adds nothing; whatever else
+        names it is answered Gone. Raises NotFound.
+        """
+        owner, _ = self.owner(user_id)
+        name = checks.session_id(session_id)
+
+        def look(tx: Reading) -> list[Row]:
+            user_no = self.scope(tx, owner).user_no
+            return [(user_no, *row) for row in tx.rows("tree_of", user_no=user_no, session_id=name)]
+
+        found: list[Row] = yield Read(look)
+        if not found:
+            raise NotFound(f"there is no session {name!r}")
+        purged = yield from self._purged(owner, found)
+        yield from self._sweep()
+        yield Read(lambda _: self.store.forget())
+        return purged
+
+    def purge_user(self, *, user_id: User = None) -> Plan[Purged]:
+        """Remove everything of one user wholly, as :meth:`purge` does with a session. Nothing of others is touched.
+
+        The same user may begin anew afterwards; importing what was purged adds nothing. Raises NotFound.
+        """
+        owner, _ = self.owner(user_id)
+        user_no = yield Read(lambda tx: self.scope(tx, owner).user_no)
+        if user_no < 0:
+            raise NotFound(f"there is no user {owner}")
+        total = Purged(sessions=0, calls=0, cost_usd=0.0, cost_nano_usd=0)
+        after = 0
+        while True:
+            found: list[Row] = yield Read(partial(_sessions, user_no=user_no, after=after))
+            if not found:
+                break
+            after = found[-1][1]
+            more = yield from self._purged(owner, found)
+            total = Purged(
+                sessions=total.sessions + more.sessions,
+                calls=total.calls + more.calls,
+                cost_usd=(total.cost_nano_usd + more.cost_nano_usd) / NANO,
+                cost_nano_usd=total.cost_nano_usd + more.cost_nano_usd,
+            )
+        yield from self._sweep()
+        one((yield Write([PurgeUser(user_id=owner)])))
+        yield Read(lambda _: self.store.forget())
+        return total
+
+    def _purged(self, owner: str, found: list[Row]) -> Plan[Purged]:
+        """Purge sessions of a user, given as (user, session, id); what they came to."""
+
+        def spent(tx: Reading) -> list[Row]:
+            return [tx.rows("spent_of", user_no=row[0], session_no=row[1])[0] for row in found]
+
+        rows: list[Row] = yield Read(spent)
+        answers = yield Write([Purge(user_id=owner, session_id=row[2]) for row in reversed(found)])
+        calls, cost, unpriced = (sum(row[place] for row in rows) for place in range(3))
+        return Purged(
+            sessions=sum(answer is True for answer in answers),
+            calls=calls,
+            cost_usd=cost_usd(cost, calls, unpriced),
+            cost_nano_usd=cost,
+        )
+
+
+def _stored(status: str | None) -> int | None:
+    """An effective status as what is stored. What is abandoned is stored as running, and what runs is never pruned."""
+    named = checks.status(status)
+    if named == Status.RUNNING:
+        raise InvalidInput("running sessions are never pruned; end them first")
+    if named is None:
+        return None
+    return lives.RUNNING if named == Status.ABANDONED else lives.STATUS_CODES[named]
+
+
+def _due(tx: Reading, scope: Any, rule: dict[str, Any], after: tuple[int, int]) -> list[Row]:
+    """The next sessions of which a rule may remove something."""
+    values = {name: value for name, value in rule.items() if name != "now"}
+    return tx.compose(
+        "prune_due",
+        {"scope": scope.words},
+        user_no=scope.user_no,
+        after_user=after[0],
+        after_session=after[1],
+        most=_SESSIONS_AT_ONCE,
+        **values,
+    )
+
+
+def _stretch(tx: Reading, *, after: tuple[str, int]) -> list[Row]:
+    return tx.rows("names_stretch", after_key=after[0], after_user=after[1], width=_NAMES_AT_ONCE)
+
+
+def _sessions(tx: Reading, *, user_no: int, after: int) -> list[Row]:
+    rows = tx.rows("sessions_from", user_no=user_no, after=after, most=_SESSIONS_AT_ONCE)
+    return [(user_no, *row) for row in rows]
+
+
+def _foreseen(tx: Reading, found: list[Row], ops: list[Prune]) -> list[Pruned]:
+    """What a rule would remove of sessions."""
+    answers = []
+    for (user_no, session_no, _, _, status, last), op in zip(found, ops, strict=True):
+        whole, content, ledger = due(status, last, op)
+        removed = added = 0
+        if ledger:
+            rows = [list(row) for row in tx.rows(
+                "prune_rows", user_no=user_no, session_no=session_no, before=op.ledger_before
+            )]  # fmt: skip
+            old = sum(row[st.L_ENTRY] == st.ENTRY_CLOSING for row in rows)
+            removed, added = len(rows) - old, len(folded(rows, 0, op.now)) - old
+        wiped = content and not whole and bool(tx.rows("said_of", user_no=user_no, session_no=session_no))
+        answers.append(Pruned(sessions=int(whole), contents=int(wiped), ledger_rows=removed, closing_rows=added))
+    return answers
+
+
+def _plus(total: Pruned, more: list[Pruned]) -> Pruned:
+    counts = {
+        name: getattr(total, name) + sum(getattr(one, name) for one in more)
+        for name in ("sessions", "contents", "ledger_rows", "closing_rows")
+    }
+    return Pruned(dry_run=total.dry_run, **counts)
