@@ -129,8 +129,8 @@ def test_tokens_map_to_disjoint_kinds() -> None:
     (call,) = calls(parse(answer(usage=used)))
     assert call.tokens == Tokens(input=3, output=4, cache_read=50, cache_write=10, cache_write_1h=20)
     assert (call.usage_id, call.aliases) == (
-        "claude:msg_01a:req_01a",
-        ("anthropic:msg:msg_01a", "anthropic:req:req_01a"),
+        "anthropic:msg:msg_01a",
+        ("anthropic:req:req_01a",),
     )
     assert (call.model, call.provider, call.cost_nano, call.cost_source) == ("claude-x", "anthropic", 870, "computed")
 

@@ -14,8 +14,9 @@ import pytest
 
 import rollbook
 from rollbook.importers import SAMPLES, SOURCES, base, follow, source
-from rollbook.importers.base import ImportReport, Item, run_import
+from rollbook.importers.base import ImportReport, Item
 from rollbook.importers.claude_code import ClaudeCode
+from rollbook.importers.runs import run_import
 from rollbook.ledger.ops import SourceFile
 
 NOW = 1_780_000_000_000_000
@@ -66,14 +67,17 @@ class Watched:
     def __init__(self, book: rollbook.Rollbook) -> None:
         self.book = book
         self.user_id = book.user_id
+        self.prices = book.prices
         self.transactions: list[tuple[int, int]] = []
 
     def ingest(self, items: Sequence[Item], *, files: Sequence[SourceFile] = ()) -> list[Any]:
         self.transactions.append((len(items), len(files)))
         return self.book.ingest(items, files=files)
 
-    def source_files(self, name: str) -> dict[str, SourceFile]:
-        return self.book.source_files(name)
+    def source_files(
+        self, source: str, *, files: Sequence[tuple[str, int, int]] | None = None
+    ) -> dict[str, SourceFile]:
+        return self.book.source_files(source, files=files)
 
     def known_usage(self, names: Iterable[str]) -> set[str]:
         return self.book.known_usage(names)
@@ -81,7 +85,9 @@ class Watched:
 
 def test_a_report_has_the_keys_of_its_json(book: rollbook.Rollbook, tmp_path: Path) -> None:
     report = take(book, project(tmp_path, one=2, two=3))
-    assert ", ".join(report.row()) == "source, files, bytes, sessions, calls, new_calls, skipped_lines, seconds"
+    assert ", ".join(report.row()) == (
+        "source, files, bytes, sessions, calls, new_calls, too_old, skipped_lines, seconds"
+    )
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl"))
     assert {**report.row(), "seconds": 0} == {
         "source": "claude-code",
@@ -90,6 +96,7 @@ def test_a_report_has_the_keys_of_its_json(book: rollbook.Rollbook, tmp_path: Pa
         "sessions": 2,
         "calls": 5,
         "new_calls": 5,
+        "too_old": 0,
         "skipped_lines": 0,
         "seconds": 0,
     }

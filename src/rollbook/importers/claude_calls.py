@@ -75,6 +75,8 @@ class Calls:
 
     def take(self, line: Line, message: Message, usage: Usage, session: Carried, at: int, *, flagged: bool) -> bool:
         """Fold in one record; whether it was understood wholly."""
+        if self._repeats(line, message, usage, session):
+            return True
         key = (message.id or "", line.request_id or "", _scope(line, message, session, at), -1)
         model = checks.name(message.model, "a model")
         cost = checks.cost(line.cost_usd) if line.cost_usd else None
@@ -86,6 +88,22 @@ class Calls:
             own = checks.name(one.model, "a model") if one.model else model
             self._offer((*key[:3], place), one, own, _Terms(terms.tier), spot)
         return extra is not None
+
+    def _repeats(self, line: Line, message: Message, usage: Usage, session: Carried) -> bool:
+        """Whether a record is merely the last one again, as it stands beside each block of a message."""
+        last = self.records.get(self.newest) if self.newest is not None else None
+        if last is None or self.newest is None or not message.id:
+            return False
+        return (
+            self.newest[0] == message.id
+            and self.newest[1] == line.request_id
+            and last.spot.session is session
+            and last.spot.weight == (0 if line.forked_from else 1)
+            and last.split == split_of(usage)
+            and last.model == message.model
+            and not usage.iterations
+            and not line.cost_usd
+        )
 
     def _offer(self, key: Key, usage: Usage, model: str | None, terms: _Terms, spot: _Spot) -> None:
         """Keep a record if it is the best of its call so far."""
@@ -186,12 +204,13 @@ def _names(key: Key, root: str) -> Names:
     message, request, scope, place = key
     aliases: list[str] = []
     if message.startswith("msg_"):
-        aliases.append(f"anthropic:msg:{message}")
-    elif message and request:
-        aliases.append(f"claude:msg:{root}:{message}")
+        name = f"anthropic:msg:{message}"
+    else:
+        name = "claude:" + ":".join(part for part in (message, request, scope) if part)
+        if message and request:
+            aliases.append(f"claude:msg:{root}:{message}")
     if request.startswith("req_"):
         aliases.append(f"anthropic:req:{request}")
-    name = "claude:" + ":".join(part for part in (message, request, scope) if part)
     if place >= 0:
         name += f":iteration:{place}"
         aliases = [f"{alias}:iteration:{place}" for alias in aliases]

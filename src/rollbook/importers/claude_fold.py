@@ -25,7 +25,9 @@ from rollbook.model import Kind
 from rollbook.rules import checks
 
 AGENT: Final = "claude-code"
+Place = tuple[str | None, bool | None, str | None]  #: what tells a line's session: id, side chain, sub-agent
 
+_NAMING: Final = ("summary", "custom-title", "ai-title")
 _STOPS: Final = {"end_turn": COMPLETED, "stop_sequence": COMPLETED, "refusal": FAILED}
 
 #: The door that a session came through, by the start of its entry point's name: channel and kind.
@@ -63,7 +65,7 @@ class Transcript:
         self.home, self.agent = _names(path)
         self.calls = Calls(context)
         self.by_id: dict[str, Session] = {}
-        self.by_line: dict[tuple[str | None, bool | None, str | None], Session] = {}
+        self.by_line: dict[Place, Session] = {}
         carried = load(state)
         self.stray = carried.stray
         for one in carried.sessions:
@@ -126,7 +128,8 @@ class Transcript:
         session = self._session(line)
         at, flagged = self.context.time(micros(line.timestamp))
         session.seen(at, flagged=flagged)
-        self._titles(line, session)
+        if line.type in _NAMING or self.stray is not None:
+            self._titles(line, session)
         self.current = session
         if not session.carried.located:
             session.located(line.cwd, at)
@@ -145,7 +148,7 @@ class Transcript:
     def _session(self, line: Line) -> Session:
         """Whose line it is. A copy in a fork is the original's; a side chain's is a child's."""
         forked = line.forked_from
-        if type(forked) is ForkedFrom and forked.session and forked.session != line.session_id:
+        if forked is not None and type(forked) is ForkedFrom and forked.session and forked.session != line.session_id:
             if line.session_id:
                 self._named(line.session_id, line).comes_from(forked.session)
             return self._named(forked.session, line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -63,15 +63,12 @@ def walk(root: str, wanted: Callable[[str], bool], trouble: Callable[[str], None
 
     Folders and links that cannot be read are told to ``trouble`` and passed over.
     """
-    entered: set[tuple[int, int]] = set()
-    folders = [os.path.realpath(root)]
+    starts = {os.path.realpath(root)}
+    folders = list(starts)
+    twice: set[tuple[int, int]] = set()  # what may be met again: links' targets, and files with several names
     while folders:
         folder = folders.pop()
         try:
-            place = Path(folder).stat()
-            if (place.st_dev, place.st_ino) in entered:
-                continue
-            entered.add((place.st_dev, place.st_ino))
             entries = os.scandir(folder)
         except OSError as error:
             trouble(reason(folder, error))
@@ -80,13 +77,54 @@ def walk(root: str, wanted: Callable[[str], bool], trouble: Callable[[str], None
             for entry in entries:
                 try:
                     if entry.is_dir():
-                        folders.append(os.path.realpath(entry.path) if entry.is_symlink() else entry.path)
+                        below = _entered(entry, starts)
+                        if below is not None:
+                            folders.append(below)
                     elif wanted(entry.name):
-                        found = look(entry.path) if entry.is_symlink() else _regular(entry)
+                        found = _wanted(entry, wanted, starts, twice)
                         if found is not None:
                             yield found
                 except OSError as error:
                     trouble(reason(entry.path, error))
+
+
+def outermost(places: Iterable[str]) -> list[str]:
+    """Places without those that lie within another one, each by its first name."""
+    real = {os.path.realpath(place): place for place in reversed(list(places))}
+    return [real[place] for place in reversed(real) if not _within(str(Path(place).parent), real.keys() - {place})]
+
+
+def _within(path: str, places: Collection[str]) -> bool:
+    """Whether a real path is one of these, or below one."""
+    return path in places or any(str(parent) in places for parent in Path(path).parents)
+
+
+def _entered(entry: os.DirEntry[str], starts: set[str]) -> str | None:
+    """Where to go on for a folder; nowhere for a link to what is walked anyway. Only links can loop."""
+    if not entry.is_symlink():
+        return entry.path
+    target = os.path.realpath(entry.path)
+    if _within(target, starts):
+        return None
+    starts.add(target)
+    return target
+
+
+def _wanted(
+    entry: os.DirEntry[str], wanted: Callable[[str], bool], starts: set[str], twice: set[tuple[int, int]]
+) -> Found | None:
+    """A file that is met for the first time."""
+    if not entry.is_symlink():
+        found, names = _regular(entry), entry.stat().st_nlink
+    else:
+        found, names = look(entry.path), 2
+        if found is not None and wanted(Path(found.path).name) and _within(found.path, starts):
+            return None
+    if found is not None and names > 1:
+        if (found.device, found.inode) in twice:
+            return None
+        twice.add((found.device, found.inode))
+    return found
 
 
 def _regular(entry: os.DirEntry[str]) -> Found | None:
@@ -127,6 +165,8 @@ class Reading:
         self.start = self.offset
         self.tail = b""  #: what follows the last end of a line, once the blocks are exhausted
         self.oversized = 0
+        self.damage: str | None = None  #: why the rest of it cannot be read
+        self._whole = False  #: all of it has been gone through
 
     def __enter__(self) -> Self:
         return self
@@ -138,10 +178,9 @@ class Reading:
 
     def blocks(self) -> Iterator[bytes]:
         """Blocks of whole lines; ``offset`` is always the end of the block that was given last."""
-        self._file.seek(self.offset)
         parts: list[bytes] = []
         held = 0
-        while chunk := self._file.read(BLOCK_BYTES):
+        for chunk in self._chunks():
             cut = chunk.rfind(b"\n") + 1
             if not cut:
                 held += len(chunk)
@@ -164,6 +203,7 @@ class Reading:
         if held > LINE_CAP_BYTES:
             self.tail = b""
             self.oversized += 1
+        self._whole = self.damage is None
 
     def accept_tail(self) -> None:
         """The last line has no end yet but is whole: it counts as read."""
@@ -180,9 +220,16 @@ class Reading:
             size=self._stat.st_size,
             offset=self.offset,
             head_hash=self._seal(self.offset),
-            mtime_ns=self._stat.st_mtime_ns,
+            # one that was not gone through may not pass for unchanged when an import stops here
+            mtime_ns=self._stat.st_mtime_ns if self._whole else 0,
             state=state,
         )
+
+    def _chunks(self) -> Iterator[bytes]:
+        """What is in it from the offset on."""
+        self._file.seek(self.offset)
+        while chunk := self._file.read(BLOCK_BYTES):
+            yield chunk
 
     def _continues(self, known: SourceFile) -> bool:
         same = (known.device, known.inode) == (self._stat.st_dev, self._stat.st_ino)

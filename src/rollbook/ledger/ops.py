@@ -5,12 +5,14 @@ Times are integer microseconds UTC, money is integer nano-dollars, users are das
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from rollbook.model import Evidence, Tokens
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class Facts(Struct, frozen=True, kw_only=True, array_like=True):
     """What is said of a session. Of dataset … parent the first value by time stays, of the others the latest (R1)."""
 
     dataset_id: str | None = None
@@ -30,7 +32,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 NO_FACTS = Facts()
 
 
-class Touch(Struct, frozen=True, kw_only=True):
+class Touch(Struct, frozen=True, kw_only=True, array_like=True):
     """A sign of life, with what is known of the session."""
 
     user_id: str
@@ -42,7 +44,7 @@ class Touch(Struct, frozen=True, kw_only=True):
     user_name: str | None = None
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True, array_like=True):
     """A metered model call."""
 
     user_id: str
@@ -68,7 +70,7 @@ class Call(Struct, frozen=True, kw_only=True):
     user_name: str | None = None
 
 
-class End(Struct, frozen=True, kw_only=True):
+class End(Struct, frozen=True, kw_only=True, array_like=True):
     """An end that somebody stated, or (soft) inferred."""
 
     user_id: str
@@ -178,7 +180,19 @@ class PurgeUser(Struct, frozen=True, kw_only=True):
     user_id: str
 
 
-class SourceFile(Struct, frozen=True, kw_only=True):
+class Reprice(Struct, frozen=True, kw_only=True):
+    """Another amount for one call, if the row that stands for it is still the one that was looked at."""
+
+    user_id: str
+    session_id: str
+    usage_id: str
+    place: tuple[int, int]  #: the row's session and number
+    seen: tuple[Any, ...]  #: what the row said
+    cost_nano: int
+    price_version: str
+
+
+class SourceFile(Struct, frozen=True, kw_only=True, array_like=True):
     """How far a door has read one file; saved in the transaction that stores what was read."""
 
     user_id: str = ""  #: whose import it is; the book fills it in
@@ -207,5 +221,6 @@ Op = (
     | Sweep
     | Purge
     | PurgeUser
+    | Reprice
     | SourceFile
 )

@@ -48,11 +48,18 @@ _STATUS_ALIASES: Final = {"active": "running", "crashed": "unknown"}
 _RANGE: Final = re.compile(r"([1-9][0-9]{0,5})([hd])")
 
 
-@lru_cache(maxsize=65_536)
 def text(value: str, what: str, most: int) -> str:
     """A name or id: NFC, not empty, no control characters, at most that many bytes of UTF-8."""
     if not isinstance(value, str):
         raise InvalidInput(f"{what} must be text, not {type(value).__name__}")
+    # Nearly every name is plain, and then there is nothing more to ask.
+    if value.isascii() and value.isprintable() and len(value) <= most and not value.isspace() and value:
+        return value
+    return _text(value, what, most)
+
+
+@lru_cache(maxsize=65_536)
+def _text(value: str, what: str, most: int) -> str:
     value = unicodedata.normalize("NFC", value)
     if not value or value.isspace():
         raise InvalidInput(f"{what} must not be empty")
@@ -86,13 +93,11 @@ def prose(value: str | None, what: str, most: int) -> str | None:
 
 def session_id(value: str) -> str:
     """A caller's own session id."""
-    _hashable(value, "a session id")
     return text(value, "a session id", MAX_ID_BYTES)
 
 
 def usage_id(value: str, what: str = "a usage id") -> str:
     """A call's own id, or another of its names."""
-    _hashable(value, what)
     return text(value, what, MAX_ID_BYTES)
 
 
@@ -106,13 +111,7 @@ def name(value: str | None, what: str, most: int = MAX_MODEL_BYTES) -> str | Non
     """An optional name (agent, project, model, provider …); the empty string counts as none."""
     if value is None or value == "":
         return None
-    _hashable(value, what)
     return text(value, what, most)
-
-
-def _hashable(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise InvalidInput(f"{what} must be text, not {type(value).__name__}")
 
 
 @lru_cache(maxsize=65_536)
@@ -124,14 +123,15 @@ def _user(value: str) -> tuple[str, str | None]:
     label = text(value.strip(), "a user", MAX_ID_BYTES)
     if "@" in label:
         label = label.lower()
-    return str(uuid5(USER_NAMESPACE, label)), label
+    return str(uuid5(UUID(USER_NAMESPACE), label)), label
 
 
 def user(value: str | UUID) -> tuple[str, str | None]:
     """The user's UUID and, where the user was given by name or e-mail, that name."""
     if isinstance(value, UUID):
         return str(value), None
-    _hashable(value, "a user")
+    if not isinstance(value, str):
+        raise InvalidInput(f"a user must be text, not {type(value).__name__}")
     return _user(value)
 
 

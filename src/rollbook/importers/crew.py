@@ -1,0 +1,242 @@
+"""Reading with several processes: others parse files, this one stores what they found.
+
+Parsing holds the interpreter's lock, so threads would not help. The others are plain child processes (``hand``) that
+are told files over a pipe and answer with what they read, one batch at a time, so that a full pipe holds them back and
+memory stays small. They are started only where there is much to read; until one is ready, and whenever all of them are
+busy, this process reads as well. One that fails takes nothing with it: the files that it had are read here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from rollbook import inbox
+from rollbook.errors import RollbookError
+from rollbook.importers import follow
+from rollbook.importers.base import Batch, Context, Item, Source
+from rollbook.importers.follow import Found
+from rollbook.inbox import Checked
+from rollbook.ledger.ops import Call, End, SourceFile, Touch
+
+_MOST: Final = 3  #: processes beside this one
+_AHEAD: Final = 3  #: files that one is given before the first of them is done
+_READ: Final = 1 << 20
+_HEAD: Final = 4  #: bytes that say how long a message is
+
+
+class Job(msgspec.Struct, array_like=True):
+    """What one is told first."""
+
+    source: str
+    user_id: str
+    now: int
+    prices: str | None
+
+
+class Task(msgspec.Struct, array_like=True):
+    """A file to read."""
+
+    found: Found
+    known: SourceFile | None
+
+
+class Part(msgspec.Struct, array_like=True):
+    """Something that was read of a file."""
+
+    touches: list[Touch] = []
+    ends: list[End] = []
+    calls: list[Call] = []
+    file: SourceFile | None = None
+    read: int = 0
+    skipped: int = 0
+    trouble: str | None = None
+    last: bool = False  #: of its file
+
+
+def batches_of(source: Source, found: Found, known: SourceFile | None, context: Context) -> Iterator[Batch | str]:
+    """What is new in one file, checked; then, if it could not be read wholly, one text that says why."""
+    batches = source.read(found, known, context)
+    while True:
+        try:
+            batch = next(batches, None)
+        except OSError as error:
+            yield follow.reason(found.path, error)
+            return
+        except Exception as error:  # noqa: BLE001 - one file that no rule foresaw must not stop the others
+            yield f"{found.key}: not understood ({type(error).__name__}: {error})"
+            return
+        if batch is None:
+            return
+        yield from checked(batch, context)
+
+
+def checked(batch: Batch, context: Context) -> Iterator[Batch | str]:
+    """A batch with its items checked; those that are refused are told."""
+    taken: list[Item] = []
+    for item in batch.items:
+        try:
+            taken.append(inbox.checked(item, context.now))
+        except RollbookError as error:
+            yield f"session {item.session_id}: {error}"
+    batch.items = Checked(taken)
+    yield batch
+
+
+def send(pipe: int, message: msgspec.Struct) -> None:
+    """Write one message to a pipe."""
+    body = msgspec.msgpack.encode(message)
+    left = memoryview(len(body).to_bytes(_HEAD, "big") + body)
+    while left:
+        left = left[os.write(pipe, left) :]
+
+
+def receive(pipe: int) -> bytes | None:
+    """Read one message from a pipe; None at its end."""
+    head = _exactly(pipe, _HEAD)
+    return None if head is None else _exactly(pipe, int.from_bytes(head, "big"))
+
+
+def _exactly(pipe: int, size: int) -> bytes | None:
+    parts: list[bytes] = []
+    while size:
+        part = os.read(pipe, min(size, _READ))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+class _Hand:
+    """One other process, as this one sees it."""
+
+    def __init__(self, job: Job) -> None:
+        self.tasks: list[Task] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rollbook.importers.hand"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,  # what is buffered here, select would not see
+        )
+        assert self.process.stdin is not None  # noqa: S101 - it was asked for
+        assert self.process.stdout is not None  # noqa: S101
+        self.into, self.out = self.process.stdin.fileno(), self.process.stdout.fileno()
+        self.able = False  #: it has said that it is there
+        send(self.into, job)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+class Crew:
+    """The processes that help with one import. A context manager; none is started before ``start``."""
+
+    def __init__(self, source: str, context: Context, prices: str | None, most: int | None) -> None:
+        self._job = Job(source, context.user_id, context.now, prices)
+        self._most = _spare() if most is None else most
+        self._hands: list[_Hand] = []
+        self._lost: list[Task] = []
+        self._context = context
+        self._decode = msgspec.msgpack.Decoder(Part)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for hand in self._hands:
+            hand.close()
+        self._hands.clear()
+
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        count, self._most = self._most, 0
+        for _ in range(count):
+            try:
+                self._hands.append(_Hand(self._job))
+            except OSError:  # no such interpreter, no more processes: then this one reads alone
+                return
+
+    def submit(self, found: Found, known: SourceFile | None) -> bool:
+        """Give a file to one that has room; whether there was one."""
+        task = Task(found, known)
+        for hand in self._hands:
+            if hand.able and len(hand.tasks) < _AHEAD:
+                try:
+                    send(hand.into, task)
+                except OSError:
+                    self._drop(hand)
+                    return False
+                hand.tasks.append(task)
+                return True
+        return False
+
+    def ready(self) -> Iterator[Batch | str]:
+        """What has been read by now, without waiting."""
+        yield from self._take(0)
+
+    def rest(self, source: Source) -> Iterator[Batch | str]:
+        """Everything that is still to come."""
+        while any(hand.tasks for hand in self._hands):
+            yield from self._take(None)
+        while self._lost:
+            task = self._lost.pop()
+            yield from batches_of(source, task.found, task.known, self._context)
+
+    def _take(self, timeout: float | None) -> Iterator[Batch | str]:
+        if not self._hands:
+            return
+        pipes = {hand.out: hand for hand in self._hands}
+        for pipe in select.select(list(pipes), [], [], timeout)[0]:
+            hand = pipes[pipe]
+            try:
+                body = receive(pipe)
+                part = None if body is None else self._decode.decode(body)
+            except (OSError, msgspec.MsgspecError):
+                part = None
+            if part is None:
+                self._drop(hand)
+                continue
+            yield from self._news(hand, part)
+
+    def _news(self, hand: _Hand, part: Part) -> Iterator[Batch | str]:
+        if not hand.able:
+            hand.able = True
+            return
+        if part.last:
+            hand.tasks.pop(0)
+        if part.trouble is not None:
+            yield part.trouble
+        elif not part.last:
+            items = Checked([*part.touches, *part.ends, *part.calls])
+            yield Batch(items=items, file=part.file, read=part.read, skipped=part.skipped)
+
+    def _drop(self, hand: _Hand) -> None:
+        """One is gone: what it was to read is read here. What it had read of a file already is taken again, once."""
+        self._hands.remove(hand)
+        self._lost += hand.tasks
+        hand.close()
+
+
+def _spare() -> int:
+    """Cores beside the one that this process works on; none where pipes cannot be waited for."""
+    if sys.platform == "win32":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST, cores - 1)
