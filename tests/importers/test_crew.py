@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import rollbook
-from rollbook.importers import crew, runs, source
+from rollbook.importers import runs, source
 from rollbook.importers.base import Context
 from rollbook.importers.crew import Crew
 from rollbook.importers.runs import run_import
@@ -128,7 +128,7 @@ def test_little_to_read_starts_no_process(tmp_path: Path, monkeypatch: pytest.Mo
     place.mkdir(parents=True)
     (place / "s1.jsonl").write_text(json.dumps(line(1, 1)) + "\n")
     started: list[Any] = []
-    monkeypatch.setattr(crew.subprocess, "Popen", lambda *args, **_: started.append(args))
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **_: started.append(args))
     with rollbook.open("sqlite:///:memory:") as book:
         assert take(book, tmp_path)["new_calls"] == 1
     assert not started
