@@ -2,11 +2,11 @@
 
     python bench/bench_import.py [--small] [--megabytes 200] [--sessions 1600] [--calls 50000] [--ccusage PROGRAM]
 
-ccusage keeps nothing: it reads all files each time and prints sums. Rollbook reads them once, stores every call durably,
-and prints; the second time it only looks for what is new. Each variant is a whole process, as a user would start it, and
-the sums must agree to the token. ``--ccusage`` names the program that npm installs (``ccusage@20.0.24`` with
-``@ccusage/ccusage-linux-x64@20.0.24`` beside it); without it, Rollbook is measured against reading alone: the same bytes
-through a JSON decoder in one process.
+ccusage keeps nothing: it reads all files each time and prints sums. Rollbook reads them once, stores every call
+durably, and prints; the second time it only looks for what is new. Each variant is a whole process, as a user would
+start it, and the sums must agree to the token. ``--ccusage`` names the program that npm installs (``ccusage@20.0.24``
+with ``@ccusage/ccusage-linux-x64@20.0.24`` beside it); without it, Rollbook is measured against reading alone: the same
+bytes through a JSON decoder in one process.
 """
 
 from __future__ import annotations
