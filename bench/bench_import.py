@@ -89,8 +89,10 @@ def _watch(process: subprocess.Popen[str], peaks: dict[int, float]) -> None:
         time.sleep(_LOOK_S)
 
 
-def _measured(seconds: float, peak: float, sums: dict[str, int]) -> harness.Measured:
-    return harness.Measured(rate=1 / seconds, checks=sums, peak_mb=peak, more={"seconds": seconds})
+def _measured(folder: str, seconds: float, peak: float, sums: dict[str, int]) -> harness.Measured:
+    """The rate is in megabytes a second, of the files that there are."""
+    megabytes = sum(path.stat().st_size for path in Path(folder, "claude").rglob("*.jsonl")) / 1e6
+    return harness.Measured(rate=megabytes / seconds, checks=sums, peak_mb=peak, more={"seconds": seconds})
 
 
 def _ccusage(folder: str, sums: dict[str, int], program: str) -> harness.Measured:
@@ -98,7 +100,7 @@ def _ccusage(folder: str, sums: dict[str, int], program: str) -> harness.Measure
     totals = json.loads(answer)["totals"]
     read = totals["inputTokens"] + totals["cacheCreationTokens"] + totals["cacheReadTokens"]
     assert {"tokens_in": read, "tokens_out": totals["outputTokens"]} == sums
-    return _measured(seconds, peak, sums)
+    return _measured(folder, seconds, peak, sums)
 
 
 def _read(folder: str, sums: dict[str, int], _: object) -> harness.Measured:
@@ -106,20 +108,20 @@ def _read(folder: str, sums: dict[str, int], _: object) -> harness.Measured:
     decoder = msgspec.json.Decoder()
     lines = sum(len(decoder.decode_lines(path.read_bytes())) for path in Path(folder, "claude").rglob("*.jsonl"))
     assert lines
-    return _measured(harness.now() - started, harness.peak_mb(), sums)
+    return _measured(folder, harness.now() - started, harness.peak_mb(), sums)
 
 
 def _import(folder: str) -> harness.Measured:
     for end in ("", "-wal", "-shm"):
         Path(f"{folder}/book.db{end}").unlink(missing_ok=True)
     seconds, _, peak = _run([*_ROLLBOOK, "import", "claude-code"], folder)
-    return _measured(seconds, peak, _spent(folder)[2])
+    return _measured(folder, seconds, peak, _spent(folder)[2])
 
 
 def _again(folder: str) -> harness.Measured:
     seconds, _, peak = _run([*_ROLLBOOK, "import", "claude-code"], folder)
     more, other, sums = _spent(folder)
-    return _measured(seconds + more, max(peak, other), sums)
+    return _measured(folder, seconds + more, max(peak, other), sums)
 
 
 def _spent(folder: str) -> tuple[float, float, dict[str, int]]:

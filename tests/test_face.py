@@ -49,7 +49,7 @@ def test_every_promised_method_is_there() -> None:
     promised = (
         "touch", "end", "reopen", "mark_unknown", "upsert", "record_usage", "record_many", "get", "list", "iterate",
         "stats", "cost_by_model", "spend", "usage", "reconcile_except", "verify", "delete", "session", "doctor",
-        "children", "inclusive", "ingest", "source_files", "close",
+        "children", "inclusive", "ingest", "source_files", "close", "backup", "restore",
     )  # fmt: skip
     assert set(promised) <= _public(Rollbook).keys()
 
@@ -62,7 +62,7 @@ def test_the_session_id_comes_first_and_the_rest_by_keyword(face: type) -> None:
         _, *others = inspect.signature(method).parameters.values()
         loose = [one.name for one in others if one.kind is one.POSITIONAL_OR_KEYWORD]
         assert loose in (
-            [], ["session_id"], ["session_id", "status"], ["session"], ["items"], ["source"], ["names"],
+            [], ["session_id"], ["session_id", "status"], ["session"], ["items"], ["source"], ["names"], ["path"],
         ), name  # fmt: skip
 
 

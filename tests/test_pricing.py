@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.model import Tokens, to_micros
-from rollbook.pricing import _REMEMBERED, Price, _regimes, price
+from rollbook.pricing import REMEMBERED, Price, _regimes, price
 from rollbook.pricing.card import KINDS, half_even
 from rollbook.pricing.names import is_bedrock, model_ref, provider_key
 
@@ -349,6 +349,6 @@ def test_importing_and_knowing_nothing_do_not_load_the_tables() -> None:
 
 
 def test_what_is_remembered_of_invented_names_is_bounded() -> None:
-    for number in range(_REMEMBERED + 100):
+    for number in range(REMEMBERED + 100):
         assert price(f"invented-{number}", None, Tokens(input=1), AT) is None
-    assert _regimes.cache_info().currsize <= _REMEMBERED
+    assert _regimes.cache_info().currsize <= REMEMBERED

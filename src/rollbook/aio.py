@@ -21,7 +21,7 @@ from rollbook.errors import RollbookError
 from rollbook.ledger.exports import usage_of
 from rollbook.model import Session, Usage
 from rollbook.plans import Plans
-from rollbook.pricing import warm
+from rollbook.pricing import Prices
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +70,7 @@ class AsyncRollbook:
     prune = awaited(Plans.prune)
     purge = awaited(Plans.purge)
     purge_user = awaited(Plans.purge_user)
+    reprice = awaited(Plans.reprice)
     get = awaited(Plans.get)
     children = awaited(Plans.children)
     inclusive = awaited(Plans.inclusive)
@@ -81,6 +82,8 @@ class AsyncRollbook:
     extract = awaited(Plans.extract)
     verify = awaited(Plans.verify)
     known_usage = awaited(Plans.known_usage)
+    backup = awaited(Plans.backup)
+    restore = awaited(Plans.restore)
     doctor = awaited(Plans.doctor)
 
     async def _drive(self, plan: Plan[R]) -> R:
@@ -94,7 +97,7 @@ class AsyncRollbook:
                 answer = await self._plans.writer.submit_async(step.ops)
             else:
                 loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._readers(), self._plans.read, step.look)
+                answer = await loop.run_in_executor(self._readers(), self._plans.perform, step)
 
     @property
     def url(self) -> str:
@@ -105,6 +108,11 @@ class AsyncRollbook:
     def user_id(self) -> str:
         """The user that calls are for when they name none."""
         return self._plans.user_id
+
+    @property
+    def prices(self) -> Prices:
+        """The prices by which this book looks up what a call cost."""
+        return self._plans.prices
 
     async def iterate(self, **filters: Any) -> AsyncIterator[Session]:
         """Every session that :meth:`list` would show, page after page; takes the same filters."""
@@ -210,7 +218,7 @@ class _Opening:
 
     def _open(self) -> AsyncRollbook:
         book = self._opening()
-        book._readers().submit(warm)  # noqa: SLF001 - loaded by a call it would hold up the loop
+        book._readers().submit(book.prices.warm)  # noqa: SLF001 - loaded by a call it would hold up the loop
         return book
 
     async def __aenter__(self) -> AsyncRollbook:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -15,8 +15,9 @@ from rollbook import core, settings
 from rollbook.core import Plan
 from rollbook.errors import Conflict, Gone, RollbookError
 from rollbook.ledger.exports import usage_of
-from rollbook.model import Session, Usage
-from rollbook.plans import Plans
+from rollbook.model import Finding, Session, Usage
+from rollbook.plans import Plans, keeping
+from rollbook.pricing import Prices
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +61,7 @@ class Rollbook:
     prune = blocking(Plans.prune)
     purge = blocking(Plans.purge)
     purge_user = blocking(Plans.purge_user)
+    reprice = blocking(Plans.reprice)
     get = blocking(Plans.get)
     children = blocking(Plans.children)
     inclusive = blocking(Plans.inclusive)
@@ -71,6 +73,8 @@ class Rollbook:
     extract = blocking(Plans.extract)
     verify = blocking(Plans.verify)
     known_usage = blocking(Plans.known_usage)
+    backup = blocking(Plans.backup)
+    restore = blocking(Plans.restore)
     doctor = blocking(Plans.doctor)
 
     @property
@@ -82,6 +86,11 @@ class Rollbook:
     def user_id(self) -> str:
         """The user that calls are for when they name none."""
         return self._plans.user_id
+
+    @property
+    def prices(self) -> Prices:
+        """The prices by which this book looks up what a call cost."""
+        return self._plans.prices
 
     def iterate(self, **filters: Any) -> Iterator[Session]:
         """Every session that :meth:`list` would show, page after page; takes the same filters."""
@@ -133,10 +142,16 @@ def ending(kind: type[BaseException] | None, error: BaseException | None) -> tup
     """How a session ends that is left by an exception, or by none: status and reason."""
     if kind is None or (kind is SystemExit and getattr(error, "code", None) in (None, 0)):
         return "completed", None
-    if issubclass(kind, KeyboardInterrupt | asyncio.CancelledError | GeneratorExit):
+    if issubclass(kind, KeyboardInterrupt | GeneratorExit) or _cancelled(kind):
         return "cancelled", kind.__name__
     said = "".join(char if char.isprintable() else " " for char in f"{kind.__name__}: {error}".replace("\x00", " "))
     return "failed", said.encode("utf-8", "replace")[:1000].decode("utf-8", "ignore")
+
+
+def _cancelled(kind: type[BaseException]) -> bool:
+    """Whether a task was cancelled; where asyncio was never loaded, none was."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and issubclass(kind, asyncio.CancelledError)
 
 
 class Handle:
@@ -224,3 +239,12 @@ def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
     """
     chosen = settings.default_url() if url is None else core.url_of(url)
     return Rollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load()))
+
+
+def examine(url: str | os.PathLike[str] | None = None, *, user: str | UUID | None = None) -> list[Finding]:
+    """What :meth:`Rollbook.doctor` finds, also of a book that does not open or is not there.
+
+    Nothing is made or changed. Takes what :func:`open` does. Raises InvalidInput for a URL or user that cannot be read.
+    """
+    chosen = settings.default_url() if url is None else core.url_of(url)
+    return keeping.examine(lambda reading: Plans(reading, user=user, all_users=True, settings=settings.load()), chosen)

@@ -18,6 +18,7 @@ from rollbook.errors import InvalidInput, RollbookError, StoreError
 from rollbook.ledger.ops import Op
 from rollbook.ledger.reads import Clock, Scope
 from rollbook.model import MICROS
+from rollbook.pricing import Prices
 from rollbook.rules import checks
 from rollbook.settings import LOCAL_USER, Settings
 from rollbook.store import Reading, Store, open_store
@@ -47,7 +48,13 @@ class Read(msgspec.Struct, frozen=True):
     look: Callable[[Reading], Any]
 
 
-Step = Write | Read
+class Whole(msgspec.Struct, frozen=True):
+    """A plan asks for something to be done with the database as a whole; it is sent what the function returns."""
+
+    do: Callable[[Store], Any]
+
+
+Step = Write | Read | Whole
 Plan = Generator[Step, Any, R]
 
 #: Held while a book is opened anew in a child process, so that two threads there do not both do it.
@@ -80,6 +87,7 @@ class Core:
         self.everybody = all_users
         self.user_id, self.user_name = (LOCAL_USER, None) if user is None else checks.user(user)
         self.clock = clock
+        self.prices = Prices(settings.prices)
         self._lock = threading.Lock()
         self._closed = False
         self._open()
@@ -141,6 +149,10 @@ class Core:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise StoreError(f"what the book holds cannot be read ({error}); 'rollbook doctor' says more") from error
 
+    def perform(self, step: Read | Whole) -> Any:
+        """The answer to a step that writes no rows."""
+        return self.read(step.look) if isinstance(step, Read) else step.do(self.store)
+
     def drive(self, plan: Plan[R]) -> R:
         """Run a plan, blocking."""
         answer: Any = None
@@ -149,7 +161,7 @@ class Core:
                 step = plan.send(answer)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
-            answer = self.writer.submit(step.ops) if isinstance(step, Write) else self.read(step.look)
+            answer = self.writer.submit(step.ops) if isinstance(step, Write) else self.perform(step)
 
 
 def one(answers: Sequence[Any]) -> Any:

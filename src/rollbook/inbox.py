@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +14,11 @@ from rollbook.errors import InvalidInput
 from rollbook.ledger.ops import Absolute, Call, End, Facts, SourceFile, Touch
 from rollbook.ledger.state import BILLINGS, COST_SOURCES, TIERS
 from rollbook.model import NANO, Session, Tokens
+from rollbook.pricing import Prices
 from rollbook.rules import checks
 
 _TOKEN_FIELDS: Final = Tokens.__struct_fields__
+_counts: Final = attrgetter(*_TOKEN_FIELDS)
 _LOOKED_UP: Final = "computed"
 
 
@@ -38,6 +41,7 @@ def call(
     source: str,
     evidence: int,
     tier: str,
+    prices: Prices,
 ) -> Call:
     """A call as a caller reports it; a cost that is not reported is looked up (R14)."""
     if not isinstance(errored, bool):
@@ -48,7 +52,8 @@ def call(
     others = checks.aliases(aliases) if aliases else ()
     cost_source, version = "reported", None
     if cost_nano is None:
-        cost_nano, version = looked_up(model, provider, tokens, occurred_at, tier)
+        found = prices(model, provider, tokens, occurred_at, tier=tier)
+        cost_nano, version = (None, None) if found is None else (found.cost_nano, found.version)
         cost_source = _LOOKED_UP if cost_nano is not None else "unpriced"
     return Call(
         user_id=user_id,
@@ -72,18 +77,6 @@ def call(
         evidence=evidence,
         errored=errored,
     )
-
-
-def looked_up(
-    model: str | None, provider: str | None, tokens: Tokens, at: int, tier: str
-) -> tuple[int | None, str | None]:
-    """The cost by the price in force at that time, in nano-dollars, and the price table's version; or neither."""
-    if model is None:
-        return None, None
-    from rollbook.pricing import price  # noqa: PLC0415 - the price table is large, and reported costs need none
-
-    found = price(model, provider, tokens, at, tier=tier)
-    return (None, None) if found is None else (found.cost_nano, found.version)
 
 
 def checked(item: Touch | Call | End, now: int) -> Touch | Call | End:
@@ -129,14 +122,15 @@ def _moment(at: int, now: int) -> tuple[int, bool]:
 
 def _checked_call(item: Call, now: int) -> Call:
     tokens = item.tokens
-    counts = [getattr(tokens, field) for field in _TOKEN_FIELDS]
+    counts = _counts(tokens)
     if min(counts) < 0 or max(counts) > checks.MAX_TOKENS:
         checks.tokens(tokens, None, None)
     if item.cost_nano is not None and not 0 <= item.cost_nano <= checks.MAX_COST_USD * NANO:
         raise InvalidInput(f"a cost of {item.cost_nano} nano-dollars is out of range for one call")
-    checks.one_of(item.cost_source, "cost source", COST_SOURCES)
-    checks.one_of(item.billing, "billing", BILLINGS)
-    checks.one_of(item.tier, "tier", TIERS)
+    if item.cost_source not in COST_SOURCES or item.billing not in BILLINGS or item.tier not in TIERS:
+        checks.one_of(item.cost_source, "cost source", COST_SOURCES)
+        checks.one_of(item.billing, "billing", BILLINGS)
+        checks.one_of(item.tier, "tier", TIERS)
     at, flagged = _moment(item.occurred_at, now)
     name, usage_id = checks.session_id(item.session_id), checks.usage_id(item.usage_id)
     model, provider = checks.model(item.model), checks.name(item.provider, "provider")
@@ -159,6 +153,10 @@ def source_file(source: str, row: tuple[Any, ...]) -> SourceFile:
         source=source, path=path, device=device, inode=inode, size=size, offset=read_to, head_hash=head_hash,
         mtime_ns=mtime_ns, state=state,
     )  # fmt: skip
+
+
+class Checked(list[Touch | Call | End]):
+    """Operations of a door that :func:`checked` has seen already, so that they need not be checked twice."""
 
 
 class Given(msgspec.Struct, frozen=True):

@@ -223,6 +223,30 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that was made, and proven to be whole."""
+
+    path: str
+    bytes: int
+    sha256: str
+    sessions: int
+    ledger_rows: int
+    seconds: float
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that was taken back."""
+
+    path: str
+    bytes: int
+    sha256: str
+    sessions: int
+    ledger_rows: int
+    schema: int  #: the number of the schema that the backup had; the book has the newest
+    replaced: str | None  #: a backup of what the book held before; None where it was empty
+    seconds: float
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a list."""
 
@@ -295,6 +319,32 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     tz: str
     rows: list[SpendRow]
     total: SpendRow
+
+
+class RepricedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What repricing came to for one model: calls whose cost was not reported, with what they cost before and after."""
+
+    model: str
+    calls: int = 0  #: that were looked at
+    changed: int = 0  #: that had an amount and got another one
+    newly_priced: int = 0  #: that had none and got one
+    kept: int = 0  #: that keep their amount because these prices have none for them
+    unpriced: int = 0  #: that had none and have none still
+    old_cost_usd: float | None = None
+    new_cost_usd: float | None = None
+    difference_usd: float = 0.0
+    old_cost_nano_usd: int = 0
+    new_cost_nano_usd: int = 0
+    difference_nano_usd: int = 0
+    versions: tuple[str, ...] = ()  #: of the prices by which calls got another amount
+
+
+class Repricing(msgspec.Struct, frozen=True, kw_only=True):
+    """What repricing changed or, where nothing was written, would change."""
+
+    dry_run: bool
+    rows: list[RepricedModel]  #: by model, the largest difference first
+    total: RepricedModel
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,7 @@
-"""Where a book is kept and what its limits are: the environment, read once, as one small struct."""
+"""Where a book is kept and what its limits are: the environment, read once, as one small struct.
+
+A status line reads this many times a minute, so it is loaded with nothing but the standard library.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,19 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-from uuid import UUID
-
-import msgspec
+from typing import Final, NamedTuple
 
 from rollbook.errors import InvalidInput
 
 #: The namespace in which names (e-mails, telemetry user ids) become user UUIDs. Fixed for ever.
-USER_NAMESPACE: Final = UUID("6f1d6ad0-5a4f-5d0e-9c8e-2b1f0a7c3d11")
+USER_NAMESPACE: Final = "6f1d6ad0-5a4f-5d0e-9c8e-2b1f0a7c3d11"
 #: The one local user: whoever runs agents on this machine without saying a name.
 LOCAL_USER: Final = "00000000-0000-5000-8000-000000000001"
 
 DEFAULT_ABANDON_AFTER_S: Final = 1800
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(NamedTuple):
     """What may be tuned, with the defaults that suit nearly everybody."""
 
     abandon_after_s: int = DEFAULT_ABANDON_AFTER_S  #: silence after which a running session counts as abandoned
@@ -30,14 +30,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     busy_timeout_s: float = 30.0  #: how long a write waits for another process
     batch_items: int = 512  #: writes that share one commit at the most
     readers: int = 8  #: read connections at the most
+    prices: str | None = None  #: a price file of the user's own, before the shipped tables
 
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the environment: ``ROLLBOOK_ABANDON_AFTER`` (seconds), ``ROLLBOOK_BUSY_TIMEOUT`` (seconds)."""
+    """Settings from the environment.
+
+    ``ROLLBOOK_ABANDON_AFTER`` and ``ROLLBOOK_BUSY_TIMEOUT`` (seconds), ``ROLLBOOK_PRICES`` (a price file).
+    """
     env = os.environ if env is None else env
     return Settings(
         abandon_after_s=_whole(env, "ROLLBOOK_ABANDON_AFTER", DEFAULT_ABANDON_AFTER_S),
         busy_timeout_s=float(_whole(env, "ROLLBOOK_BUSY_TIMEOUT", 30)),
+        prices=env.get("ROLLBOOK_PRICES", "").strip() or None,
     )
 
 

@@ -6,13 +6,12 @@ wait for a while and are then told Overloaded. Nothing is dropped and nothing is
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rollbook.errors import Overloaded, RollbookError, StoreError
 from rollbook.ledger.apply import apply_batch
@@ -21,6 +20,9 @@ from rollbook.ledger.work import Cache
 from rollbook.rules.checks import utc_now
 from rollbook.settings import Settings
 from rollbook.store import Store
+
+if TYPE_CHECKING:
+    import asyncio
 
 _FULL_PAUSE_S: Final = 0.005
 _GATHER_S: Final = 0.0002  #: how long a busy writer waits for the callers that it has just answered
@@ -76,6 +78,8 @@ class Writer:
 
     async def submit_async(self, ops: Sequence[Op]) -> Answers:
         """The same for an event loop. A caller that is cancelled does not take its write back."""
+        import asyncio  # noqa: PLC0415 - whoever blocks needs none, and it is slow to load
+
         job = Job(ops)
         job.loop = asyncio.get_running_loop()
         job.future = job.loop.create_future()

@@ -9,7 +9,7 @@ import pytest
 
 import rollbook
 
-from .tools import Run
+from .tools import OnTerminal, Run
 
 
 @pytest.fixture
@@ -41,13 +41,40 @@ def test_r16_verify_names_every_difference(run: Run, wrong: str) -> None:
 
 
 def test_doctor(run: Run, url: str) -> None:
+    run("use", "s1", "--tokens-in", "5")
     done = run("doctor")
     assert (done.status, done.err) == (0, "")
-    assert url in done.out
+    assert url.removeprefix("sqlite:///") in done.out
+    assert "balance    ok: 1 sessions and 1 ledger rows balance\n" in done.out
     answer = run("doctor", "--json").answer
     assert answer["ok"] is True
-    assert {"rollbook", "book", "user", "balance"} <= {finding["name"] for finding in answer["findings"]}
+    assert {"rollbook", "file", "user", "balance"} <= {finding["name"] for finding in answer["findings"]}
     assert all(list(finding) == ["name", "ok", "detail"] for finding in answer["findings"])
+
+
+def test_doctor_makes_no_book(run: Run, tmp_path: Path) -> None:
+    done = run("doctor")
+    assert (done.status, done.line) == (1, "something is wrong with this book")
+    assert "wrong: there is no book at" in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_answers_for_a_book_that_does_not_open(run: Run, wrong: str) -> None:
+    path = Path(wrong.removeprefix("sqlite:///"))
+    path.write_bytes(b"SQLite format 3\0" + bytes(5000))
+    done = run("doctor")
+    assert done.status == 1
+    assert "open " in done.out
+    assert run("doctor", "--json").answer["findings"][-1]["ok"] is False
+
+
+def test_what_to_do_is_shown_whole_on_a_narrow_terminal(on_terminal: OnTerminal, url: str) -> None:
+    with rollbook.open(url) as book:
+        book.record_usage("s", model="nobody-knows-1", tokens_in=1)
+    shown = on_terminal("doctor", columns=40)
+    assert shown.status == 0
+    assert all(len(line) <= 40 for line in shown.lines)
+    assert "rollbook reprice" in " ".join(" ".join(shown.lines).split())
 
 
 def test_doctor_finds_what_verify_finds(run: Run, wrong: str) -> None:

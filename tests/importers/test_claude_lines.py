@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollbook.importers import claude_lines as lines
-from rollbook.importers.lines import one_line
 from rollbook.importers.base import Context, Item
 from rollbook.importers.claude_fold import Transcript, load
+from rollbook.importers.lines import one_line
 from rollbook.ledger.ops import Call, End, Touch
 from rollbook.model import Tokens
 

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from rollbook.cli import desk, importing, ledger, life, retention, sessions, summary, upkeep
+from rollbook.cli import (
+    copies,
+    desk,
+    exporting,
+    importing,
+    ledger,
+    life,
+    repricing,
+    retention,
+    sessions,
+    status_command,
+    summary,
+    upkeep,
+)
 from rollbook.cli.desk import Desk
 from rollbook.cli.pages import CommandPage, GroupPage
 from rollbook.cli.screen import say
@@ -31,12 +44,17 @@ for _name, _function, _panel in (
     ("models", ledger.models, _LOOK),
     ("spend", ledger.spend, _LOOK),
     ("usage", ledger.usage, _LOOK),
+    ("export", exporting.export, _LOOK),
+    ("statusline", status_command.statusline, _LOOK),
     ("import", importing.import_, _WRITE),
     ("touch", life.touch, _WRITE),
     ("use", life.use, _WRITE),
     ("end", life.end, _WRITE),
     ("reopen", life.reopen, _WRITE),
     ("delete", life.delete, _WRITE),
+    ("backup", copies.backup, _CARE),
+    ("restore", copies.restore, _CARE),
+    ("reprice", repricing.reprice, _CARE),
     ("prune", retention.prune, _CARE),
     ("purge", retention.purge, _CARE),
     ("verify", upkeep.verify, _CARE),

@@ -17,6 +17,7 @@ from rollbook.errors import InvalidInput, RollbookError
 
 if TYPE_CHECKING:
     from rollbook.book import Rollbook
+    from rollbook.model import Finding
 
 P = ParamSpec("P")
 
@@ -47,6 +48,12 @@ class Desk:
         import rollbook  # noqa: PLC0415 - help and wrong use open none
 
         return rollbook.open(self.db, user=self.user, all_users=self.all_users)
+
+    def examine(self) -> list[Finding]:
+        """What is wrong with the book that the options name, whether it opens or not."""
+        from rollbook.book import examine  # noqa: PLC0415 - see open
+
+        return examine(self.db, user=self.user)
 
     def nothing(self, book: Rollbook, otherwise: str) -> str:
         """What to say where there is nothing to show: what to do next, if that is because the book is empty."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,10 +14,13 @@ from rollbook.cli import format as show
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.screen import Screen, say
 from rollbook.cli.table import Column
+from rollbook.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rollbook.book import Rollbook
     from rollbook.importers.base import ImportReport, Progress
+
+Wanted = Mapping[str, Sequence[str] | None]  #: sources, and where to look for each; None is in the usual places
 
 _TOLD: Final = 5  #: of many files that were passed over, how many are named
 
@@ -50,29 +54,55 @@ def import_(
         typer.Option("--path", metavar="PATH", help="A file or folder instead of the usual ones; may be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, and store nothing.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and import what is written, until Ctrl-C.")] = False,
 ) -> None:
     """Take in what is new in the transcripts of coding agents. Their own folders are only read."""
+    if watch and dry_run:
+        raise InvalidInput("--watch stores what it imports, and --dry-run stores nothing; leave out one of them")
+    wanted = dict.fromkeys(sources, path or None) if sources else chosen(path or [])
+    if watch:
+        from rollbook.cli import watching  # noqa: PLC0415 - it imports this module
+
+        with desk.open() as book:
+            watching.follow(desk, book, wanted)
+        return
     with desk.open() as book:
-        reports = gather(book, sources or None, path or None, dry_run=dry_run)
+        reports = gather(book, wanted, dry_run=dry_run)
     screen = desk.screen()
     if desk.as_json:
         screen.json({"sources": [report.row() for report in reports]})
     else:
-        table(screen, reports)
+        table(screen, reports if sources else [report for report in reports if report.files])
     tell(reports, dry_run=dry_run)
 
 
-def gather(
-    book: Rollbook, names: Sequence[str] | None, paths: Sequence[str] | None = None, *, dry_run: bool = False
-) -> list[ImportReport]:
-    """Import from the named sources, or from all."""
+def chosen(paths: Sequence[str] = ()) -> Wanted:
+    """Where no source is named: all, or what lies at the paths, each of the source that knows it."""
+    if not paths:
+        return dict.fromkeys(_sources())
+    from rollbook.importers import source  # noqa: PLC0415 - see gather
+    from rollbook.importers.recognition import understood  # noqa: PLC0415
+    from rollbook.rules.checks import utc_now  # noqa: PLC0415
+
+    wanted: dict[str, list[str] | None] = {}
+    for path in paths:
+        names = [one.name for one in understood(path, map(source, _sources()), utc_now())]
+        if len(names) != 1:
+            what = f"may be of {' or of '.join(names)}" if names else "holds nothing that a source is known to write"
+            raise InvalidInput(f"{path} {what}; say which source it is of: {', '.join(names or _sources())}")
+        wanted[names[0]] = [*(wanted.get(names[0]) or []), path]
+    return wanted
+
+
+def gather(book: Rollbook, wanted: Wanted, *, dry_run: bool = False) -> list[ImportReport]:
+    """Import from some sources."""
     from rollbook.importers import source  # noqa: PLC0415 - commands that import nothing load no importer
-    from rollbook.importers.base import run_import  # noqa: PLC0415
+    from rollbook.importers.runs import run_import  # noqa: PLC0415
 
     reports = []
-    for wanted in [source(name) for name in dict.fromkeys(names or _sources())]:
-        with _progress(wanted.name) as progress:
-            reports.append(run_import(book, wanted, paths, dry_run=dry_run, progress=progress))
+    for one, paths in [(source(name), paths) for name, paths in wanted.items()]:
+        with _progress(one.name) as progress, _uncollected():
+            reports.append(run_import(book, one, paths, dry_run=dry_run, progress=progress))
     return reports
 
 
@@ -81,7 +111,17 @@ def samples(book: Rollbook) -> list[ImportReport]:
     from rollbook.importers import SAMPLES  # noqa: PLC0415
 
     found = [name for name in _sources() if (SAMPLES / name).is_dir()]
-    return [report for name in found for report in gather(book, [name], [str(SAMPLES / name)])]
+    return gather(book, {name: [str(SAMPLES / name)] for name in found})
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nothing that an import makes refers to itself in circles, and looking for that takes a quarter of its time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager
@@ -114,16 +154,22 @@ def table(screen: Screen, reports: Sequence[ImportReport]) -> None:
         ]
         for report in reports
     ]
-    screen.table(_COLUMNS, rows)
+    if rows:
+        screen.table(_COLUMNS, rows)
+
+
+def tell_problems(report: ImportReport) -> None:
+    """What an import passed over."""
+    for problem in report.problems[:_TOLD]:
+        say(f"passed over: {problem}")
+    if len(report.problems) > _TOLD:
+        say(f"passed over: {len(report.problems) - _TOLD} more of {report.source}")
 
 
 def tell(reports: Sequence[ImportReport], *, dry_run: bool = False) -> None:
     """What the table does not say."""
     for report in reports:
-        for problem in report.problems[:_TOLD]:
-            say(f"passed over: {problem}")
-        if len(report.problems) > _TOLD:
-            say(f"passed over: {len(report.problems) - _TOLD} more of {report.source}")
+        tell_problems(report)
     if not any(report.files for report in reports):
         say(f"no transcripts of {', '.join(report.source for report in reports)} here; --path says where else to look")
     if dry_run:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from typer.core import TyperCommand, TyperGroup
 
+from rollbook.cli.plain import lighten
+
 EVERYWHERE: Final = "Everywhere"
 _OPTIONS: Final = "Options"
 
@@ -43,6 +45,9 @@ def _options(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tup
 class CommandPage(TyperCommand):
     """A command whose help is written in groups."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        return lighten(super().get_params(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write(formatter, _options(self, ctx))
 
@@ -54,6 +59,9 @@ class CommandPage(TyperCommand):
 
 class GroupPage(TyperGroup):
     """The commands, in groups, with the whole of what each says of itself in a sentence."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return lighten(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         commands = [(name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]

@@ -58,7 +58,7 @@ def summary(
     reports: list[ImportReport] = []
     with desk.open() as book:
         if import_:
-            reports = importing.gather(book, None)
+            reports = importing.gather(book, importing.chosen())
         if not import_ or _anything(book, reports):
             found = _gather(book, since or _recent(book), samples=False)
             remark = None if found.stats.sessions else desk.nothing(book, _NOTHING)

@@ -18,11 +18,6 @@ _PROBLEMS: Final = (
     Column(title="STORED", right=True, style="red"),
     Column(title="EXPECTED", right=True, style="green"),
 )
-_FINDINGS: Final = (
-    Column(title="CHECK"),
-    Column(title="STATE", styles={"ok": "green", "wrong": "red"}),
-    Column(title="DETAIL", least=12),
-)
 
 
 @command
@@ -45,24 +40,18 @@ def verify(desk: Desk) -> None:
 
 @command
 def doctor(desk: Desk) -> None:
-    """Say which book this is and whether it is well; exits with 1 if it is not."""
+    """Say what is wrong with the book and what to do about it; exits with 1 if anything is. Changes nothing."""
     from rollbook import __version__  # noqa: PLC0415
+    from rollbook.model import Finding  # noqa: PLC0415
 
-    with desk.open() as book:
-        about = [
-            {"name": "rollbook", "ok": True, "detail": __version__},
-            {"name": "book", "ok": True, "detail": book.url},
-            {"name": "user", "ok": True, "detail": book.user_id},
-        ]
-        found = book.doctor()
-    findings = [*about, *({"name": it.name, "ok": it.ok, "detail": it.detail} for it in found)]
+    found = [Finding(name="rollbook", ok=True, detail=__version__), *desk.examine()]
     well = all(it.ok for it in found)
     screen = desk.screen()
     if desk.as_json:
-        screen.json({"ok": well, "findings": findings})
+        screen.json({"ok": well, "findings": found})
     else:
-        rows = [[str(it["name"]), "ok" if it["ok"] else "wrong", clean(str(it["detail"]))] for it in findings]
-        screen.table(_FINDINGS, rows)
+        # Not a table: what to do about it must not be cut off.
+        screen.pairs([(it.name, f"{'ok' if it.ok else 'wrong'}: {clean(it.detail)}") for it in found])
     if not well:
         say("something is wrong with this book")
         raise typer.Exit(FAILED)

@@ -14,7 +14,12 @@ from rollbook.errors import InvalidInput
 if TYPE_CHECKING:
     from rollbook.importers.base import Source
 
-SOURCES: Final = {"claude-code": ("rollbook.importers.claude_code", "ClaudeCode")}
+SOURCES: Final = {
+    "claude-code": ("rollbook.importers.claude_code", "ClaudeCode"),
+    "codex": ("rollbook.importers.codex", "Codex"),
+    "gemini-cli": ("rollbook.importers.gemini", "GeminiCli"),
+    "opencode": ("rollbook.importers.opencode", "OpenCode"),
+}
 
 #: Transcripts made by hand, for those who have none yet: a folder for each source.
 SAMPLES: Final = Path(__file__).parent / "samples"

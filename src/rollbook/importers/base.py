@@ -110,6 +110,9 @@ class Source(Protocol):
     def files(self, path: str, trouble: Callable[[str], None]) -> Iterator[Found]:
         """The transcripts at a path: a file, or a folder with some below it."""
 
+    def transcript(self, path: str) -> str | None:
+        """The transcript that a file is, or is a part of, by its name alone; None for every other file."""
+
     def read(self, found: Found, known: SourceFile | None, context: Context) -> Iterator[Batch]:
         """What is new in one file."""
 

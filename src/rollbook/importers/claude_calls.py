@@ -69,14 +69,16 @@ class Calls:
         self.context = context
         self.records: dict[Key, _Record] = {}
         self.newest: Key | None = None
+        self.latest: tuple[Line, Message, Usage, Carried, int] | None = None  #: the record that was looked at last
 
     def __len__(self) -> int:
         return len(self.records)
 
     def take(self, line: Line, message: Message, usage: Usage, session: Carried, at: int, *, flagged: bool) -> bool:
         """Fold in one record; whether it was understood wholly."""
-        if self._repeats(line, message, usage, session):
+        if self._repeats(line, message, usage, session, at):
             return True
+        self.latest = (line, message, usage, session, at)
         key = (message.id or "", line.request_id or "", _scope(line, message, session, at), -1)
         model = checks.name(message.model, "a model")
         cost = checks.cost(line.cost_usd) if line.cost_usd else None
@@ -89,20 +91,20 @@ class Calls:
             self._offer((*key[:3], place), one, own, _Terms(terms.tier), spot)
         return extra is not None
 
-    def _repeats(self, line: Line, message: Message, usage: Usage, session: Carried) -> bool:
+    def _repeats(self, line: Line, message: Message, usage: Usage, session: Carried, at: int) -> bool:
         """Whether a record is merely the last one again, as it stands beside each block of a message."""
-        last = self.records.get(self.newest) if self.newest is not None else None
-        if last is None or self.newest is None or not message.id:
+        if self.latest is None or not message.id or not line.request_id:
             return False
+        of_line, of_message, of_usage, of_session, of_time = self.latest
         return (
-            self.newest[0] == message.id
-            and self.newest[1] == line.request_id
-            and last.spot.session is session
-            and last.spot.weight == (0 if line.forked_from else 1)
-            and last.split == split_of(usage)
-            and last.model == message.model
-            and not usage.iterations
-            and not line.cost_usd
+            of_message.id == message.id
+            and of_line.request_id == line.request_id
+            and of_session is session
+            and of_time <= at
+            and of_usage == usage
+            and of_message.model == message.model
+            and of_line.cost_usd == line.cost_usd
+            and of_line.forked_from == line.forked_from
         )
 
     def _offer(self, key: Key, usage: Usage, model: str | None, terms: _Terms, spot: _Spot) -> None:
@@ -126,7 +128,7 @@ class Calls:
         """Hand over the calls; before the end of the file all but the newest, of which more records may follow."""
         kept = {} if last or self.newest is None else {self.newest: self.records.pop(self.newest)}
         items: list[Item] = [self._call(record) for record in self.records.values()]
-        self.records = kept
+        self.records, self.latest = kept, None
         return items
 
     def _call(self, record: _Record) -> Call:

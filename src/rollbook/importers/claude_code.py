@@ -49,6 +49,10 @@ class ClaudeCode:
         below = str(Path(path) / "projects")
         yield from follow.walk(below if follow.is_folder(below) else path, _is_transcript, trouble)
 
+    def transcript(self, path: str) -> str | None:
+        """The file itself, if it is named like a transcript."""
+        return path if _is_transcript(path) else None
+
     def read(self, found: Found, known: SourceFile | None, context: Context) -> Iterator[Batch]:
         """What is new in one transcript."""
 

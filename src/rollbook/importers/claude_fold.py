@@ -27,6 +27,7 @@ from rollbook.rules import checks
 AGENT: Final = "claude-code"
 Place = tuple[str | None, bool | None, str | None]  #: what tells a line's session: id, side chain, sub-agent
 
+_SPEAKING: Final = ("assistant", "user", None)
 _NAMING: Final = ("summary", "custom-title", "ai-title")
 _STOPS: Final = {"end_turn": COMPLETED, "stop_sequence": COMPLETED, "refusal": FAILED}
 
@@ -119,31 +120,32 @@ class Transcript:
             return False
 
     def _fold(self, line: Line) -> bool:
-        if line.type is None and not (isinstance(line.message, Message) and line.message.usage):
+        kind = line.type
+        if kind is None and not (isinstance(line.message, Message) and line.message.usage):
             return False
-        speaks = line.type in ("user", "assistant", None)
+        speaks = kind in _SPEAKING
         if line.timestamp is None or not (speaks or line.session_id):
             self._titles(line, self._session(line) if line.session_id else self.current)
             return not speaks
         session = self._session(line)
         at, flagged = self.context.time(micros(line.timestamp))
         session.seen(at, flagged=flagged)
-        if line.type in _NAMING or self.stray is not None:
+        if kind in _NAMING or self.stray is not None:
             self._titles(line, session)
         self.current = session
-        if not session.carried.located:
+        carried = session.carried
+        if not carried.located:
             session.located(line.cwd, at)
-        if speaks and not session.carried.introduced and line.type:
-            channel, kind = _door(line.entrypoint)
-            session.introduced(at, channel=channel, kind=Kind.AUTONOMOUS if session.carried.parent else kind)
-        understood = True
-        if line.type == "user":
+        if not carried.introduced and speaks and kind:
+            channel, driven = _door(line.entrypoint)
+            session.introduced(at, channel=channel, kind=Kind.AUTONOMOUS if carried.parent else driven)
+        if kind == "user":
             self._user(line, session)
-        elif line.type in ("assistant", None):
-            understood = self._assistant(line, session, at, flagged=flagged)
-        elif line.type == "progress":
-            understood = self._progress(line)
-        return understood
+        elif speaks:
+            return self._assistant(line, session, at, flagged=flagged)
+        elif kind == "progress":
+            return self._progress(line)
+        return True
 
     def _session(self, line: Line) -> Session:
         """Whose line it is. A copy in a fork is the original's; a side chain's is a child's."""

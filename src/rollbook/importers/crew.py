@@ -13,6 +13,7 @@ import os
 import select
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
@@ -27,8 +28,14 @@ from rollbook.importers.follow import Found
 from rollbook.inbox import Checked
 from rollbook.ledger.ops import Call, End, SourceFile, Touch
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - no such pipes there, and no crew
+    fcntl = None  # type: ignore[assignment]
+
 _MOST: Final = 3  #: processes beside this one
-_AHEAD: Final = 3  #: files that one is given before the first of them is done
+_PIPE_BYTES: Final = 1 << 20  #: that a pipe is asked to hold, so that nobody waits while the other one is busy
+_PIPE_LEAST: Final = 1 << 16  #: that it holds anyway
 _READ: Final = 1 << 20
 _HEAD: Final = 4  #: bytes that say how long a message is
 
@@ -91,10 +98,15 @@ def checked(batch: Batch, context: Context) -> Iterator[Batch | str]:
     yield batch
 
 
-def send(pipe: int, message: msgspec.Struct) -> None:
-    """Write one message to a pipe."""
+def packed(message: msgspec.Struct) -> bytes:
+    """A message as it is written to a pipe."""
     body = msgspec.msgpack.encode(message)
-    left = memoryview(len(body).to_bytes(_HEAD, "big") + body)
+    return len(body).to_bytes(_HEAD, "big") + body
+
+
+def send(pipe: int, message: bytes) -> None:
+    """Write one message to a pipe."""
+    left = memoryview(message)
     while left:
         left = left[os.write(pipe, left) :]
 
@@ -120,7 +132,8 @@ class _Hand:
     """One other process, as this one sees it."""
 
     def __init__(self, job: Job) -> None:
-        self.tasks: list[Task] = []
+        self.tasks: deque[tuple[Task, int]] = deque()  #: not done yet, and how many bytes each took to ask for
+        self.asked = 0  #: bytes of these
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rollbook.importers.hand"],
             stdin=subprocess.PIPE,
@@ -132,7 +145,13 @@ class _Hand:
         assert self.process.stdout is not None  # noqa: S101
         self.into, self.out = self.process.stdin.fileno(), self.process.stdout.fileno()
         self.able = False  #: it has said that it is there
-        send(self.into, job)
+        self.room = _widened(self.into)
+        _widened(self.out)
+        try:
+            send(self.into, packed(job))
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         self.process.kill()
@@ -175,17 +194,24 @@ class Crew:
 
     def submit(self, found: Found, known: SourceFile | None) -> bool:
         """Give a file to one that has room; whether there was one."""
+        able = [hand for hand in self._hands if hand.able]
+        if not able:
+            return False
         task = Task(found, known)
-        for hand in self._hands:
-            if hand.able and len(hand.tasks) < _AHEAD:
-                try:
-                    send(hand.into, task)
-                except OSError:
-                    self._drop(hand)
-                    return False
-                hand.tasks.append(task)
-                return True
-        return False
+        message = packed(task)
+        hand = min(able, key=lambda one: one.asked)
+        # What it was asked for and has not read fits into the pipe, so writing never waits for one that is itself
+        # waiting until its answers are read here.
+        if hand.asked + len(message) > hand.room:
+            return False
+        try:
+            send(hand.into, message)
+        except OSError:
+            self._drop(hand)
+            return False
+        hand.tasks.append((task, len(message)))
+        hand.asked += len(message)
+        return True
 
     def ready(self) -> Iterator[Batch | str]:
         """What has been read by now, without waiting."""
@@ -220,7 +246,7 @@ class Crew:
             hand.able = True
             return
         if part.last:
-            hand.tasks.pop(0)
+            hand.asked -= hand.tasks.popleft()[1]
         if part.trouble is not None:
             yield part.trouble
         elif not part.last:
@@ -230,8 +256,16 @@ class Crew:
     def _drop(self, hand: _Hand) -> None:
         """One is gone: what it was to read is read here. What it had read of a file already is taken again, once."""
         self._hands.remove(hand)
-        self._lost += hand.tasks
+        self._lost += [task for task, _ in hand.tasks]
         hand.close()
+
+
+def _widened(pipe: int) -> int:
+    """Let a pipe hold more, where the system lets it; how much it holds at least."""
+    try:
+        return fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES) // 2
+    except (AttributeError, OSError):  # not Linux, or more than one user may have
+        return _PIPE_LEAST // 2
 
 
 def _spare() -> int:

@@ -12,7 +12,7 @@ import msgspec
 
 from rollbook.importers import source
 from rollbook.importers.base import Context
-from rollbook.importers.crew import Job, Part, Task, batches_of, receive, send
+from rollbook.importers.crew import Job, Part, Task, batches_of, packed, receive, send
 from rollbook.ledger.ops import Call, End, Touch
 from rollbook.pricing import Prices
 
@@ -32,20 +32,20 @@ def main() -> None:
     prices = Prices(job.prices)
     context = Context(user_id=job.user_id, now=job.now, price=prices)
     prices.warm()
-    send(out, Part())
+    send(out, packed(Part()))
     tasks = msgspec.msgpack.Decoder(Task)
     while (body := receive(into)) is not None:
         task = tasks.decode(body)
         for batch in batches_of(kind, task.found, task.known, context):
             if isinstance(batch, str):
-                send(out, Part(trouble=batch))
+                send(out, packed(Part(trouble=batch)))
                 continue
             part = Part(file=batch.file, read=batch.read, skipped=batch.skipped)
             for item in batch.items:
                 kind_of: list[Any] = getattr(part, _KINDS[type(item)])
                 kind_of.append(item)
-            send(out, part)
-        send(out, Part(last=True))
+            send(out, packed(part))
+        send(out, packed(Part(last=True)))
 
 
 if __name__ == "__main__":

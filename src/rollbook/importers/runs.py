@@ -73,11 +73,12 @@ def _places(source: Source, paths: Iterable[str | os.PathLike[str]] | None, env:
     if paths is None:
         given = [root for root in source.roots(env) if follow.is_folder(root)]
     else:
-        given = [_place(os.fspath(path)) for path in paths]
+        given = [existing(os.fspath(path)) for path in paths]
     return follow.outermost(given)
 
 
-def _place(path: str) -> str:
+def existing(path: str) -> str:
+    """A path at which there is something. Raises InvalidInput."""
     if not path:
         raise InvalidInput("a path to read must not be empty")
     try:

@@ -136,6 +136,8 @@ class Session:
 
     def learnt(self, at: int, **facts: Any) -> None:
         """Other facts, by the names of :class:`rollbook.ledger.ops.Facts`, and when they were said."""
+        if isinstance(facts.get("metadata"), dict):
+            facts["metadata"] = checks.metadata(facts["metadata"])
         self.news.append((at, facts))
 
     def comes_from(self, original: str) -> None:

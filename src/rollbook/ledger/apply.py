@@ -27,10 +27,12 @@ from rollbook.ledger.ops import (
     Purge,
     PurgeUser,
     Reopen,
+    Reprice,
     SourceFile,
     Sweep,
     Touch,
 )
+from rollbook.ledger.reprice import apply_reprice
 from rollbook.ledger.saving import save
 from rollbook.ledger.state import State
 from rollbook.ledger.work import Cache, Work
@@ -91,6 +93,8 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
                 keys.append((op.usage_id, user_no))
                 if op.aliases:
                     keys += [(alias, user_no) for alias in op.aliases]
+        elif isinstance(op, Reprice):
+            keys.append((op.usage_id, user_no))
         elif isinstance(op, Touch | Absolute):
             told.append((user_no, op.session_id))
     work.preload(sessions)
@@ -331,5 +335,6 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Sweep: pruning.sweep,
     Purge: pruning.purge,
     PurgeUser: pruning.purge_user,
+    Reprice: apply_reprice,
     SourceFile: _file,
 }

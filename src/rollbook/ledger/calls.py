@@ -22,11 +22,9 @@ _TIERS: Final = {name: number for number, name in enumerate(st.TIERS)}
 def apply_call(work: Work, op: Call) -> Outcome:
     """Count a call, or find that it was counted before."""
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
-    known: list[str] = []
-    if not op.fresh:
-        names = (work.resolve(name, user_no) for name in (op.usage_id, *op.aliases))
-        known = [name for name in dict.fromkeys(names) if name is not None]
+    known = [] if op.fresh else work.known(op.usage_id, op.aliases, user_no)
     if any(work.is_pruned(name, user_no) for name in known) or (not known and op.occurred_at < work.floor(user_no)):
+        work.find(user_no, op.session_id)  # Gone goes before: nothing is reported to a session that was purged
         return Outcome.TOO_OLD
     # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out
     # to be a duplicate leaves the same traces as one that came first. A retry without a time says nothing new.
@@ -35,7 +33,7 @@ def apply_call(work: Work, op: Call) -> Outcome:
         return _again(work, op, user_no, known)
     state = state or _session(work, op, user_no)
     row = _ledger_row(work, op, state, st.ENTRY_CALL)
-    _fits(state)
+    fits(state)
     post(work, state, row)
     first_key = Key(None, state.session_no, row[st.L_ROW])
     if op.fresh:
@@ -94,16 +92,20 @@ def _ledger_row(work: Work, op: Call, state: State, entry: int) -> LedgerRow:
     ]
 
 
-def _fits(state: State) -> None:
+def fits(state: State) -> None:
     """No sum may leave 64 bits. What one call may add is far smaller than the room that is left above the bound."""
     if max(state.sums) > _MOST:
         raise InvalidInput(f"the sums of session {state.session_id!r} are full; nothing was stored")
 
 
 def post(work: Work, state: State, row: LedgerRow) -> None:
-    """Append a row to the ledger and to every sum that it belongs to."""
-    if row[st.L_ENTRY] != st.ENTRY_REVERSAL:  # a reversal is as late as what it reverses
-        row[st.L_LATE] = 0 if not state.closed or lives.within(state.closed, row[st.L_OCCURRED]) else 1
+    """Append a row to the ledger, as late as its session's life makes it, and to every sum that it belongs to."""
+    row[st.L_LATE] = 0 if not state.closed or lives.within(state.closed, row[st.L_OCCURRED]) else 1
+    enter(work, state, row)
+
+
+def enter(work: Work, state: State, row: LedgerRow) -> None:
+    """The same for a row that is as late as the one that it reverses or replaces."""
     work.add_row(state, row)
     weigh(work, state, row)
 
@@ -157,9 +159,8 @@ def remodel(work: Work, state: State) -> None:
     net: dict[tuple[int, int], int] = {}
     for row in work.rows_of(state):
         if row[st.L_MODEL] and not row[st.L_LATE]:
-            count = 1 if row[st.L_ENTRY] in (st.ENTRY_ADJUSTMENT, st.ENTRY_CLOSING) else row[st.L_CALLS]
             key = (row[st.L_OCCURRED], row[st.L_MODEL])
-            net[key] = net.get(key, 0) + count
+            net[key] = net.get(key, 0) + st.standing(row)
     for (at, model_no), count in net.items():
         if count > 0:
             _newest_model(work, state, at, model_no)
@@ -208,7 +209,7 @@ def _again(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
     state = _session(work, op, user_no)
     correction = _ledger_row(work, op, state, st.ENTRY_CORRECTION)
     correction[st.L_USAGE_ID] = survivor
-    _fits(state)
+    fits(state)
     _reverse(work, row)
     post(work, state, correction)
     work.set_key(survivor, user_no, Key(None, state.session_no, correction[st.L_ROW]))
@@ -218,14 +219,19 @@ def _again(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
 def _reverse(work: Work, row: LedgerRow) -> None:
     """Take a row out of the sums by one that says the opposite."""
     state = work.state(row[st.L_USER], row[st.L_SESSION])
+    enter(work, state, opposite(row, work.now))
+    work.unsettled.add((state.user_no, state.session_no))
+
+
+def opposite(row: LedgerRow, now: int) -> LedgerRow:
+    """The row that reverses another."""
     reversal = row.copy()
-    reversal[st.L_ENTRY], reversal[st.L_RECORDED] = st.ENTRY_REVERSAL, work.now
+    reversal[st.L_ENTRY], reversal[st.L_RECORDED] = st.ENTRY_REVERSAL, now
     for place in (st.L_CALLS, *range(st.L_INPUT, st.L_AUDIO_OUT + 1), st.L_UNPRICED):
         reversal[place] = -reversal[place]
     if reversal[st.L_COST] is not None:
         reversal[st.L_COST] = -reversal[st.L_COST]
-    post(work, state, reversal)
-    work.unsettled.add((state.user_no, state.session_no))
+    return reversal
 
 
 def _alias(work: Work, op: Call, user_no: int, first: str) -> None:

@@ -65,7 +65,7 @@ class Info:
 
     def forget(self, at: int) -> bool:
         """Forget what was said up to a time of all that only says something; whether there was anything."""
-        found = any(self.get(name) is not None for name in LATEST)
+        found = any(self.get(name) not in (None, []) for name in LATEST)
         if found:
             for name in LATEST:
                 self.said[name] = (max(at, self.said.get(name, (at, None))[0]), None)

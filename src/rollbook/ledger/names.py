@@ -41,7 +41,7 @@ class Names:
         self.users: dict[str, int] = {}
         self.user_ids: dict[int, str] = {}
         self.floors: dict[int, int] = {}  #: user -> calls older than this that are not known are not taken
-        self.purged: bool | None = None  #: whether anything was ever purged; None where nobody has looked yet
+        self.purged: bool | None = None  #: whether anything was ever pruned or purged; None where nobody has looked yet
         self.models: dict[str, int] = {"": 0}
         self.model_names: dict[int, str] = {0: ""}
         self.labels: dict[str, int] = {"": 0}

@@ -150,7 +150,6 @@ class Prune(Struct, frozen=True, kw_only=True):
     content_before: int = 0  #: what was said of it goes if it was last active before
     ledger_before: int = 0  #: ledger rows of calls made before are folded
     status: int | None = None  #: as stored; only a session of that status
-    keep_names: bool = True  #: whether the names of pruned calls stay, so that they are known again
 
 
 class Floor(Struct, frozen=True, kw_only=True):
@@ -161,7 +160,7 @@ class Floor(Struct, frozen=True, kw_only=True):
 
 
 class Sweep(Struct, frozen=True, kw_only=True):
-    """Drop the names of calls, of a stretch in the order of the key table, that lead nowhere."""
+    """Keep but a hash of the names of calls, of a stretch in the order of the key table, that lead nowhere."""
 
     after: tuple[str, int]
     upto: tuple[str, int]
@@ -186,7 +185,6 @@ class Reprice(Struct, frozen=True, kw_only=True):
     user_id: str
     session_id: str
     usage_id: str
-    place: tuple[int, int]  #: the row's session and number
     seen: tuple[Any, ...]  #: what the row said
     cost_nano: int
     price_version: str

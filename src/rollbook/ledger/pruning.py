@@ -9,6 +9,7 @@ a time is pruned) the names go too, and calls older than that time which the boo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,7 +19,7 @@ from rollbook.ledger.calls import weigh
 from rollbook.ledger.names import Slice
 from rollbook.ledger.ops import Delete, Floor, Prune, Purge, PurgeUser, Sweep
 from rollbook.ledger.state import LedgerRow, State
-from rollbook.ledger.work import PRUNED, Key, Work
+from rollbook.ledger.work import Work
 from rollbook.model import QUARTER_US, Pruned
 from rollbook.rules import life as lives
 
@@ -38,11 +39,13 @@ def group_of(row: LedgerRow) -> Group:
 def folded(rows: Iterable[LedgerRow], source_no: int, now: int) -> dict[Group, LedgerRow]:
     """What rows of one session come to, as closing rows; a group that comes to nothing has none."""
     closing: dict[Group, LedgerRow] = {}
+    standing: dict[Group, Counter[int]] = {}
     for row in rows:
         key = group_of(row)
         into = closing.get(key)
         if into is None:
-            into = closing[key] = [*row]
+            into, standing[key] = [*row], Counter()
+            closing[key] = into
             for place in _SUMMED:
                 into[place] = 0
             into[st.L_ENTRY], into[st.L_RECORDED], into[st.L_COST] = st.ENTRY_CLOSING, now, 0
@@ -51,9 +54,12 @@ def folded(rows: Iterable[LedgerRow], source_no: int, now: int) -> dict[Group, L
         for place in _SUMMED:
             into[place] += row[place]
         into[st.L_COST] += row[st.L_COST] or 0
-        into[st.L_OCCURRED] = max(into[st.L_OCCURRED], row[st.L_OCCURRED])
+        standing[key][row[st.L_OCCURRED]] += st.standing(row)
     kept = {key: row for key, row in closing.items() if any(st.vector(row))}
-    for row in kept.values():
+    for key, row in kept.items():
+        # The latest of what was not reversed: a session's last model is found by it.
+        times = standing[key]
+        row[st.L_OCCURRED] = max([at for at, count in times.items() if count > 0] or times)
         if row[st.L_UNPRICED] and row[st.L_UNPRICED] >= row[st.L_CALLS] and not row[st.L_COST]:
             row[st.L_COST] = None
         elif row[st.L_COST]:
@@ -132,18 +138,8 @@ def _fold(work: Work, state: State, op: Prune) -> tuple[int, int]:
     rows = work.foldable(state, op.ledger_before, FOLDED_AT_ONCE)
     if not rows:
         return 0, 0
-    user_no = state.user_no
     before = [row for row in work.closings(state) if row[st.L_OCCURRED] < op.ledger_before]
-    names = [row[st.L_USAGE_ID] for row in rows if row[st.L_ENTRY] in (st.ENTRY_CALL, st.ENTRY_CORRECTION)]
-    work.preload_keys((name, user_no) for name in names)
-    for row in rows:
-        name = row[st.L_USAGE_ID]
-        key = work.keys.get((name, user_no))
-        if key is not None and key.alias_of is None and key[1:] == (row[st.L_SESSION], row[st.L_ROW]):
-            if op.keep_names:
-                work.set_key(name, user_no, Key(None, state.session_no, PRUNED))
-            else:
-                work.drop_key(name, user_no)
+    work.lose_keys_of(rows)
     closing = folded([*before, *rows], work.names.label(work.tx, "prune"), work.now)
     for row in (*before, *rows):
         work.drop_row(state, row)
@@ -164,8 +160,9 @@ def floor(work: Work, op: Floor) -> None:
 
 
 def sweep(work: Work, op: Sweep) -> None:
-    """Drop a stretch of names that lead to no call any more, once everything else of the batch is saved."""
-    work.sweeps.append((*op.after, *op.upto))
+    """Keep but a hash of those names, in a stretch, that lead to no call any more."""
+    for name, user_no in work.loose_keys(op.after, op.upto):
+        work.lose_key(name, user_no)
 
 
 def purge(work: Work, op: Purge) -> bool:

@@ -96,8 +96,8 @@ from ledger where user_no = :user_no and session_no = :session_no order by row_n
 select 1 from purged limit 1
 
 -- purged_among --
--- Writer: which of these were purged.
-select session_hash from purged where session_hash in (values {values})
+-- Which of these were pruned or purged.
+select hash from purged where hash in (values {values})
 
 -- foldable --
 -- Writer: old ledger rows of a session that are no closing rows.
@@ -122,40 +122,40 @@ delete from ledger where user_no = ? and session_no = ? and row_no = ?
 -- drop_keys --
 delete from usage_key where usage_key = ? and user_no = ?
 
--- sweep_keys --
--- Names of a stretch that lead nowhere: aliases of a name that is gone, and pruned calls of a session that is gone.
-delete from usage_key
-where (usage_key, user_no) > (?, ?) and (usage_key, user_no) <= (?, ?)
-    and (alias_of is not null
-        and not exists (select 1 from usage_key k where k.usage_key = usage_key.alias_of
-            and k.user_no = usage_key.user_no and (k.alias_of is not null or k.row_no <> -1
-                or exists (select 1 from session s where s.user_no = k.user_no and s.session_no = k.session_no)))
-        or alias_of is null and row_no = -1
-        and not exists (select 1 from session s where s.user_no = usage_key.user_no
-            and s.session_no = usage_key.session_no))
+-- loose_aliases --
+-- Writer: other names of calls, in a stretch, that do not lead straight to a call; some do so by way of another one.
+select alias.usage_key, alias.user_no from usage_key alias
+left join usage_key first on first.usage_key = alias.alias_of and first.user_no = alias.user_no
+    and first.alias_of is null
+where alias.alias_of is not null and first.usage_key is null
+    and (alias.usage_key, alias.user_no) > (:after_key, :after_user)
+    and (alias.usage_key, alias.user_no) <= (:upto_key, :upto_user)
 
 -- drop_session --
 delete from session where user_no = ? and session_no = ?
 
 -- add_purged --
-insert into purged (session_hash) values {values} on conflict (session_hash) do nothing
+insert into purged (hash) values {values} on conflict (hash) do nothing
 
 -- drop_files_of --
 -- What is known of files that speak of a session.
 delete from source_file where user_no = ? and (instr(path, ?) > 0 or instr(state, ?) > 0)
 
+-- drop_slices_of --
+-- Facts that are said of no session of a user any more.
+delete from slice where user_no = ? and not exists (select 1 from session where session.slice_no = slice.slice_no
+    and session.user_no = slice.user_no)
+
 -- drop_user_files --
 delete from source_file where user_no = ? and not exists (select 1 from session where user_no = ?)
-
--- drop_user_slices --
-delete from slice where user_no = ? and not exists (select 1 from session where user_no = ?)
 
 -- drop_user --
 delete from account where user_no = ? and not exists (select 1 from session where user_no = ?)
 
 -- prune_due --
 -- Sessions, after one in the order of their keys, of which a retention rule may remove something.
-select session.user_no, session.session_no, account.user_id, session.session_id, session.status, session.last_activity_at
+select session.user_no, session.session_no, account.user_id, session.session_id, session.status,
+    session.last_activity_at, session.ledger_rows - session.pruned_rows
 from session
 join account on account.user_no = session.user_no
 join slice on slice.slice_no = session.slice_no
@@ -194,18 +194,20 @@ order by usage_key, user_no limit 1 offset :width
 
 -- sessions_from --
 -- Sessions of a user in the order of their keys, deleted ones too.
-select session_no, session_id from session where user_no = :user_no and session_no > :after order by session_no limit :most
+select session_no, session_id, ledger_rows - pruned_rows from session
+where user_no = :user_no and session_no > :after order by session_no limit :most
 
 -- tree_of --
 -- A session, deleted or not, and everything below it, deepest last.
-with recursive tree (user_no, session_no, session_id) as (
-    select user_no, session_no, session_id from session where user_no = :user_no and session_id = :session_id
+with recursive tree (user_no, session_no, session_id, kept_rows) as (
+    select user_no, session_no, session_id, ledger_rows - pruned_rows from session
+    where user_no = :user_no and session_id = :session_id
     union
-    select session.user_no, session.session_no, session.session_id from tree
+    select session.user_no, session.session_no, session.session_id, session.ledger_rows - session.pruned_rows from tree
     join session_info on session_info.parent_user_no = tree.user_no and session_info.parent_id = tree.session_id
     join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
 )
-select tree.session_no, tree.session_id from tree
+select session_no, session_id, kept_rows from tree
 
 -- spent_of --
 -- What all ledger rows of a session come to.
@@ -324,9 +326,21 @@ insert into source_file (user_no, source, path, device, inode, size, read_to, he
 on conflict (user_no, source, path) do update set device = excluded.device, inode = excluded.inode, size = excluded.size,
     read_to = excluded.read_to, head_hash = excluded.head_hash, mtime_ns = excluded.mtime_ns, state = excluded.state
 
+-- file_seen --
+-- How large and how old a file was when it was last read.
+select size, mtime_ns from source_file where user_no = :user_no and source = :source and path = :path
+
 -- files_of --
 select path, device, inode, size, read_to, head_hash, mtime_ns, state from source_file
 where user_no = :user_no and source = :source
+
+-- files_by_path --
+select path, device, inode, size, read_to, head_hash, mtime_ns, state from source_file
+where (user_no, source, path) in (values {values})
+
+-- files_by_identity --
+select path, device, inode, size, read_to, head_hash, mtime_ns, state from source_file
+where (user_no, source, device, inode) in (values {values})
 
 -- scope_user --
 session.user_no = :user_no
@@ -611,6 +625,38 @@ where session.user_no = ledger.user_no and session.session_no = ledger.session_n
     and {sessions}
 order by ledger.user_no, ledger.session_no, ledger.row_no
 
+-- standing_between --
+-- Of the ledger rows of such a step those that stand for a call whose cost nobody reported, with names. Left out are rows
+-- that a session has got since its first step.
+select account.user_id, session.session_id, model.name, provider.name, ledger.user_no, ledger.session_no,
+    ledger.row_no, ledger.entry, ledger.model_no, ledger.provider_no, ledger.occurred_at, ledger.recorded_at, ledger.calls,
+    ledger.input, ledger.cache_read, ledger.cache_write, ledger.cache_write_1h, ledger.output, ledger.reasoning,
+    ledger.audio_in, ledger.audio_out, ledger.cost, ledger.unpriced, ledger.cost_source, ledger.price_no, ledger.billing,
+    ledger.tier, ledger.source_no, ledger.evidence, ledger.weight, ledger.errored, ledger.late, ledger.usage_id
+from ledger
+cross join usage_key
+cross join session
+cross join account
+cross join slice
+left join model on model.model_no = ledger.model_no
+left join label provider on provider.label_no = ledger.provider_no
+where (ledger.user_no, ledger.session_no, ledger.row_no) > (:first_user, :first_session, :first_row)
+    and (ledger.user_no, ledger.session_no, ledger.row_no) <= (:last_user, :last_session, :last_row)
+    and not (ledger.user_no = :held_user and ledger.session_no = :held_session and ledger.row_no >= :held_rows)
+    and ledger.entry in (0, 2) and ledger.cost_source <> 2 and ledger.unpriced >= :unpriced
+    and ledger.occurred_at >= :since and ledger.occurred_at < :until
+    and (cast(:model as text) is null or model.name = :model)
+    and (cast(:agent as text) is null or slice.agent = :agent)
+    and usage_key.usage_key = ledger.usage_id and usage_key.user_no = ledger.user_no and usage_key.alias_of is null
+    and usage_key.session_no = ledger.session_no and usage_key.row_no = ledger.row_no
+    and session.user_no = ledger.user_no and session.session_no = ledger.session_no
+    and account.user_no = ledger.user_no and slice.slice_no = session.slice_no
+order by ledger.user_no, ledger.session_no, ledger.row_no
+
+-- rows_made --
+-- How many ledger rows a session has been given.
+select ledger_rows from session where user_no = :user_no and session_no = :session_no
+
 -- session_step --
 -- Where a step over the sessions ends.
 select user_no, session_no from session
@@ -663,10 +709,32 @@ select user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, un
 select usage_key.usage_key, ledger.usage_id from usage_key
 left join ledger on ledger.user_no = usage_key.user_no and ledger.session_no = usage_key.session_no
     and ledger.row_no = usage_key.row_no
-where usage_key.alias_of is null and usage_key.row_no <> -1 and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
+where usage_key.alias_of is null and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
 
 -- every_lost_row --
--- Calls without a name: nothing would recognise them when they are reported again.
+-- Calls without a name: nothing would recognise them when they are reported again. One that was reversed needs none.
 select ledger.usage_id from ledger
 left join usage_key on usage_key.usage_key = ledger.usage_id and usage_key.user_no = ledger.user_no
-where ledger.entry in (0, 2) and usage_key.usage_key is null
+where ledger.entry in (0, 1, 2) and usage_key.usage_key is null
+group by ledger.user_no, ledger.usage_id having sum(ledger.calls) > 0
+
+-- count_lost_aliases --
+-- Other names of calls that lead to no name.
+select count(*) from usage_key alias
+left join usage_key first on first.usage_key = alias.alias_of and first.user_no = alias.user_no
+where alias.alias_of is not null and first.usage_key is null
+
+-- unpriced_by_model --
+-- Calls without a price, of everybody, the most first.
+select model.name, sum(spend.unpriced) as missing from spend left join model on model.model_no = spend.model_no
+where spend.user_no = 0 group by spend.model_no having sum(spend.unpriced) > 0 order by missing desc, spend.model_no
+
+-- every_source_path --
+select path from source_file
+
+-- silent_sessions --
+-- Running sessions without a sign since a time.
+select count(*), min(last_activity_at) from session where status = 0 and last_activity_at < :before
+
+-- count_clock_flagged --
+select count(*) from session where (flags & 1) <> 0 and status <> 5

@@ -200,7 +200,7 @@ def page(
     after = None if cursor is None else cursors.read(cursor, question)
     if after is not None:
         asked = msgspec.structs.replace(asked, since=after.since)
-    values = _values(tx, scope, asked)
+    values = values_of(tx, scope, asked)
     if values is None:
         return Page(sessions=[], total=0, limit=limit, offset=offset, has_more=False, next_cursor=None)
     keys = _keys(tx, scope, asked, clock, values, after=after, most=offset + limit + 1)[offset:]
@@ -222,7 +222,7 @@ def page(
     )
 
 
-def _values(tx: Reading, scope: Scope, asked: Filters) -> dict[str, Any] | None:
+def values_of(tx: Reading, scope: Scope, asked: Filters) -> dict[str, Any] | None:
     """What the filters come to in numbers, or None where a name is not in the book and so nothing can fit."""
     slices = None
     if asked.sliced:
@@ -262,7 +262,7 @@ def slices_like(tx: Reading, scope: Scope, asked: Filters) -> str:
     return "[" + ",".join(str(row[0]) for row in rows) + "]"
 
 
-def _spans(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
+def spans_of(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
     """R4 as ranges over what is stored: (status, from, before) for an effective status, or for all."""
     since = 0 if asked.since is None else asked.since
     if asked.status is None:
@@ -289,7 +289,7 @@ def _keys(
     }
     if after is not None:
         values = {**values, "after_value": after.value, "after_user": after.user_no, "after_session": after.session_no}
-    spans = _spans(asked, clock)
+    spans = spans_of(asked, clock)
     by_activity = asked.order_by == "last_activity_at"
     if not by_activity and len(spans) > 1:
         words["statuses"] = "status_some"
@@ -316,7 +316,7 @@ def _total(tx: Reading, scope: Scope, asked: Filters, clock: Clock, values: dict
         return (sum(counts.values()) if asked.status is None else counts[asked.status]), True
     words = {"scope": scope.words, "statuses": "status_one", "filters": "filters"}
     total = 0
-    for status, since, until in _spans(asked, clock):
+    for status, since, until in spans_of(asked, clock):
         left = COUNTED_MOST + 1 - total
         total += tx.compose("count_keys", words, low=status, since=since, until=until, most=left, **values)[0][0]
     return min(total, COUNTED_MOST), total <= COUNTED_MOST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,11 +12,11 @@ from rollbook.ledger import state as st
 from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import State
-from rollbook.ledger.work import Work, purged_hash
+from rollbook.ledger.work import Work, hash_of_call, hash_of_session
 from rollbook.model import QUARTERS
 from rollbook.store import Row
 
-_row_place: Final = operator.itemgetter(st.L_USER, st.L_SESSION, st.L_ROW)
+_first: Final = operator.itemgetter(0)
 
 
 def save(work: Work) -> None:
@@ -27,7 +28,7 @@ def save(work: Work) -> None:
     _save_infos(work)
     _save_models(work, states)
     tx.run("drop_ledger", sorted(work.gone_rows))
-    tx.put("add_ledger", sorted(work.new_rows, key=_row_place))
+    tx.put("add_ledger", [row for _, row in sorted(work.new_rows.items())])
     tx.run("set_late", [(row[st.L_LATE], *place) for place, row in sorted(work.changed_late.items())])
     tx.run(
         "set_evidence",
@@ -37,14 +38,17 @@ def save(work: Work) -> None:
         ],
     )
     tx.run("drop_keys", sorted(work.gone_keys))
-    tx.put("save_keys", [(*name, *key) for name, key in sorted(work.new_keys.items())])
+    tx.put("add_purged", _hashes(work))
+    keys = [(*name, *key) for name, key in work.new_keys.items()]
+    keys.sort(key=_first)  # in the order of the index; no name stands twice for a user
+    tx.put("save_keys", keys)
     _save_spend(work)
     _save_activity(work, states)
     tx.put("save_files", [_file_row(user_no, file) for user_no, file in work.files])
     if work.purged_states:
         _save_purges(work)
-    tx.run("sweep_keys", work.sweeps)
-    for statement in ("drop_user_files", "drop_user_slices", "drop_user"):
+    tx.run("drop_slices_of", [(user_no,) for user_no in work.leaving])
+    for statement in ("drop_user_files", "drop_user"):
         tx.run(statement, [(user_no, user_no) for user_no in work.leaving])
 
 
@@ -111,13 +115,20 @@ def _save_purges(work: Work) -> None:
     tx, places = work.tx, sorted(work.purged_states)
     for statement in ("drop_session", "drop_infos"):
         tx.run(statement, places)
-    hashes, files = [], []
+    files = []
     for place in places:
         session_id = work.purged_states[place].session_id
-        hashes.append((purged_hash(work.names.user_id(tx, place[0]), session_id),))
         files.append((place[0], session_id, msgspec.json.encode(session_id)[1:-1]))
-    tx.put("add_purged", hashes)
     tx.run("drop_files_of", files)
+    tx.run("drop_slices_of", sorted({(user_no,) for user_no, _ in places}))
+
+
+def _hashes(work: Work) -> list[Row]:
+    """What stays of purged sessions, and of calls that were pruned or purged."""
+    name_of = partial(work.names.user_id, work.tx)
+    found = [hash_of_session(name_of(user_no), state.session_id) for (user_no, _), state in work.purged_states.items()]
+    found += [hash_of_call(name_of(user_no), name) for name, user_no in work.lost_keys]
+    return [(each,) for each in sorted(found)]
 
 
 def _gather(into: dict[Any, st.Vector], key: Any, amounts: st.Vector) -> None:

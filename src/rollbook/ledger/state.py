@@ -91,6 +91,11 @@ def vector(row: Sequence[Any]) -> Vector:
     )
 
 
+def standing(row: Sequence[Any]) -> int:
+    """How many calls a row says were made with its model at its time, or took away; adjustments speak for one."""
+    return 1 if row[L_ENTRY] in (ENTRY_ADJUSTMENT, ENTRY_CLOSING) else int(row[L_CALLS])
+
+
 def plus(left: Sequence[int], right: Sequence[int]) -> Vector:
     """The sum of two vectors."""
     return tuple(map(operator.add, left, right))

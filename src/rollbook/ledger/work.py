@@ -6,9 +6,9 @@ copied at the first touch, and the copies replace them only after the commit, so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from rollbook.errors import Gone, NotFound
 from rollbook.ledger import state as st
@@ -21,7 +21,9 @@ from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
 
 _CACHE_MOST: Final = 50_000  #: sessions kept in memory between batches
+_HASH_BYTES: Final = 12
 
+T = TypeVar("T")
 Place = tuple[int, int, int]  #: user, session, row of a ledger row
 
 
@@ -33,12 +35,18 @@ class Key(NamedTuple):
     row_no: int
 
 
-PRUNED: Final = -1  #: the row of a call of which only its name is left
+MISSING: Final = Key(None, 0, 0)  #: of a name that has not been looked up
+PRUNED: Final = Key(None, 0, -1)  #: of a call that was pruned or purged
 
 
-def purged_hash(user_id: str, session_id: str) -> bytes:
+def hash_of_session(user_id: str, session_id: str) -> bytes:
     """What is left of a purged session."""
-    return blake2b(f"{user_id}\0{session_id}".encode(), digest_size=16).digest()
+    return blake2b(f"{user_id}\0{session_id}".encode(), digest_size=_HASH_BYTES).digest()
+
+
+def hash_of_call(user_id: str, name: str) -> bytes:
+    """What is left of a name of a call that was pruned or purged."""
+    return blake2b(f"{user_id}\0\0{name}".encode(), digest_size=_HASH_BYTES).digest()
 
 
 class Cache:
@@ -85,12 +93,12 @@ class Work:
         self.keys: dict[tuple[str, int], Key | None] = {}
         self.new_keys: dict[tuple[str, int], Key] = {}
         self.rows: dict[Place, LedgerRow] = {}
-        self.new_rows: list[LedgerRow] = []
+        self.new_rows: dict[Place, LedgerRow] = {}
         self.gone_rows: set[Place] = set()
         self.gone_keys: set[tuple[str, int]] = set()
-        self.sweeps: list[Row] = []
+        self.lost_keys: set[tuple[str, int]] = set()  #: names of which only a hash is to stay
         self.leaving: list[int] = []  #: users of whom nothing is to be kept
-        self.complete: dict[tuple[int, int], list[LedgerRow]] = {}
+        self.complete: dict[tuple[int, int], dict[int, LedgerRow]] = {}
         self.changed_late: dict[Place, LedgerRow] = {}
         self.changed_evidence: dict[Place, LedgerRow] = {}
         self.unsettled: set[tuple[int, int]] = set()  #: sessions whose last model has to be found anew
@@ -111,12 +119,19 @@ class Work:
             self._look_for_purged(absent)
 
     def _look_for_purged(self, absent: Sequence[tuple[int, str]]) -> None:
+        if absent and self._any_purged():
+            name_of = self.names.user_id
+            hashes = {hash_of_session(name_of(self.tx, key[0]), key[1]): key for key in absent}
+            self.purged_ids.update(self._purged(hashes))
+
+    def _any_purged(self) -> bool:
         if self.names.purged is None:
             self.names.purged = bool(self.tx.rows("any_purged"))
-        if self.names.purged and absent:
-            hashes = {purged_hash(self.names.user_id(self.tx, key[0]), key[1]): key for key in absent}
-            found = self.tx.among("purged_among", [(one,) for one in hashes])
-            self.purged_ids.update(hashes[bytes(row[0])] for row in found)
+        return self.names.purged
+
+    def _purged(self, hashes: Mapping[bytes, T]) -> list[T]:
+        """Those of which nothing but a hash is left."""
+        return [hashes[bytes(row[0])] for row in self.tx.among("purged_among", [(each,) for each in hashes])]
 
     def _load(self, statement: str, keys: Sequence[Row]) -> None:
         loaded = [State(row) for row in self.tx.among(statement, keys)]
@@ -177,10 +192,9 @@ class Work:
     def purge(self, state: State) -> None:
         """Let nothing of a session be saved, and drop what is stored of it."""
         place = (state.user_no, state.session_no)
-        for row in list(self.rows_of(state)):
-            key = self._key(row[st.L_USAGE_ID], state.user_no)
-            if key is not None and key.alias_of is None and key.session_no == state.session_no:
-                self.drop_key(row[st.L_USAGE_ID], state.user_no)
+        rows = self.rows_of(state)
+        self.lose_keys_of(rows)
+        for row in rows:
             self.drop_row(state, row)
         self.purged_states[place] = state
         self.names.purged = True
@@ -217,11 +231,30 @@ class Work:
                 self.keys[name, user_no] = Key(alias_of, session_no, row_no)
             found = [(key, self.keys.setdefault(key, None)) for key in missing]
             places = [(key[1], at.session_no, at.row_no) for key, at in found if at and at.alias_of is None]
-            places = [place for place in places if place not in self.rows and place[2] != PRUNED]
+            places = [place for place in places if place not in self.rows]
             for row in self.tx.among("ledger_rows", places):
                 self.rows[row[0], row[1], row[2]] = list(row)
+            self._look_for_lost([key for key, at in found if at is None])
             targets = {(at.alias_of, key[1]) for key, at in found if at and at.alias_of is not None}
             missing = [key for key in targets if key not in self.keys]
+
+    def _look_for_lost(self, unknown: Sequence[tuple[str, int]]) -> None:
+        """Learn which unknown names are those of calls that were pruned or purged."""
+        if unknown and self._any_purged():
+            name_of = self.names.user_id
+            hashes = {hash_of_call(name_of(self.tx, key[1]), key[0]): key for key in unknown}
+            self.keys.update(dict.fromkeys(self._purged(hashes), PRUNED))
+
+    def known(self, name: str, others: Sequence[str], user_no: int) -> list[str]:
+        """The first names of the calls that are known under any of these names: none, one, or several to be joined."""
+        found: list[str] = []
+        keys = self.keys
+        for each in (name, *others):
+            if keys.get((each, user_no), MISSING) is not None:  # most are known to be new
+                first = self.resolve(each, user_no)
+                if first is not None and first not in found:
+                    found.append(first)
+        return found
 
     def resolve(self, name: str, user_no: int) -> str | None:
         """The first name of the call that is known under a name, or None."""
@@ -230,7 +263,7 @@ class Work:
             name = known.alias_of
             known = self._key(name, user_no)
         if known is None:
-            self.keys[asked, user_no] = None  # an alias of a call that was pruned: whoever uses it again may have it
+            self.keys[asked, user_no] = None  # it leads nowhere: whoever uses it next may have it
             return None
         return name
 
@@ -242,17 +275,43 @@ class Work:
 
     def set_key(self, name: str, user_no: int, key: Key) -> None:
         self.keys[name, user_no] = self.new_keys[name, user_no] = key
-        self.gone_keys.discard((name, user_no))
+        if self.gone_keys:
+            self.gone_keys.discard((name, user_no))
 
-    def drop_key(self, name: str, user_no: int) -> None:
-        self.keys[name, user_no] = None
-        self.new_keys.pop((name, user_no), None)
-        self.gone_keys.add((name, user_no))
+    def lose_key(self, name: str, user_no: int) -> None:
+        """Keep nothing of a name but a hash, by which it is known again."""
+        key = (name, user_no)
+        self.keys[key] = PRUNED
+        self.new_keys.pop(key, None)
+        self.gone_keys.add(key)
+        self.lost_keys.add(key)
+        self.names.purged = True
+
+    def lose_keys_of(self, rows: Sequence[LedgerRow]) -> None:
+        """The same for the names of the calls that rows stand for."""
+        self.preload_keys((row[st.L_USAGE_ID], row[0]) for row in rows)
+        for row in rows:
+            key = self.keys[row[st.L_USAGE_ID], row[0]]
+            if key is not None and key.alias_of is None and key[1:] == (row[1], row[2]):
+                self.lose_key(row[st.L_USAGE_ID], row[0])
+
+    def loose_keys(self, after: tuple[str, int], upto: tuple[str, int]) -> list[tuple[str, int]]:
+        """Other names of calls, in a stretch of the stored ones, that lead to no call any more."""
+        bounds = {"after_key": after[0], "after_user": after[1], "upto_key": upto[0], "upto_user": upto[1]}
+        stored = [(row[0], row[1]) for row in self.tx.rows("loose_aliases", **bounds)]
+        self.preload_keys(stored)
+        return [key for key in stored if self._leads_nowhere(*key)]
+
+    def _leads_nowhere(self, name: str, user_no: int) -> bool:
+        key = self.keys[name, user_no]
+        if key is None or key.alias_of is None:
+            return False
+        first = self.resolve(name, user_no)
+        return first is None or self.is_pruned(first, user_no)
 
     def is_pruned(self, name: str, user_no: int) -> bool:
-        """Whether only its name is left of a call, which is given by its first name."""
-        key = self.keys[name, user_no]
-        return key is not None and key.row_no == PRUNED
+        """Whether a call, which is given by its first name, was pruned or purged."""
+        return self.keys[name, user_no] == PRUNED
 
     def row_of(self, name: str, user_no: int) -> LedgerRow:
         """The ledger row that stands for a call, by the call's first name."""
@@ -263,22 +322,22 @@ class Work:
     def add_row(self, state: State, row: LedgerRow) -> None:
         row[st.L_ROW] = state.ledger_rows
         state.ledger_rows += 1
-        self.new_rows.append(row)
-        self.rows[row[0], row[1], row[2]] = row
+        self.rows[row[0], row[1], row[2]] = self.new_rows[row[0], row[1], row[2]] = row
         known = self.complete.get((state.user_no, state.session_no))
         if known is not None:
-            known.append(row)
+            known[row[2]] = row
 
     def rows_of(self, state: State) -> list[LedgerRow]:
         """Every ledger row of a session, with this batch's changes."""
         place = (state.user_no, state.session_no)
         rows = self.complete.get(place)
         if rows is None:
-            stored = self.tx.rows("ledger_of", user_no=place[0], session_no=place[1])
-            rows = self._own(stored)
-            rows += [row for row in self.new_rows if (row[0], row[1]) == place]
-            self.complete[place] = rows
-        return rows
+            stored = self._own(self.tx.rows("ledger_of", user_no=place[0], session_no=place[1]))
+            rows = self.complete[place] = {row[2]: row for row in stored + self._new_of(place)}
+        return list(rows.values())
+
+    def _new_of(self, place: tuple[int, int]) -> list[LedgerRow]:
+        return [row for at, row in self.new_rows.items() if at[:2] == place]
 
     def _own(self, stored: Iterable[Row]) -> list[LedgerRow]:
         """Stored ledger rows as this batch has them: those that it dropped are not there any more."""
@@ -294,21 +353,19 @@ class Work:
         """The closing rows of a session."""
         place = (state.user_no, state.session_no)
         stored = self._own(self.tx.rows("closings_of", user_no=place[0], session_no=place[1]))
-        return stored + [row for row in self.new_rows if (row[0], row[1]) == place and row[3] == st.ENTRY_CLOSING]
+        return stored + [row for row in self._new_of(place) if row[st.L_ENTRY] == st.ENTRY_CLOSING]
 
     def drop_row(self, state: State, row: LedgerRow) -> None:
         """Take a row out of the ledger; the sums are the caller's business."""
         place = (row[0], row[1], row[2])
-        if any(row is one for one in self.new_rows):
-            self.new_rows = [one for one in self.new_rows if one is not row]
-        else:
+        if self.new_rows.pop(place, None) is None:
             self.gone_rows.add(place)
         self.rows.pop(place, None)
         self.changed_late.pop(place, None)
         self.changed_evidence.pop(place, None)
         known = self.complete.get(place[:2])
         if known is not None:
-            self.complete[place[:2]] = [one for one in known if one is not row]
+            known.pop(row[2], None)
         state.pruned_rows += 1
 
     def add_spend(self, state: State, row: LedgerRow, amounts: st.Vector) -> None:

@@ -1,11 +1,13 @@
 """What a book can do, once for both faces. Each method checks, then yields the writes and reads that it needs."""
 
 from rollbook.plans.exporting import ExportPlans
+from rollbook.plans.keeping import KeepPlans
+from rollbook.plans.repricing import RepricePlans
 from rollbook.plans.retention import PrunePlans
 from rollbook.plans.writing import WritePlans
 
 
-class Plans(WritePlans, PrunePlans, ExportPlans):
+class Plans(WritePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
     """All methods of a book."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from builtins import list as List  # noqa: N812 - a book's own list() hides the name
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,7 +18,8 @@ from rollbook.errors import InvalidInput, NotFound
 from rollbook.ledger import cursors, figures, reads
 from rollbook.ledger import verify as verifying
 from rollbook.ledger.ops import SourceFile
-from rollbook.model import Finding, Inclusive, ModelCost, Page, Session, Spend, Stats, Usage, Verification
+from rollbook.ledger.work import hash_of_call
+from rollbook.model import Inclusive, ModelCost, Page, Session, Spend, Stats, Usage, Verification
 from rollbook.rules import checks
 from rollbook.store import Reading
 
@@ -86,20 +87,10 @@ class ReadPlans(Core):
         ``status`` is the effective one; ``since`` bounds ``last_activity_at``; ``text`` looks in id, title and goal.
         """
         clock = self.now()
-        filters = reads.Filters(
-            status=checks.status(status),
-            since=checks.since(since, clock.now),
-            dataset_id=checks.dataset(dataset_id),
-            kind=checks.kind(kind),
-            channel=checks.channel(channel),
-            agent=checks.name(agent, "agent"),
-            project=checks.name(project, "project", 4096),
-            model=checks.name(model, "model"),
-            tag=checks.name(tag, "tag"),
-            text=checks.name(text, "text", checks.MAX_TITLE_BYTES),
-            order_by=checks.one_of(order_by, "column to sort by", reads.SORTS),
-            ascending=bool(ascending),
-        )
+        filters = asked_for(
+            clock.now, status=status, since=since, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
+            project=project, model=model, tag=tag, text=text, order_by=order_by, ascending=ascending,
+        )  # fmt: skip
         if checks.count(limit, "limit", checks.MAX_LIMIT) < 1:
             raise InvalidInput("limit must be at least 1")
         checks.count(offset, "offset", 2**53)
@@ -147,40 +138,60 @@ class ReadPlans(Core):
         return answer
 
     def known_usage(self, names: Iterable[str]) -> Plan[set[str]]:
-        """Which of these usage ids and aliases the book knows already, for the book's user."""
+        """Which of these usage ids and aliases the book knows already, for the book's user; also of what it pruned."""
         wanted = [checks.usage_id(name) for name in names]
 
         def look(tx: Reading) -> set[str]:
             user_no = self.scope(tx, self.user_id).user_no
-            return {str(row[0]) for row in tx.among("keys_of", [(name, user_no) for name in wanted])}
+            found = {str(row[0]) for row in tx.among("keys_of", [(name, user_no) for name in wanted])}
+            hashes = {hash_of_call(self.user_id, name): name for name in wanted if name not in found}
+            return found | {hashes[bytes(row[0])] for row in tx.among("purged_among", [(each,) for each in hashes])}
 
         answer: set[str] = yield Read(look)
         return answer
 
-    def doctor(self) -> Plan[List[Finding]]:
-        """Look at the database and the books, and say what is wrong."""
-        health: List[tuple[str, bool, str]] = yield Read(lambda _: self.store.health())
-        found = [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in health]
-        checked: Verification = yield Read(verifying.verify)
-        said = f"{checked.sessions:,} sessions and {checked.ledger_rows:,} ledger rows balance"
-        if not checked.ok:
-            first = checked.problems[0]
-            said = (
-                f"{len(checked.problems)} sums differ from their rows, first {first.what} {first.where}: "
-                f"{first.field} is {first.stored}, should be {first.expected}"
-            )
-        return [*found, Finding(name="balance", ok=checked.ok, detail=said)]
+    def source_files(
+        self, source: str, *, files: Sequence[tuple[str, int, int]] | None = None
+    ) -> Plan[dict[str, SourceFile]]:
+        """How far a door has read each file, by path; with ``files`` only of these (path, device, inode).
 
-    def source_files(self, source: str) -> Plan[dict[str, SourceFile]]:
-        """How far a door has read each file, by path."""
+        A file that is known under another path has the same device and inode.
+        """
 
-        def look(tx: Any) -> dict[str, SourceFile]:
+        def look(tx: Reading) -> dict[str, SourceFile]:
             user_no = self.scope(tx, self.user_id).user_no
-            rows = tx.rows("files_of", user_no=user_no, source=source)
+            if files is None:
+                rows = tx.rows("files_of", user_no=user_no, source=source)
+            else:
+                rows = tx.among("files_by_identity", [(user_no, source, *file[1:]) for file in files])
+                rows += tx.among("files_by_path", [(user_no, source, file[0]) for file in files])
             return {row[0]: inbox.source_file(source, row) for row in rows}
 
         answer: dict[str, SourceFile] = yield Read(look)
         return answer
+
+
+#: How each thing that sessions can be asked for is checked.
+_FILTERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "status": checks.status,
+    "dataset_id": checks.dataset,
+    "kind": checks.kind,
+    "channel": checks.channel,
+    "agent": lambda value: checks.name(value, "agent"),
+    "project": lambda value: checks.name(value, "project", 4096),
+    "model": lambda value: checks.name(value, "model"),
+    "tag": lambda value: checks.name(value, "tag"),
+    "text": lambda value: checks.name(value, "text", checks.MAX_TITLE_BYTES),
+    "order_by": lambda value: checks.one_of(value, "column to sort by", reads.SORTS),
+    "ascending": bool,
+}
+
+
+def asked_for(now: int, *, since: Since, **given: Any) -> reads.Filters:
+    """What sessions are asked for, checked."""
+    return reads.Filters(
+        since=checks.since(since, now), **{name: _FILTERS[name](value) for name, value in given.items()}
+    )
 
 
 @functools.cache

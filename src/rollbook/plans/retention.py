@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rollbook.core import Plan, Read, Write, one
 from rollbook.errors import InvalidInput, NotFound
@@ -17,6 +18,7 @@ from rollbook.rules import checks
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 
+T = TypeVar("T")
 Age = str | timedelta | datetime | None
 
 _SESSIONS_AT_ONCE: Final = 200  #: sessions that one step looks at
@@ -72,16 +74,17 @@ class PrunePlans(ReadPlans):
         after = (0, 0)
         while True:
             found: list[Row] = yield self._look(user_id, _due, {**rule, **named}, after)
-            ops = [Prune(user_id=row[2], session_id=row[3], keep_names=narrow, **rule) for row in found]
+            ops = [Prune(user_id=row[2], session_id=row[3], **rule) for row in found]
             if dry_run:
                 foreseen: list[Pruned] = yield Read(partial(_foreseen, found=found, ops=ops))
                 total = _plus(total, foreseen)
             else:
-                total = yield from self._applied(total, ops)
+                for portion in _portions(ops, [row[6] for row in found]):
+                    total = yield from self._applied(total, portion)
             if len(found) < _SESSIONS_AT_ONCE:
                 break
             after = (found[-1][0], found[-1][1])
-        if total.ledger_rows and not dry_run and not narrow:
+        if before["ledger"] and not dry_run:
             yield from self._sweep()
         return total
 
@@ -165,13 +168,17 @@ class PrunePlans(ReadPlans):
         return total
 
     def _purged(self, owner: str, found: list[Row]) -> Plan[Purged]:
-        """Purge sessions of a user, given as (user, session, id); what they came to."""
+        """Purge sessions of a user, given as (user, session, id, rows); what they came to."""
 
         def spent(tx: Reading) -> list[Row]:
             return [tx.rows("spent_of", user_no=row[0], session_no=row[1])[0] for row in found]
 
         rows: list[Row] = yield Read(spent)
-        answers = yield Write([Purge(user_id=owner, session_id=row[2]) for row in reversed(found)])
+        answers: list[Any] = []
+        # What is below goes first: if this is interrupted, the same call finishes it.
+        ops = [Purge(user_id=owner, session_id=row[2]) for row in reversed(found)]
+        for portion in _portions(ops, [row[3] for row in reversed(found)]):
+            answers += yield Write(portion)
         calls, cost, unpriced = (sum(row[place] for row in rows) for place in range(3))
         return Purged(
             sessions=sum(answer is True for answer in answers),
@@ -217,7 +224,7 @@ def _sessions(tx: Reading, *, user_no: int, after: int) -> list[Row]:
 def _foreseen(tx: Reading, found: list[Row], ops: list[Prune]) -> list[Pruned]:
     """What a rule would remove of sessions."""
     answers = []
-    for (user_no, session_no, _, _, status, last), op in zip(found, ops, strict=True):
+    for (user_no, session_no, _, _, status, last, _), op in zip(found, ops, strict=True):
         whole, content, ledger = due(status, last, op)
         removed = added = 0
         if ledger:
@@ -225,10 +232,25 @@ def _foreseen(tx: Reading, found: list[Row], ops: list[Prune]) -> list[Pruned]:
                 "prune_rows", user_no=user_no, session_no=session_no, before=op.ledger_before
             )]  # fmt: skip
             old = sum(row[st.L_ENTRY] == st.ENTRY_CLOSING for row in rows)
-            removed, added = len(rows) - old, len(folded(rows, 0, op.now)) - old
+            removed = len(rows) - old
+            added = len(folded(rows, 0, op.now)) - old if removed else 0
         wiped = content and not whole and bool(tx.rows("said_of", user_no=user_no, session_no=session_no))
         answers.append(Pruned(sessions=int(whole), contents=int(wiped), ledger_rows=removed, closing_rows=added))
     return answers
+
+
+def _portions(ops: list[T], rows: Iterable[int]) -> Iterator[list[T]]:
+    """Operations that make one transaction each, by how many ledger rows they are about: others want to write too."""
+    portion: list[T] = []
+    filled = 0
+    for op, size in zip(ops, rows, strict=True):
+        if portion and filled + size > FOLDED_AT_ONCE:
+            yield portion
+            portion, filled = [], 0
+        portion.append(op)
+        filled += min(size, FOLDED_AT_ONCE)
+    if portion:
+        yield portion
 
 
 def _plus(total: Pruned, more: list[Pruned]) -> Pruned:

@@ -253,6 +253,7 @@ class WritePlans(ReadPlans):
             source=source,
             evidence=_EVIDENCE[checks.one_of("push" if evidence is None else evidence, "evidence", _EVIDENCE)],
             tier=tier,
+            prices=self.prices,
         )
 
     def ingest(
@@ -262,12 +263,15 @@ class WritePlans(ReadPlans):
 
         An outcome for each call, None for a touch or an end that was taken, an error for an item that was refused.
         """
-        ops: list[Any] = []
-        for item in items:
-            try:
-                ops.append(inbox.checked(item, self.clock()))
-            except RollbookError as error:
-                ops.append(error)
+        ops: List[Any] = []
+        if isinstance(items, inbox.Checked):
+            ops.extend(items)
+        else:
+            for item in items:
+                try:
+                    ops.append(inbox.checked(item, self.clock()))
+                except RollbookError as error:
+                    ops.append(error)
         registry = [msgspec.structs.replace(file, user_id=self.user_id) for file in files]
         taken = [op for op in ops if not isinstance(op, RollbookError)]
         answers = iter((yield Write([*taken, *registry])) if taken or registry else ())

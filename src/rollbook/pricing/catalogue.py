@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from math import lcm
 from typing import Final, NamedTuple
 
 from genai_prices import __version__ as tables_version
@@ -37,16 +36,15 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from rollbook.model import HOUR_US, NANO, from_micros, to_micros
+from rollbook.model import HOUR_US, from_micros, to_micros
 from rollbook.pricing import names
 from rollbook.pricing.card import KINDS, Card
+from rollbook.pricing.rates import ANY_SIZE, BySize, compiled
 
 _DAY_US: Final = 24 * HOUR_US
 _VERSION: Final = f"genai-prices/{tables_version}"
-_PER_MILLION: Final = 1_000_000
 _ANTHROPIC_BATCH: Final = Fraction(1, 2)  #: of the standard price, since Anthropic takes batches
 _CLAUDE_CACHE_1H: Final = 2  #: times the input price, wherever a Claude model runs
-_ANY_SIZE: Final = -1  #: below every size at which a long-context tier starts
 _FREE: Final = ":free"  #: the tables leave a zero out, so that an empty price is free only where the name says so
 
 #: How the tables name what a request was sent with.
@@ -219,8 +217,9 @@ def _card(offer: Offer, tier: str, at: datetime) -> Card | None:
     if not any(rates.values()):
         if not offer.model.id.endswith(_FREE):
             return None
-        rates = {kind: {_ANY_SIZE: Fraction(0)} for kind in KINDS}
-    return _compile(rates, factor, prices.requests_kcount)
+        rates = {kind: {ANY_SIZE: Fraction(0)} for kind in KINDS}
+    fee = prices.requests_kcount
+    return compiled(rates, factor=factor, fee=Fraction(fee) / 1000 if isinstance(fee, Decimal) else Fraction(0))
 
 
 def _begun(prices: ModelPrice | list[ConditionalPrice], at: datetime) -> ModelPrice | list[ConditionalPrice]:
@@ -248,31 +247,11 @@ def _is_listed(offer: Offer, context: dict[str, str], at: datetime) -> bool:
     )
 
 
-def _rate(prices: ModelPrice, sources: tuple[str, ...]) -> dict[int, Fraction]:
-    """Dollars per million tokens by the size above which they hold ; empty if there is no price."""
+def _rate(prices: ModelPrice, sources: tuple[str, ...]) -> BySize:
+    """Dollars per million tokens by the size above which they hold; empty if there is no price."""
     value: Decimal | TieredPrices | None = next((v for key in sources if (v := getattr(prices, key)) is not None), None)
     if value is None:
         return {}
     if isinstance(value, TieredPrices):
-        return {_ANY_SIZE: Fraction(value.base)} | {tier.start: Fraction(tier.price) for tier in value.tiers}
-    return {_ANY_SIZE: Fraction(value)}
-
-
-def _compile(rates: dict[str, dict[int, Fraction]], factor: Fraction, fee: Decimal | TieredPrices | None) -> Card:
-    """All rates over one denominator, one band for each size at which any of them changes."""
-    starts = sorted({start for by_size in rates.values() for start in by_size})
-    bands = [[_at_size(rates[kind], start) * factor * NANO / _PER_MILLION for kind in KINDS] for start in starts]
-    request = Fraction(fee) * NANO / 1000 if isinstance(fee, Decimal) else Fraction(0)
-    per = lcm(request.denominator, *(rate.denominator for band in bands for rate in band))
-    return Card(
-        starts=tuple(starts[1:]),
-        bands=tuple(tuple(int(rate * per) for rate in band) for band in bands),
-        fee=int(request * per),
-        per=per,
-        unpriced=tuple(kind for kind in KINDS if not rates[kind]),
-    )
-
-
-def _at_size(by_size: dict[int, Fraction], size: int) -> Fraction:
-    """The rate of the highest step at or below ``size``."""
-    return by_size[max(start for start in by_size if start <= size)] if by_size else Fraction(0)
+        return {ANY_SIZE: Fraction(value.base)} | {tier.start: Fraction(tier.price) for tier in value.tiers}
+    return {ANY_SIZE: Fraction(value)}

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from rollbook.errors import InvalidInput, NotSupported
 from rollbook.settings import Settings
 
 Row = tuple[Any, ...]
+Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
 
 
 class Reading(Protocol):
@@ -33,6 +36,31 @@ class Reading(Protocol):
     def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
         """The rows of a statement whose braces are filled with fragments of the same file."""
         ...
+
+
+#: Looks at a copy and answers what it finds; raises for one that must not be used.
+Proof = Callable[[Reading], Any]
+#: Told how far it is: what is being done (read, copy, check, keep, replace), bytes done, bytes in all.
+Progress = Callable[[str, int, int], None]
+
+
+class Copied(NamedTuple):
+    """A backup that was made."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    proof: Any  #: what the proof answered
+
+
+class Replaced(NamedTuple):
+    """A backup that was taken back."""
+
+    bytes: int
+    sha256: str
+    schema: int  #: the schema's number that it had
+    kept: Path | None  #: a backup of what it replaced
+    proof: Any
 
 
 class Writing(Reading, Protocol):
@@ -64,12 +92,20 @@ class Store(Protocol):
         """Within ``write()``: whether somebody else committed since this store last did, so that caches are stale."""
         ...
 
-    def health(self) -> list[tuple[str, bool, str]]:
-        """What the database itself says of its state: name, whether it is well, detail."""
+    def health(self) -> list[Check]:
+        """What the database itself says of its state."""
         ...
 
     def forget(self) -> None:
         """Let nothing that was removed stay behind outside the tables."""
+        ...
+
+    def backup(self, path: str | os.PathLike[str], *, replace: bool, prove: Proof, progress: Progress) -> Copied:
+        """Copy the book as it is at one moment into a file, while it is in use; the file is whole, or not there."""
+        ...
+
+    def restore(self, path: str | os.PathLike[str], *, checksum: bool, prove: Proof, progress: Progress) -> Replaced:
+        """Replace everything by what a backup holds, in one transaction; a file not in order changes nothing."""
         ...
 
     def close(self) -> None:
@@ -90,3 +126,20 @@ def open_store(url: str, settings: Settings, room: str = "ledger") -> Store:
 
         return SqliteStore(url, settings, room)
     raise NotSupported(f"no backend for {scheme}:// URLs; this version keeps books in sqlite:/// files")
+
+
+def survey(url: str) -> list[Check]:
+    """What can be said of the place where a database is kept without opening it."""
+    if not url.startswith("sqlite://"):
+        return []
+    from rollbook.store import sqlite_health  # noqa: PLC0415 - a backend is loaded by its URL alone
+
+    return sqlite_health.survey(url)
+
+
+def reading_only(url: str) -> str:
+    """The URL by which a database is opened for reading only."""
+    place, _, options = url.partition("?")
+    if not url.startswith("sqlite://") or place.endswith("/:memory:") or options not in ("", "mode=rw"):
+        return url
+    return f"{place}?mode=ro"

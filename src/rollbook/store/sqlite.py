@@ -8,6 +8,7 @@ second SQLite library on the same file would drop the first one's locks.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +20,10 @@ import apsw
 
 from rollbook.errors import StoreError
 from rollbook.settings import Settings
-from rollbook.store import forks
+from rollbook.store import Check, Copied, Progress, Proof, Replaced, forks
 from rollbook.store.checkpoints import Checkpoints
 from rollbook.store.sqlite_connection import Connection, translated
-from rollbook.store.sqlite_file import check, migrate, newest, parse, prepare, tune
+from rollbook.store.sqlite_file import check, current, migrate, newest, parse, prepare, tune
 from rollbook.store.turns import Turns
 
 _BUSY_PAUSE_S: Final = 0.002
@@ -34,7 +35,8 @@ class SqliteStore:
     def __init__(self, url: str, settings: Settings, room: str) -> None:
         self.url = url
         self._settings = settings
-        self._room = room
+        self.room = room
+        self.busy_timeout_s = settings.busy_timeout_s
         self.path, self.read_only = parse(url)
         self.where = str(self.path) if self.path else "the book in memory"
         self._busy_ms = int(settings.busy_timeout_s * 1000)
@@ -43,6 +45,7 @@ class SqliteStore:
         self._writing = threading.Lock()
         self._memory = threading.RLock()
         self._version = -1
+        self._replaced = False  # the book in memory, by another
         self._turns: Turns | None = None
         self._writer: Connection | None = None
         self._checkpoints: Checkpoints | None = None
@@ -60,18 +63,18 @@ class SqliteStore:
             raise StoreError(f"{self.where} cannot be opened: it is a folder")
         if self.path is not None and not self.read_only:
             prepare(self.path, self.where)
-        first = Connection(self._bare(), self._room)
+        first = Connection(self._bare(), self.room)
         if self.read_only:
             self._idle.append(first)
-            check(first.raw, self.where)
+            current(first.raw, self.where)
             return
         self._writer = first
         if self.path is not None:
             # Whose file it is comes first: not a byte of another program's database is changed.
             check(first.raw, self.where)
             self._turns = self._turns_of(self.path)
-            tune(first.raw, self._settings.busy_timeout_s)
-            self._checkpoints = Checkpoints(first.raw, self._connect)
+            tune(first.raw, self.busy_timeout_s)
+            self._checkpoints = Checkpoints(first.raw, self.connect)
         if check(first.raw, self.where) < newest():
             with self.write() as tx:
                 migrate(tx.raw, self.where)
@@ -94,10 +97,10 @@ class SqliteStore:
         raw.pragma("secure_delete", "on")  # what is removed is overwritten, not merely forgotten
         return raw
 
-    def _connect(self) -> apsw.Connection:
+    def connect(self) -> apsw.Connection:
         raw = self._bare()
         if not self.read_only:
-            tune(raw, self._settings.busy_timeout_s)
+            tune(raw, self.busy_timeout_s)
         return raw
 
     @contextmanager
@@ -124,7 +127,7 @@ class SqliteStore:
         Another process is waited for in short tries: a fork in this one waits for what is under way here, and must not
         wait for somebody else's lock with it.
         """
-        deadline = time.monotonic() + self._settings.busy_timeout_s
+        deadline = time.monotonic() + self.busy_timeout_s
         if self._turns is not None and not self._turns.take(deadline):
             raise StoreError(f"{self.where} has been locked by another process for too long; try again")
         while True:
@@ -153,7 +156,8 @@ class SqliteStore:
 
     def changed_by_others(self) -> bool:
         if self.path is None or self._writer is None:
-            return False
+            changed, self._replaced = self._replaced, False
+            return changed
         version: Any = self._writer.raw.execute("pragma data_version").fetchall()[0][0]
         changed = version != self._version
         self._version = version
@@ -169,7 +173,7 @@ class SqliteStore:
                 yield self._writer
             return
         with self._reading, translated(self.where):
-            connection = self._idle.pop() if self._idle else Connection(self._connect(), self._room)
+            connection = self._idle.pop() if self._idle else Connection(self.connect(), self.room)
             try:
                 connection.raw.execute("begin")
                 yield connection
@@ -178,22 +182,36 @@ class SqliteStore:
                     connection.raw.execute("rollback")
                 self._idle.append(connection)
 
-    def health(self) -> list[tuple[str, bool, str]]:
-        with self.read() as connection:
-            answer = [str(row[0]) for row in connection.raw.execute("pragma quick_check(20)")]
-            pages = connection.raw.pragma("page_count") * connection.raw.pragma("page_size")
-            schema = connection.raw.pragma("user_version")
-        sound = answer == ["ok"]
-        return [
-            ("sqlite", True, f"SQLite {apsw.sqlite_lib_version()}, schema {schema}, {pages:,} bytes"),
-            ("structure", sound, "sound" if sound else "; ".join(answer)),
-        ]
+    def health(self) -> list[Check]:
+        from rollbook.store import sqlite_health  # noqa: PLC0415 - see backup
+
+        return list(sqlite_health.structure(self))
 
     def forget(self) -> None:
         """Let nothing that was removed stay behind in the log, as far as nobody reads it any more."""
         if self._writer is not None and self.path is not None:
             with self._writing, translated(self.where), contextlib.suppress(apsw.BusyError):
                 self._writer.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def backup(self, path: str | os.PathLike[str], *, replace: bool, prove: Proof, progress: Progress) -> Copied:
+        from rollbook.store import sqlite_copies  # noqa: PLC0415 - most programs that open a book copy none
+
+        return sqlite_copies.backup(self, path, replace=replace, prove=prove, progress=progress)
+
+    def restore(self, path: str | os.PathLike[str], *, checksum: bool, prove: Proof, progress: Progress) -> Replaced:
+        if self._writer is None:
+            raise StoreError(f"{self.where} was opened for reading only")
+        from rollbook.store import sqlite_copies  # noqa: PLC0415 - see backup
+
+        return sqlite_copies.restore(self, path, checksum=checksum, prove=prove, progress=progress)
+
+    @contextmanager
+    def in_memory(self) -> Iterator[apsw.Connection]:
+        """The one connection of a book in memory, to put another book in its place."""
+        assert self._writer is not None  # noqa: S101 - a book in memory has one connection for all
+        with self._memory, translated(self.where):
+            self._replaced = True
+            yield self._writer.raw
 
     # A fork (see forks): nothing may be under way in the moment of it, and the child starts anew.
 

@@ -33,7 +33,9 @@ def translated(where: str) -> Iterator[None]:
     except apsw.CantOpenError as error:
         raise StoreError(f"{where} cannot be opened; is it a file in a folder that you may write to?") from error
     except apsw.CorruptError as error:
-        raise StoreError(f"{where} is damaged ({error}); restore it from a backup") from error
+        raise StoreError(
+            f"{where} is damaged ({error}); move it away with the files beside it, and restore a backup"
+        ) from error
     except apsw.IOError as error:
         raise StoreError(
             f"the disk failed while using {where} ({error}); what was not acknowledged may be lost"

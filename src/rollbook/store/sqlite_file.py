@@ -17,6 +17,13 @@ from rollbook.store.sqlite_connection import DIALECT
 
 _PAUSE_S: Final = 0.002
 APPLICATION_ID: Final = 0x524F4C42  # "ROLB"
+#: What stands beside a book under its name and an ending: SQLite's own files, and the locks of turns.
+COMPANIONS: Final = ("-wal", "-shm", "-journal", "-next", "-turn")
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The file with the same name and an ending."""
+    return path.with_name(path.name + ending)
 
 
 def parse(url: str) -> tuple[Path | None, bool]:
@@ -68,6 +75,18 @@ def check(raw: apsw.Connection, where: str) -> int:
     return version
 
 
+def current(raw: apsw.Connection, where: str) -> None:
+    """Refuse a book that only a writer can bring up to date."""
+    version = check(raw, where)
+    if not version:
+        raise StoreError(f"{where} holds no book yet; the first write makes one")
+    if version < newest():
+        raise StoreError(
+            f"{where} was written by an older Rollbook (schema {version}, this one reads {newest()}); open it once for "
+            f"writing, and it is brought up to date"
+        )
+
+
 def migrate(raw: apsw.Connection, where: str) -> None:
     """Bring the schema up to date, within the caller's transaction."""
     version = check(raw, where)
@@ -76,6 +95,18 @@ def migrate(raw: apsw.Connection, where: str) -> None:
             raw.execute(statements.spell(text, DIALECT))
             raw.pragma("user_version", number)
     raw.pragma("application_id", APPLICATION_ID)
+
+
+def lacking(raw: apsw.Connection, version: int) -> list[str]:
+    """Tables and indexes that a book of a schema has and this database does not."""
+    words = "select type || ' ' || name from sqlite_schema where name not like 'sqlite_%'"
+    with contextlib.closing(apsw.Connection(":memory:")) as model:
+        for number, _, text in statements.migrations():
+            if number <= version:
+                model.execute(statements.spell(text, DIALECT))
+        wanted = [str(row[0]) for row in model.execute(words)]
+    there = {str(row[0]) for row in raw.execute(words)}
+    return [name for name in wanted if name not in there]
 
 
 def tune(raw: apsw.Connection, wait_s: float) -> None:

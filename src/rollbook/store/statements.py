@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 _HEADER: Final = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+#: The package's own folder. (``importlib.resources`` takes longer to load than a status line may take.)
+_PACKAGE: Final = Path(__file__).parents[1]
 _WORD: Final = re.compile(r"\{(\w+)\}")
 
 
 @cache
 def load(room: str) -> dict[str, str]:
     """The statements of one room's ``queries.sql`` by name."""
-    text = files("rollbook").joinpath(room, "queries.sql").read_text("utf-8")
+    text = (_PACKAGE / room / "queries.sql").read_text("utf-8")
     parts = _HEADER.split(text)
     found: dict[str, str] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
@@ -32,12 +34,10 @@ def load(room: str) -> dict[str, str]:
 @cache
 def migrations() -> tuple[tuple[int, str, str], ...]:
     """The numbered migrations: number, name, text."""
-    folder = files("rollbook").joinpath("store", "migrations")
     found = []
-    for item in folder.iterdir():
-        if item.name.endswith(".sql"):
-            number, _, name = item.name.removesuffix(".sql").partition("_")
-            found.append((int(number), name, item.read_text("utf-8")))
+    for item in (_PACKAGE / "store" / "migrations").glob("*.sql"):
+        number, _, name = item.stem.partition("_")
+        found.append((int(number), name, item.read_text("utf-8")))
     return tuple(sorted(found))
 
 

@@ -17,6 +17,12 @@ def main(url: str) -> None:
                     print(len(book.usage(session_id)))
                 case ["write", session_id, tokens]:
                     print(book.record_usage(session_id, tokens_in=int(tokens)))
+                case ["use", usage_id]:
+                    print(book.record_usage("shared", usage_id=usage_id, tokens_in=1))
+                case ["ids"]:
+                    print(*sorted(row.usage_id for one in book.iterate() for row in book.usage(one.session_id)))
+                case ["sound"]:
+                    print(book.verify().ok)
 
 
 main(sys.argv[1])

@@ -169,6 +169,7 @@ def write(book: rollbook.Rollbook, disk: Disk, name: str, stop: threading.Event)
 def check(folder: Path, cut: dict[str, Any]) -> None:
     folder.mkdir()
     for name, image in cut["images"].items():
+        (folder / name).touch(mode=0o600)
         (folder / name).write_bytes(image)
     told = set(cut["told"])
     with rollbook.open(f"sqlite:///{folder / 'book.db'}") as book:

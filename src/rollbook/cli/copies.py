@@ -1,0 +1,85 @@
+"""`backup` and `restore`: a book as one file, and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from rollbook.cli import format as show
+from rollbook.cli.desk import Desk, command
+from rollbook.cli.format import clean
+from rollbook.cli.screen import ask, say
+
+if TYPE_CHECKING:
+    from rollbook.store import Progress
+
+_DOING: Final = {"read": "reading", "copy": "copying", "check": "checking", "keep": "keeping", "replace": "replacing"}
+
+
+@command
+def backup(
+    desk: Desk,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The file to write.", show_default=False)],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a file of that name.")] = False,
+) -> None:
+    """Copy the book into one file while it is in use, and its checksum into PATH.sha256.
+
+    The copy is checked before it gets its name: it is whole, or it is not there.
+    """
+    with desk.open() as book, _progress() as progress:
+        made = book.backup(path, replace=replace, progress=progress)
+    screen = desk.screen()
+    if desk.as_json:
+        screen.json(made)
+    else:
+        screen.line(f"{clean(made.path)}: {_held(made.sessions, made.ledger_rows)}, {show.size(made.bytes)}")
+
+
+@command
+def restore(
+    desk: Desk,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file that 'backup' wrote.", show_default=False)],
+    no_checksum: Annotated[bool, typer.Option("--no-checksum", help="Do without PATH.sha256 where it is missing.")] = (
+        False
+    ),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Replace everything in the book by what a backup holds, once that is proven to be whole.
+
+    What the book held is kept in a backup beside it. Programs that have the book open go on with the new contents.
+    """
+    with desk.open() as book:
+        if not yes:
+            ask(f"Replace everything in {clean(book.url)} by {clean(path)}?", "restore", "nothing was restored")
+        with _progress() as progress:
+            done = book.restore(path, checksum=not no_checksum, progress=progress)
+    screen = desk.screen()
+    if desk.as_json:
+        screen.json(done)
+    else:
+        screen.line(f"{clean(done.path)}: {_held(done.sessions, done.ledger_rows)} restored")
+    if done.replaced is not None:
+        say(f"what the book held before is in {done.replaced}")
+
+
+def _held(sessions: int, rows: int) -> str:
+    return f"{sessions:,} sessions, {rows:,} ledger rows"
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar beside the answer, where a person sees it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=_DOING[what], completed=done, total=total or None)

@@ -1,0 +1,108 @@
+"""`import --watch`: importing whatever is written, until it is told to end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from rollbook.cli import importing
+from rollbook.cli.desk import Desk
+from rollbook.cli.screen import Screen, say
+from rollbook.errors import InvalidInput, RollbookError
+
+if TYPE_CHECKING:
+    from rollbook.book import Rollbook
+    from rollbook.importers.base import ImportReport
+
+_REMEMBERED: Final = 1_000  #: files that were passed over and told of
+
+
+def follow(desk: Desk, book: Rollbook, wanted: importing.Wanted) -> None:
+    """Import what is there, then what is written, until Ctrl-C or SIGTERM. What was told is stored."""
+    from rollbook.importers import source  # noqa: PLC0415 - see importing.gather
+    from rollbook.importers.watching import Watch  # noqa: PLC0415 - it loads watchfiles
+
+    told = _told(desk)
+    sources = [(source(name), paths) for name, paths in wanted.items()]
+    with _until_told(), Watch(book, sources, told=told, notice=say) as watch:
+        try:
+            reports = importing.gather(book, wanted)
+        except InvalidInput:
+            raise
+        except RollbookError as error:
+            say(f"{error}; trying again")
+            watch.everything(after_s=1.0)
+        else:
+            _first(desk, reports)
+        say(f"following {', '.join(wanted)}; Ctrl-C ends it")
+        sys.stderr.flush()
+        watch.run()
+
+
+def _first(desk: Desk, reports: Sequence[ImportReport]) -> None:
+    """What the import at the beginning gave."""
+    if desk.as_json:
+        for report in reports:
+            _json(report)
+    else:
+        importing.table(desk.screen(), [report for report in reports if report.files])
+        sys.stdout.flush()
+    importing.tell(reports)
+
+
+def _told(desk: Desk) -> Callable[[ImportReport], None]:
+    """How one later import is told: in one line, and what was passed over once."""
+    screen, problems = desk.screen(), set[str]()
+
+    def told(report: ImportReport) -> None:
+        if report.sessions or report.skipped_lines:
+            _json(report) if desk.as_json else _line(screen, report)
+        if len(problems) > _REMEMBERED:
+            problems.clear()
+        report.problems = [problem for problem in report.problems if problem not in problems]
+        problems.update(report.problems)
+        importing.tell_problems(report)
+
+    return told
+
+
+def _json(report: ImportReport) -> None:
+    sys.stdout.write(json.dumps(report.row()) + "\n")
+    sys.stdout.flush()
+
+
+def _line(screen: Screen, report: ImportReport) -> None:
+    parts = [_count(report.new_calls, "new call"), _count(report.sessions, "session")]
+    if report.skipped_lines:
+        parts.append(f"{_count(report.skipped_lines, 'line')} not understood")
+    screen.line((time.strftime("%H:%M:%S"), "dim"), f"  {report.source}  {', '.join(parts)}")
+    sys.stdout.flush()
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
+@contextmanager
+def _until_told() -> Iterator[None]:
+    """SIGTERM is how a service is ended: in the same way as by Ctrl-C, but it is no interruption."""
+    told: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not told:
+            raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

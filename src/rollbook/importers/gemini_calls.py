@@ -1,0 +1,102 @@
+"""Which of Gemini CLI's messages are metered calls, what each is called, and what it used.
+
+A message is written again whenever something is added to it (its tokens, a tool's result), in older files the whole
+conversation with it, and both forms may lie beside each other. All of them name the message by the same id.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from rollbook.importers.base import Context, Item
+from rollbook.importers.gemini_lines import Line
+from rollbook.importers.gemini_lines import Tokens as Used
+from rollbook.ledger.ops import Call
+from rollbook.model import Evidence, Tokens
+from rollbook.rules import checks
+
+SOURCE: Final = "gemini-cli"
+PROVIDER: Final = "google"
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class _Record(NamedTuple):
+    """The best record of a call so far, in the order in which a book would choose."""
+
+    total: int
+    earliness: int
+    session: str
+    model: str
+    tokens: tuple[int, int, int, int]
+    flagged: bool
+
+
+class Calls:
+    """The calls of one file that have not been handed over."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.records: dict[str, _Record] = {}
+        self.newest = ""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def take(self, line: Line, scope: str, session: str, at: int, *, flagged: bool) -> None:
+        """Fold in one record of a message."""
+        if line.tokens is None or not line.id:
+            return
+        split = _split(line.tokens)
+        total = sum(split)
+        if not total:
+            return  # the record with the tokens follows, or nothing was used
+        name = named(line.id, scope)
+        record = _Record(total, -at, session, checks.model(line.model) or "", split, flagged)
+        old = self.records.get(name)
+        if old is None or record > old:
+            self.records[name] = record
+        self.newest = name
+
+    def drain(self, *, last: bool) -> list[Item]:
+        """Hand over the calls; before the end of the file all but the newest, of which more records may follow."""
+        held = {} if last or not self.newest else {self.newest: self.records.pop(self.newest)}
+        items: list[Item] = [self._call(name, record) for name, record in self.records.items()]
+        self.records = held
+        return items
+
+    def _call(self, name: str, record: _Record) -> Call:
+        plain, cached, output, thoughts = record.tokens
+        tokens = Tokens(input=plain, cache_read=cached, output=output, reasoning=thoughts)
+        model, at = record.model or None, -record.earliness
+        found = self.context.price(model, PROVIDER, tokens, at)
+        return Call(
+            user_id=self.context.user_id,
+            session_id=record.session,
+            usage_id=name,
+            occurred_at=at,
+            tokens=tokens,
+            model=model,
+            provider=PROVIDER,
+            cost_nano=None if found is None else found.cost_nano,
+            cost_source="unpriced" if found is None else "computed",
+            price_version=None if found is None else found.version,
+            source=SOURCE,
+            evidence=Evidence.TRANSCRIPT,
+            weight=1,
+            flagged=record.flagged,
+        )
+
+
+def named(message: str, scope: str) -> str:
+    """A call's name. A message's id is unique by itself where it is a random one, and else within its session."""
+    if _UUID.fullmatch(message):
+        return f"gemini:{message.lower()}"
+    return checks.usage_id(f"gemini:{scope}:{message}")
+
+
+def _split(used: Used) -> tuple[int, int, int, int]:
+    """Tokens in disjoint kinds: uncached input with what tools added to it, cache reads, output, thoughts."""
+    read = checks.count((used.input or 0) + (used.tool or 0), "input tokens", checks.MAX_TOKENS)
+    cached = min(used.cached or 0, read)
+    return read - cached, cached, used.output or 0, used.thoughts or 0

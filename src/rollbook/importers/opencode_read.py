@@ -1,0 +1,212 @@
+"""What is new in one of OpenCode's databases.
+
+Every row has the time of its last write, and a number that grows with each new row: what was written since the last
+import, and what is new although it bears an older time (a session that was taken over from elsewhere), is read. The
+rows themselves say the rest, so that reading one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from hashlib import blake2b
+from time import time_ns
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from rollbook.errors import InvalidInput
+from rollbook.importers import opencode_rows as rows
+from rollbook.importers.base import Batch, Context, Item
+from rollbook.importers.follow import Found
+from rollbook.importers.opencode_calls import SOURCE, call
+from rollbook.importers.opencode_db import Database
+from rollbook.importers.opencode_rows import Message
+from rollbook.importers.opencode_schema import Schema
+from rollbook.importers.opencode_sessions import AGENT, tell
+from rollbook.importers.sessions import CARRIED_MOST, Carried, Session, State, dump
+from rollbook.ledger.ops import SourceFile
+from rollbook.rules import checks
+
+BATCH_ROWS: Final = 1_000
+EDGE_MOST: Final = 1_000  #: rows whose contents are remembered
+OVERLAP_MS: Final = 10_000  #: a writer may have waited for another one after it looked at the clock: twice that long
+#: A file system tells times of writing in ticks: after a write as recent as this, the next may have the same time.
+_TICK_NS: Final = 100_000_000
+
+
+_Edge = Collection[tuple[int, int]]
+
+
+class Mark(msgspec.Struct, array_like=True):
+    """How far one table has been read."""
+
+    time: int = -1  #: from which time of writing on there may be something new, in milliseconds
+    row: int = 0  #: the largest number of a row
+    edge: list[tuple[int, int]] = []  #: the rows that were written since that time, and a sum of what they held
+
+
+class Progress(State, kw_only=True, omit_defaults=True):
+    """What the next reading of a database has to know of this one."""
+
+    marks: dict[str, Mark] = msgspec.field(default_factory=dict)
+
+
+_progress: Final = msgspec.json.Decoder(Progress)
+
+
+def load(state: bytes) -> Progress:
+    """What an earlier reading left."""
+    return _progress.decode(state) if state else Progress()
+
+
+def read(found: Found, known: SourceFile | None, context: Context) -> Iterator[Batch]:
+    """Batches of what is new, each with how far it goes."""
+    with Database(found.path) as database:
+        yield from _Reading(database, found, known, context).batches()
+
+
+class _Reading:
+    """One database while it is read."""
+
+    def __init__(self, database: Database, found: Found, known: SourceFile | None, context: Context) -> None:
+        self.database = database
+        self.found = found
+        self.context = context
+        self.settled = found.mtime_ns < time_ns() - _TICK_NS
+        self.schema = Schema(database, context)
+        same = known is not None and (known.device, known.inode) == (found.device, found.inode)
+        self.progress = load(known.state) if known is not None and same else Progress()
+        if known is not None and same and known.head_hash != self.seal():
+            self.progress = Progress()
+        self.pending = {one.id: one for one in self.progress.sessions}
+        self.items: list[Item] = []
+        self.touched: dict[str, None] = {}
+        self.taken = 0  #: rows since the last batch
+        self.bytes = 0
+        self.skipped = 0
+
+    def batches(self) -> Iterator[Batch]:
+        """Messages table by table, each batch with the sessions that it touched; at last the sessions that changed."""
+        try:
+            for table in self.schema.messages:
+                yield from self.table(table, self.message)
+            for table in self.schema.sessions:
+                yield from self.table(table, self.session)
+        except OSError:
+            # The calls are kept, and read again the next time: nothing is noted of how far this went.
+            yield Batch(items=self.items, file=None, read=self.bytes, skipped=self.skipped)
+            raise
+        yield self.batch(whole=True)
+
+    def table(self, table: str, take: Callable[[str, int, _Edge], int]) -> Iterator[Batch]:
+        """What is new in one table.
+
+        It is gone through in steps, between which others write. Whatever is written after this reading began bears a
+        time that is not much earlier than the latest one now: from there on the next reading looks again, and knows by
+        their contents the rows that have not changed.
+        """
+        mark = self.progress.marks.setdefault(table, Mark())
+        since, seen, edge = mark.time, mark.row, set(mark.edge)
+        latest = self.database.one("oc_latest", {"table": table})
+        if isinstance(latest, int):
+            mark.time = max(since, min(latest, self.context.now // 1_000) - OVERLAP_MS)
+        mark.edge = []
+        at = 0
+        while stamps := self.database.rows("oc_stamps", {"table": table}, after=at):
+            for row, stamp in stamps:
+                at = row
+                time = stamp if isinstance(stamp, int) else -1
+                if row <= seen and time < since:
+                    continue
+                held = take(table, row, edge)
+                mark.row = row
+                if time >= mark.time and len(mark.edge) < EDGE_MOST:
+                    mark.edge.append((row, held))
+                if self.taken >= BATCH_ROWS:
+                    yield self.batch(whole=False)
+        mark.row = at
+
+    def message(self, table: str, row: int, edge: _Edge) -> int:
+        """Take in one message; a sum of what it held."""
+        self.taken += 1
+        one = self.schema.row(table, row)
+        if one is None:
+            return 0
+        name, session, kind, made, raw = one
+        held = crc32(raw) if isinstance(raw, bytes) else 0
+        if (row, held) in edge:
+            return held
+        self.bytes += len(raw) if isinstance(raw, bytes) else 0
+        try:
+            message = rows.message((rows.text_of(name), rows.text_of(session)), kind, made, raw, self.context)
+            self.use(table, message)
+        except InvalidInput:
+            self.skipped += 1
+        return held
+
+    def use(self, table: str, message: Message) -> None:
+        """A message that was understood."""
+        self.touched[message.session] = None
+        if message.kind == "assistant":
+            origin = self.schema.origin(table, message)
+            found = call(message, origin, self.schema.steps(message), self.context)
+            if found is not None:
+                self.items.append(found)
+
+    def session(self, table: str, row: int, edge: _Edge) -> int:  # noqa: ARG002 - telling a session twice is nothing
+        """Take in a session that changed."""
+        self.taken += 1
+        name = rows.text_of(self.database.one("oc_session_id", {"table": table}, row=row))
+        if name:
+            self.touched[name] = None
+        return 0
+
+    def batch(self, *, whole: bool) -> Batch:
+        """What has been gathered. Only the last batch marks the file as read as it was listed."""
+        items: list[Item] = []
+        for name in self.touched:
+            try:
+                checks.session_id(name)
+            except InvalidInput:
+                continue
+            told, carried = tell(*self.schema.state(name), self.context)
+            items += told
+            self.pending.pop(name, None)
+            if carried is not None:
+                self.pending[name] = carried
+        if whole:  # in these nothing is new, but time has passed
+            ends = [Session(one, AGENT).end(self.context) for one in self.pending.values()]
+            items += [end for end in ends if end is not None]
+        self.progress.sessions = _latest(self.pending)
+        batch = Batch(items=items + self.items, file=self.mark(whole=whole), read=self.bytes, skipped=self.skipped)
+        self.items, self.touched, self.taken, self.bytes, self.skipped = [], {}, 0, 0, 0
+        return batch
+
+    def mark(self, *, whole: bool) -> SourceFile:
+        return SourceFile(
+            source=SOURCE,
+            path=self.found.key,
+            device=self.found.device,
+            inode=self.found.inode,
+            size=self.found.size if whole and self.settled else 0,
+            offset=0,
+            head_hash=self.seal(),
+            mtime_ns=self.found.mtime_ns if whole and self.settled else 0,
+            state=dump(self.progress),
+        )
+
+    def seal(self) -> str:
+        """What shows that the tables are those that were read: their first row, and the last that was seen."""
+        seal = blake2b(digest_size=16)
+        for table, mark in sorted(self.progress.marks.items()):
+            if table in (*self.schema.messages, *self.schema.sessions):
+                found = self.database.rows("oc_first", {"table": table}, seen=mark.row)
+                seal.update(repr((table, sorted(set(found)))).encode())
+        return seal.hexdigest()
+
+
+def _latest(pending: dict[str, Carried]) -> list[Carried]:
+    """The sessions whose end waits for silence; of very many the latest."""
+    waiting = sorted((one for one in pending.values() if one.due), key=lambda one: (one.last, one.id))
+    return waiting[-CARRIED_MOST:]

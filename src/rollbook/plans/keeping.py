@@ -1,0 +1,138 @@
+"""Plans that keep a book for years: copies of it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from rollbook.core import Plan, Whole
+from rollbook.errors import InvalidInput, RollbookError, StoreError
+from rollbook.ledger import checkup
+from rollbook.ledger.verify import verify
+from rollbook.model import Backup, Finding, Restored, Verification
+from rollbook.plans.reading import ReadPlans
+from rollbook.store import Copied, Progress, Reading, Replaced, Store, reading_only, survey
+
+Path = str | os.PathLike[str]
+_OPEN: Final = "open"
+
+
+class KeepPlans(ReadPlans):
+    """Methods that look after the book as a whole."""
+
+    def backup(self, path: Path, *, replace: bool = False, progress: Progress | None = None) -> Plan[Backup]:
+        """Copy the book as it is now into one file, while everybody goes on reading and writing.
+
+        The copy is proven before it gets its name: SQLite finds it sound, and its sums are those of its rows. Its
+        checksum is written beside it (``PATH.sha256``). ``progress`` is told what is being done, bytes done, and bytes
+        in all. Raises InvalidInput where there is such a file and it is not to be replaced, StoreError where it cannot
+        be written or would not balance; nothing is left of it then.
+        """
+        began = time.monotonic()
+        made: Copied = yield Whole(
+            lambda store: store.backup(path, replace=replace, prove=_balances, progress=progress or _silent)
+        )
+        proof: Verification = made.proof
+        return Backup(
+            path=str(made.path),
+            bytes=made.bytes,
+            sha256=made.sha256,
+            sessions=proof.sessions,
+            ledger_rows=proof.ledger_rows,
+            seconds=time.monotonic() - began,
+        )
+
+    def restore(self, path: Path, *, checksum: bool = True, progress: Progress | None = None) -> Plan[Restored]:
+        """Replace everything in the book by what a backup holds, also for the processes that have it open.
+
+        The backup is proven first: its checksum (``checksum=False`` does without, where there is none), SQLite's own
+        check, the schema, the balance of its sums. One of an older schema is brought up to date. What the book held is
+        backed up beside it, and the answer says where. All of it happens, or nothing. Raises StoreError for a backup
+        that is not in order, and for a book that was opened for reading only.
+        """
+        began = time.monotonic()
+        done: Replaced = yield Whole(
+            lambda store: store.restore(path, checksum=checksum, prove=_balances, progress=progress or _silent)
+        )
+        proof: Verification = done.proof
+        return Restored(
+            path=os.fspath(path),
+            bytes=done.bytes,
+            sha256=done.sha256,
+            sessions=proof.sessions,
+            ledger_rows=proof.ledger_rows,
+            schema=done.schema,
+            replaced=None if done.kept is None else str(done.kept),
+            seconds=time.monotonic() - began,
+        )
+
+    def doctor(self) -> Plan[list[Finding]]:
+        """Look at the file, the database and the books, and say what is wrong and what to do about it.
+
+        A finding that is not ``ok`` wants something done. Each look is on its own: damage found by one leaves the
+        others their say.
+        """
+        found: list[Finding] = yield Whole(self._findings)
+        return found
+
+    def _findings(self, store: Store) -> list[Finding]:
+        found = [*survey(self.url), ("user", True, self.user_id), *store.health()]
+        clock = self.now()
+        for name, check in checkup.CHECKS.items():
+            try:
+                found.append((name, *self.read(partial(check, clock=clock))))
+            except RollbookError as error:
+                found.append((name, False, str(error)))
+        found.append(self._tables())
+        return [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in found]
+
+    def _tables(self) -> tuple[str, bool, str]:
+        from importlib.metadata import version  # noqa: PLC0415 - it is slow to load, and only this asks for it
+
+        try:
+            file = self.prices.load()
+        except InvalidInput as error:
+            return "tables", False, f"the price file cannot be used: {error}"
+        return (
+            "tables",
+            True,
+            f"prices of {f'{file.version} ({file.path}), then ' if file else ''}genai-prices/{version('genai-prices')}",
+        )
+
+
+def examine(open_book: Callable[[str], KeepPlans], url: str) -> list[Finding]:
+    """What is wrong with a book that may not open at all; nothing is made or changed."""
+    try:
+        book = open_book(reading_only(url))
+    except StoreError as error:
+        found = survey(url)
+        if all(ok for _, ok, _ in found):
+            found.append((_OPEN, False, str(error)))
+        return [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in found]
+    try:
+        book.url = url
+        return book.drive(book.doctor())
+    finally:
+        book.close()
+
+
+def _balances(tx: Reading) -> Verification:
+    """The proof of a copy: every sum is that of its rows."""
+    try:
+        found = verify(tx)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise StoreError(f"what it holds cannot be read ({error})") from error
+    if not found.ok:
+        first = found.problems[0]
+        raise StoreError(
+            f"the books do not balance: {len(found.problems)} sums differ from their rows, first {first.what} "
+            f"{first.where}; see 'rollbook verify'"
+        )
+    return found
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """No progress is shown."""

@@ -1,0 +1,230 @@
+"""Books of every released version open, keep what they hold, and are changed wholly or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import rollbook
+from rollbook.errors import StoreError
+from rollbook.store import statements
+
+from . import released
+from .tools import Program, raw, sound, url_of
+
+MIGRATIONS: Final = Path(statements.__file__).parent / "migrations"
+#: The schemas that were released, by the file that makes each. A line is added at a release, none is changed.
+RELEASED: Final = {1: "c406c1ca320308d8961f458dec7761010c450d8ea18ab0203d8eee0b8ae7fea3"}
+NEWEST: Final = statements.migrations()[-1][0]
+
+
+@pytest.fixture(params=sorted(RELEASED), ids=lambda number: f"schema {number}")
+def schema(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
+@pytest.fixture
+def path(tmp_path: Path, schema: int) -> Path:
+    """A book as a released version left it."""
+    made = tmp_path / "book.db"
+    released.build(schema, made)
+    return made
+
+
+def version(path: Path) -> int:
+    number: int = raw(path, "pragma user_version")[0][0]
+    return number
+
+
+def contents(path: Path) -> list[str]:
+    return list(released.dumped(path))
+
+
+def kept(before: Any, now: Any, where: str = "") -> list[str]:
+    """Where an answer is not what it was; there may be more in it than there was."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        lost = [f"{where}.{key} is gone" for key in before.keys() - now.keys()]
+        return lost + [
+            line for key in before.keys() & now.keys() for line in kept(before[key], now[key], f"{where}.{key}")
+        ]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [
+            line
+            for n, (one, other) in enumerate(zip(before, now, strict=True))
+            for line in kept(one, other, f"{where}[{n}]")
+        ]
+    return [] if before == now else [f"{where} was {before!r}, is {now!r}"]
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [number for number, _, _ in statements.migrations()] == list(range(1, NEWEST + 1))
+    assert len(list(MIGRATIONS.glob("*.sql"))) == NEWEST
+
+
+def test_released_migrations_are_never_edited() -> None:
+    found = {
+        number: hashlib.sha256((MIGRATIONS / f"{number:04}_{name}.sql").read_bytes()).hexdigest()
+        for number, name, _ in statements.migrations()
+        if number in RELEASED
+    }
+    assert found == RELEASED
+
+
+def test_every_released_schema_has_its_book() -> None:
+    assert set(range(1, NEWEST)) <= RELEASED.keys() <= set(range(1, NEWEST + 1)), "only the newest is not released yet"
+    for number in RELEASED:
+        assert (released.BOOKS / f"schema-{number}.sql").exists()
+        assert (released.BOOKS / f"schema-{number}.json").exists()
+
+
+def test_a_released_book_holds_something_of_everything(schema: int) -> None:
+    told = json.dumps(released.expected(schema))
+    for word in (
+        '"entry": "correction"', '"entry": "adjustment"', '"late": true', '"deleted": true', '"clock_flagged": true',
+        '"attempt": 3', '"status": "unknown"', '"effective_status": "abandoned"', '"cost_source": "unpriced"',
+        '"parent_id": "parent"', '"known": ["alias-1"',
+    ):  # fmt: skip
+        assert word in told, word
+
+
+def test_a_released_book_opens_and_keeps_every_figure(path: Path, schema: int) -> None:
+    assert version(path) == schema
+    now = released.answers(path)
+    assert version(path) == NEWEST
+    assert kept(released.expected(schema), now) == []
+    assert now["verified"]["ok"]
+    with released.opened(path) as book:
+        assert [finding for finding in book.doctor() if not finding.ok] == []
+
+
+def test_what_is_compared_sees_a_difference(schema: int) -> None:
+    before, now = released.expected(schema), released.expected(schema)
+    now["sessions"][3]["tokens_in"] += 1
+    now["everybody"]["stats"]["all"]["new"] = 1
+    del now["verified"]["ok"]
+    assert len(kept(before, now)) == 2
+
+
+def test_a_migrated_book_has_the_schema_of_a_new_one(path: Path, tmp_path: Path) -> None:
+    rollbook.open(url_of(path)).close()
+    rollbook.open(url_of(tmp_path / "new.db")).close()
+    words = "select type, name, tbl_name, sql from sqlite_schema order by type, name"
+    assert raw(path, words) == raw(tmp_path / "new.db", words)
+
+
+def test_a_released_book_takes_new_writes(path: Path) -> None:
+    with released.opened(path) as book:
+        known: dict[str, Any] = {"occurred_at": released.at(5), "model": "gpt-4o", "evidence": "transcript"}
+        assert book.record_usage("parent", usage_id="amended", tokens_in=70, **known) == "duplicate"
+        assert book.record_usage("parent", usage_id="again", aliases=["alias-3"], tokens_in=8) == "duplicate"
+        assert book.record_usage("parent", usage_id="new", tokens_in=5, model="gpt-4o") == "counted"
+        assert book.record_usage("completed", usage_id="also late", tokens_in=5) == "late"
+        assert book.reopen("completed").late_calls == 1  # the earlier one was made between the end and now
+        assert book.end("running", "failed", reason="now").end_reason == "now"
+        assert book.touch("another").status == "running"
+        assert book.delete("cancelled")
+        assert book.record_usage("deleted", usage_id="gone", tokens_in=5000) == "duplicate"
+        sound(book)
+
+
+def test_importing_again_into_a_released_book_adds_nothing(path: Path) -> None:
+    rollbook.open(url_of(path)).close()
+    before = released.answers(path)
+    for user, name in released.IMPORTED.items():
+        said = json.loads(released.imported(path, user, released.TRANSCRIPTS / name))
+        assert [source["calls"] > 0 for source in said["sources"]] == [True]
+        assert [source["new_calls"] for source in said["sources"]] == [0]
+    after = released.answers(path)
+    for answer in (before, after):
+        for one in answer.values():
+            if isinstance(one, dict):
+                one.pop("files", None)  # they lie elsewhere now
+    assert kept(before, after) == []
+
+
+def test_an_error_in_the_middle_of_a_migration_leaves_the_old_schema(
+    path: Path, schema: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(path)
+    *others, (number, name, text) = statements.migrations()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            statements, "migrations", lambda: (*others, (number, name, f"{text};\ninsert into nowhere values (1)"))
+        )
+        with pytest.raises(StoreError, match="nowhere"):
+            rollbook.open(url_of(path))
+    assert version(path) == schema
+    assert contents(path) == before
+    assert kept(released.expected(schema), released.answers(path)) == []
+
+
+@pytest.mark.parametrize("count", range(statements.migrations()[-1][2].count(";") + 1))
+def test_kill_9_in_the_middle_of_a_migration_leaves_the_old_schema(path: Path, schema: int, count: int) -> None:
+    before = contents(path)
+    with Program("migrating", path, count) as program:
+        assert program.line() == "begins"
+        assert program.process.wait(60) == -9
+    assert version(path) == schema
+    assert contents(path) == before
+    assert kept(released.expected(schema), released.answers(path)) == []
+
+
+_OPENER: Final = """
+import sys, time
+import rollbook, rollbook.book, rollbook.store.sqlite
+time.sleep(max(0.0, float(sys.argv[2]) - time.time()))
+with rollbook.open(f"sqlite:///{sys.argv[1]}") as book:
+    print(book.record_usage("s", tokens_in=1), book.verify().ok)
+"""
+
+
+def test_many_processes_may_open_a_released_book_at_once(tmp_path: Path, path: Path) -> None:
+    for number in range(3):
+        shared = tmp_path / f"shared{number}.db"
+        shutil.copy(path, shared)
+        at = str(time.time() + 1.0)
+        openers = [
+            subprocess.Popen([sys.executable, "-c", _OPENER, str(shared), at], stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        assert [opener.communicate(timeout=120)[0].strip() for opener in openers] == ["counted True"] * len(openers)
+        assert version(shared) == NEWEST
+
+
+def test_a_released_book_is_not_migrated_by_reading_only(path: Path, schema: int) -> None:
+    before = path.read_bytes()
+    if schema == NEWEST:
+        with rollbook.open(url_of(path) + "?mode=ro") as book:
+            sound(book)
+    else:
+        with pytest.raises(StoreError, match=r"older Rollbook .* open it once for writing"):
+            rollbook.open(url_of(path) + "?mode=ro")
+    assert path.read_bytes() == before
+
+
+def test_an_older_library_refuses_a_newer_book_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "book.db"
+    with rollbook.open(url_of(path)) as book:
+        book.record_usage("s", tokens_in=1)
+    before = path.read_bytes()
+    older = statements.migrations()[:-1]
+    with monkeypatch.context() as patched:
+        patched.setattr(statements, "migrations", lambda: older)
+        for mode in ("", "?mode=ro"):
+            with pytest.raises(StoreError, match=r"newer Rollbook .* upgrade"):
+                rollbook.open(url_of(path) + mode)
+    assert path.read_bytes() == before
+    raw(path, f"pragma user_version = {NEWEST + 1}")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"newer Rollbook .* upgrade"):
+        rollbook.open(url_of(path))
+    assert path.read_bytes() == before
