@@ -17,8 +17,8 @@ from rollbook.cli.app import app
 from .tools import PROGRAM, Run
 
 COMMANDS = [
-    "summary", "sessions", "show", "stats", "models", "spend", "usage", "import", "touch", "use", "end", "reopen",
-    "delete", "verify", "doctor",
+    "summary", "sessions", "show", "stats", "models", "spend", "usage", "export", "import", "touch", "use", "end",
+    "reopen", "delete", "backup", "restore", "reprice", "verify", "doctor",
 ]  # fmt: skip
 READS = [
     ("summary",), ("sessions",), ("show", "s1"), ("stats",), ("models",), ("spend",), ("usage", "s1"), ("verify",),

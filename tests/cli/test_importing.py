@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 
 import rollbook
 from rollbook.book import Rollbook
-from rollbook.importers import SAMPLES
+from rollbook.importers import SAMPLES, SOURCES, source
+from rollbook.importers.recognition import understood
+from rollbook.rules.checks import utc_now
 
 from .tools import PROGRAM, OnTerminal, Run
 
-KEYS = ["source", "files", "bytes", "sessions", "calls", "new_calls", "skipped_lines", "seconds"]
+KEYS = ["source", "files", "bytes", "sessions", "calls", "new_calls", "too_old", "skipped_lines", "seconds"]
 FOLDER = str(SAMPLES / "claude-code")
+TRAPS = sorted(folder.parent for folder in (Path(__file__).parents[1] / "data" / "traps").rglob("expected.json"))
 
 
 def test_import(run: Run, book: Rollbook) -> None:
@@ -56,8 +62,53 @@ def test_import_finds_the_usual_folder(run: Run, book: Rollbook) -> None:
 
 def test_nothing_to_import(run: Run) -> None:
     done = run("import")
-    assert done.status == 0
-    assert "no transcripts of claude-code here" in done.line
+    assert (done.status, done.out) == (0, "")
+    assert f"no transcripts of {', '.join(SOURCES)} here" in done.line
+    assert [row["source"] for row in run("import", "--json").answer["sources"]] == list(SOURCES)
+
+
+def test_sources_with_nothing_make_no_noise(run: Run) -> None:
+    home = Path.home() / ".claude"
+    home.mkdir()
+    (home / "projects").symlink_to(SAMPLES / "claude-code" / "projects")
+    done = run("import")
+    assert (done.status, done.err) == (0, "")
+    assert [line.split()[0] for line in done.out.splitlines()] == ["SOURCE", "claude-code"]
+    assert [row["source"] for row in run("import", "--json").answer["sources"]] == list(SOURCES)
+    assert [line.split()[0] for line in run("import", "codex", "claude-code").out.splitlines()[1:]] == [
+        "codex", "claude-code",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_whose_files_lie_at_a_path(trap: Path, tmp_path: Path) -> None:
+    """Without a source, the one that understands what is there."""
+    shutil.copytree(trap, tmp_path / "copy")
+    for script in (tmp_path / "copy").rglob("*.sql"):
+        with contextlib.closing(apsw.Connection(str(script.with_suffix("")))) as connection:
+            connection.execute(script.read_text())
+    sources = [source(name) for name in SOURCES]
+    assert [one.name for one in understood(str(tmp_path / "copy"), sources, utc_now())] == [trap.parent.name]
+
+
+def test_paths_of_several_sources(run: Run, book: Rollbook) -> None:
+    done = run("import", "--path", str(SAMPLES / "codex"), "--path", FOLDER, "--json")
+    rows = {row["source"]: row for row in done.answer["sources"]}
+    assert list(rows) == ["codex", "claude-code"]
+    assert all(row["new_calls"] and not row["skipped_lines"] for row in rows.values())
+
+
+def test_a_path_where_the_source_must_be_named(run: Run, tmp_path: Path) -> None:
+    for name in ("codex", "claude-code"):
+        shutil.copytree(SAMPLES / name, tmp_path / "both", dirs_exist_ok=True)
+    (tmp_path / "none").mkdir()
+    both = run("import", "--path", str(tmp_path / "both"))
+    assert (both.status, both.out) == (2, "")
+    assert "may be of claude-code or of codex; say which" in both.line
+    none = run("import", "--path", str(tmp_path / "none"))
+    assert (none.status, none.out) == (2, "")
+    assert f"say which source it is of: {', '.join(SOURCES)}" in none.line
+    assert run("import", "codex", "--path", str(tmp_path / "none")).status == 0
 
 
 @pytest.mark.parametrize(
@@ -74,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_passed_over(run: Run, tmp_path: Path) -> 
     folder = tmp_path / "projects" / "p"
     folder.mkdir(parents=True)
     (folder / "binary.jsonl").write_bytes(os.urandom(5000).replace(b"\n", b"") + b"\n")
-    done = run("import", "--path", str(tmp_path / "projects"), "--json")
+    done = run("import", "claude-code", "--path", str(tmp_path / "projects"), "--json")
     assert done.status == 0
     assert done.answer["sources"][0]["skipped_lines"] == 1
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -389,25 +390,29 @@ def test_a_book_that_is_locked_from_the_beginning(book: Rollbook, projects: Path
         eventually(lambda: calls(book), 1)
 
 
-def test_where_the_system_tells_of_no_changes(book: Rollbook, projects: Path) -> None:
-    if sys.platform != "linux":
-        return  # the limit that is used up here is Linux's
-    write(projects / "p" / "s1.jsonl", 1)
-    system = ctypes.CDLL(None, use_errno=True)
-    held: list[int] = []
-    while (descriptor := system.inotify_init1(os.O_CLOEXEC)) >= 0:
-        held.append(descriptor)
-    try:
-        with Watcher() as watcher:
-            for descriptor in held:
-                os.close(descriptor)
-            held.clear()
-            assert watcher.said("looking for them from time to time")
-            write(projects / "p" / "s1.jsonl", 2)
-            eventually(lambda: calls(book), 2)
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
+def test_where_the_system_tells_of_no_changes(book: Rollbook, tmp_path: Path) -> None:
+    """It cannot where a limit is reached; here it is that of open files."""
+    told: list[ImportReport] = []
+    said: list[str] = []
+    write(tmp_path / "place" / "s1.jsonl", 1)
+    sources = [(source("claude-code"), [str(tmp_path / "place")])]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    watch = Watch(book, sources, told=told.append, notice=said.append, all_s=3.0)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            stack.enter_context(watch)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert len(said) == 1
+        assert "looking for them from time to time" in said[0]
+        turns_until(watch, lambda: calls(book) == 1)
+        write(tmp_path / "place" / "s1.jsonl", 2)
+        turns_until(watch, lambda: calls(book) == 2)
+        turns_until(watch, lambda: len(said) == 2)
+        assert "tells of changes again" in said[1]
+        write(tmp_path / "place" / "s1.jsonl", 3)
+        turns_until(watch, lambda: calls(book) == 3)
 
 
 def test_an_end_is_told_though_nothing_is_written(book: Rollbook, tmp_path: Path) -> None:
