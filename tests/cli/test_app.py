@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 import rollbook
 from rollbook.book import Rollbook
 from rollbook.cli import main
-from rollbook.cli.app import app
+from rollbook.cli.app import program
 
 from .tools import PROGRAM, Run
 
 COMMANDS = [
     "summary", "sessions", "show", "stats", "models", "spend", "usage", "export", "import", "touch", "use", "end",
-    "reopen", "delete", "backup", "restore", "reprice", "verify", "doctor",
+    "reopen", "delete", "backup", "restore", "reprice", "prune", "purge", "verify", "doctor",
 ]  # fmt: skip
 READS = [
     ("summary",), ("sessions",), ("show", "s1"), ("stats",), ("models",), ("spend",), ("usage", "s1"), ("verify",),
@@ -179,9 +179,9 @@ def test_a_stream_that_cannot_show_a_character_says_which(program: Run, book: Ro
 
 def test_under_typers_own_runner(url: str) -> None:
     runner = CliRunner()
-    assert runner.invoke(app, ["touch", "s1"]).stdout == "s1  running\n"
-    assert runner.invoke(app, ["end", "nobody", "completed"]).exit_code == 1
-    assert runner.invoke(app, ["sessions", "--status", "odd"]).exit_code == 2
+    assert runner.invoke(program(), ["touch", "s1"]).stdout == "s1  running\n"
+    assert runner.invoke(program(), ["end", "nobody", "completed"]).exit_code == 1
+    assert runner.invoke(program(), ["sessions", "--status", "odd"]).exit_code == 2
 
 
 def test_main_takes_the_programs_own_arguments(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

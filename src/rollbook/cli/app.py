@@ -2,65 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
-from rollbook.cli import (
-    copies,
-    desk,
-    exporting,
-    importing,
-    ledger,
-    life,
-    repricing,
-    retention,
-    sessions,
-    status_command,
-    summary,
-    upkeep,
-)
+from rollbook.cli import desk
 from rollbook.cli.desk import Desk
 from rollbook.cli.pages import CommandPage, GroupPage
 from rollbook.cli.screen import say
 
 _LOOK, _WRITE, _CARE = "Look", "Write", "Look after"
 
-app = typer.Typer(
-    name="rollbook",
-    cls=GroupPage,
-    help="One durable record of every agent session: what it did, what it used, what it cost.",
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"auto_envvar_prefix": "ROLLBOOK", "help_option_names": ["-h", "--help"]},
-)
+#: Each command with its module, its function there, and where the help lists it. Only those that are asked for are
+#: loaded: all of them together take longer than most do their work in.
+COMMANDS: Final = {
+    "summary": ("summary", "summary", _LOOK),
+    "sessions": ("sessions", "sessions", _LOOK),
+    "show": ("sessions", "show", _LOOK),
+    "stats": ("ledger", "stats", _LOOK),
+    "models": ("ledger", "models", _LOOK),
+    "spend": ("ledger", "spend", _LOOK),
+    "usage": ("ledger", "usage", _LOOK),
+    "export": ("exporting", "export", _LOOK),
+    "statusline": ("status_command", "statusline", _LOOK),
+    "import": ("importing", "import_", _WRITE),
+    "touch": ("life", "touch", _WRITE),
+    "use": ("life", "use", _WRITE),
+    "end": ("life", "end", _WRITE),
+    "reopen": ("life", "reopen", _WRITE),
+    "delete": ("life", "delete", _WRITE),
+    "backup": ("copies", "backup", _CARE),
+    "restore": ("copies", "restore", _CARE),
+    "reprice": ("repricing", "reprice", _CARE),
+    "prune": ("retention", "prune", _CARE),
+    "purge": ("retention", "purge", _CARE),
+    "verify": ("upkeep", "verify", _CARE),
+    "doctor": ("upkeep", "doctor", _CARE),
+}
+_COMPLETION: Final = "_ROLLBOOK_COMPLETE"  #: set by a shell that wants to complete a line
 
-for _name, _function, _panel in (
-    ("summary", summary.summary, _LOOK),
-    ("sessions", sessions.sessions, _LOOK),
-    ("show", sessions.show, _LOOK),
-    ("stats", ledger.stats, _LOOK),
-    ("models", ledger.models, _LOOK),
-    ("spend", ledger.spend, _LOOK),
-    ("usage", ledger.usage, _LOOK),
-    ("export", exporting.export, _LOOK),
-    ("statusline", status_command.statusline, _LOOK),
-    ("import", importing.import_, _WRITE),
-    ("touch", life.touch, _WRITE),
-    ("use", life.use, _WRITE),
-    ("end", life.end, _WRITE),
-    ("reopen", life.reopen, _WRITE),
-    ("delete", life.delete, _WRITE),
-    ("backup", copies.backup, _CARE),
-    ("restore", copies.restore, _CARE),
-    ("reprice", repricing.reprice, _CARE),
-    ("prune", retention.prune, _CARE),
-    ("purge", retention.purge, _CARE),
-    ("verify", upkeep.verify, _CARE),
-    ("doctor", upkeep.doctor, _CARE),
-):
-    app.command(_name, cls=CommandPage, rich_help_panel=_panel)(_function)
+
+def program(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """The command line with some commands, or with all."""
+    app = typer.Typer(
+        name="rollbook",
+        cls=GroupPage,
+        help="One durable record of every agent session: what it did, what it used, what it cost.",
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"auto_envvar_prefix": "ROLLBOOK", "help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        module, function, panel = COMMANDS[name]
+        made = getattr(import_module(f"rollbook.cli.{module}"), function)
+        app.command(name, cls=CommandPage, rich_help_panel=panel)(made)
+    app.callback(invoke_without_command=True)(start)
+    return app
+
+
+def _wanted(words: Sequence[str]) -> Iterable[str]:
+    """The commands that a line may mean: every word that is one's name, or all where none is or help is asked for."""
+    named = [word for word in words if word in COMMANDS]
+    if not named or _COMPLETION in os.environ or {"-h", "--help"} & set(words[: words.index(named[0])]):
+        return COMMANDS
+    return dict.fromkeys(named)
 
 
 def _version(asked: bool) -> None:
@@ -71,7 +80,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def start(
     ctx: typer.Context,
     db: desk.DB = None,
@@ -97,7 +105,7 @@ def run(arguments: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character still shows which
     try:
-        status = app(arguments, prog_name="rollbook", standalone_mode=False)
+        status = program(_wanted(arguments))(arguments, prog_name="rollbook", standalone_mode=False)
     except typer.TyperException as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "rollbook")
         say(f"{error.format_message().rstrip('.')} (see '{where} --help')")

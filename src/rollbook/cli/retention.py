@@ -59,8 +59,8 @@ def prune(
     }
     with desk.open() as book:
         found = book.prune(**rule, dry_run=True)
-        if not dry_run and _anything(found):
-            if not yes:
+        if not dry_run:
+            if _anything(found) and not yes:
                 ask(f"Remove {_said(found)} for good?", "prune", NOTHING)
             found = book.prune(**rule)
     screen = desk.screen()

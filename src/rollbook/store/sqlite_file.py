@@ -18,7 +18,7 @@ from rollbook.store.sqlite_connection import DIALECT
 _PAUSE_S: Final = 0.002
 APPLICATION_ID: Final = 0x524F4C42  # "ROLB"
 #: What stands beside a book under its name and an ending: SQLite's own files, and the locks of turns.
-COMPANIONS: Final = ("-wal", "-shm", "-journal", "-next", "-turn")
+COMPANIONS: Final = ("-wal", "-shm", "-journal", "-next", "-turn", "-refresh")
 
 
 def beside(path: Path, ending: str) -> Path:
