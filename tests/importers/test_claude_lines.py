@@ -236,13 +236,14 @@ def test_a_long_prompt_is_cut_to_a_title() -> None:
     assert title == "é" * 512
 
 
-def test_of_many_calls_one_is_held_back_within_a_file() -> None:
+def test_within_a_file_everything_is_handed_over_and_a_later_record_comes_under_the_same_name() -> None:
     parser = transcript()
     parser.feed(json.dumps(answer()).encode() + b"\n")
-    assert calls(parser.drain(last=False)) == []
+    (first,) = calls(parser.drain(last=False))
     parser.feed(json.dumps(answer(usage={"output_tokens": 40})).encode() + b"\n")
-    (call,) = calls(parser.drain(last=True))
-    assert call.tokens.output == 40
+    (second,) = calls(parser.drain(last=True))
+    assert second.tokens.output == 40
+    assert second.usage_id == first.usage_id
 
 
 def test_r2_an_end_is_soft_and_waits_for_silence() -> None:

@@ -93,7 +93,10 @@ class Parser(Protocol):
         """How many calls wait to be handed over."""
 
     def drain(self, *, last: bool) -> list[Item]:
-        """Hand over what was understood; ``last`` at the end of the file."""
+        """Hand over everything that was understood, so that nothing is lost if this was the last reading.
+
+        ``last`` at the end of the file: only there can something be said of how a session ended.
+        """
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""

@@ -68,7 +68,6 @@ class Calls:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.records: dict[Key, _Record] = {}
-        self.newest: Key | None = None
         self.latest: tuple[Line, Message, Usage, Carried, int] | None = None  #: the record that was looked at last
 
     def __len__(self) -> int:
@@ -117,18 +116,16 @@ class Calls:
         rank = SIDE_CHAIN if session.parent else int(Evidence.TRANSCRIPT)
         priced = terms.cost is not None
         claim = (rank, total, priced, spot.weight, -spot.at, session.id, model or "", split, terms.cost or 0)
-        self.newest = key
         old = self.records.get(key)
         if old is not None and old.claim >= claim:
             return
         names = _names(key, session.parent or session.id) if old is None else old.names
         self.records[key] = _Record(names, claim, split, model, terms, spot)
 
-    def drain(self, *, last: bool) -> list[Item]:
-        """Hand over the calls; before the end of the file all but the newest, of which more records may follow."""
-        kept = {} if last or self.newest is None else {self.newest: self.records.pop(self.newest)}
+    def drain(self) -> list[Item]:
+        """Hand over the calls. More records of the newest may follow: they are then weighed against it by the book."""
         items: list[Item] = [self._call(record) for record in self.records.values()]
-        self.records, self.latest = kept, None
+        self.records, self.latest = {}, None
         return items
 
     def _call(self, record: _Record) -> Call:

@@ -102,7 +102,7 @@ class Transcript:
         items: list[Item] = []
         for session in self.by_id.values():
             items.extend(session.drain(self.context, last=last))
-        items.extend(self.calls.drain(last=last))
+        items.extend(self.calls.drain())
         return items
 
     def state(self) -> bytes:

@@ -78,6 +78,12 @@ def batches_of(source: Source, found: Found, known: SourceFile | None, context: 
         except OSError as error:
             yield follow.reason(found.path, error)
             return
+        except msgspec.MsgspecError:
+            if known is None:
+                raise
+            # What was kept of the last reading is not understood: everything is read anew, which doubles nothing.
+            yield from batches_of(source, found, None, context)
+            return
         except Exception as error:  # noqa: BLE001 - one file that no rule foresaw must not stop the others
             yield f"{found.key}: not understood ({type(error).__name__}: {error})"
             return
@@ -135,7 +141,8 @@ class _Hand:
         self.tasks: deque[tuple[Task, int]] = deque()  #: not done yet, and how many bytes each took to ask for
         self.asked = 0  #: bytes of these
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rollbook.importers.hand"],
+            [sys.executable, "-P", "-m", "rollbook.importers.hand"],  # nothing is loaded from the working folder
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -198,7 +205,10 @@ class Crew:
         if not able:
             return False
         task = Task(found, known)
-        message = packed(task)
+        try:
+            message = packed(task)
+        except UnicodeEncodeError:  # a name that is not UTF-8
+            return False
         hand = min(able, key=lambda one: one.asked)
         # What it was asked for and has not read fits into the pipe, so writing never waits for one that is itself
         # waiting until its answers are read here.
@@ -229,7 +239,10 @@ class Crew:
         if not self._hands:
             return
         pipes = {hand.out: hand for hand in self._hands}
-        for pipe in select.select(list(pipes), [], [], timeout)[0]:
+        asked = select.poll()
+        for pipe in pipes:
+            asked.register(pipe, select.POLLIN)
+        for pipe, _ in asked.poll(timeout):
             hand = pipes[pipe]
             try:
                 body = receive(pipe)
@@ -270,7 +283,7 @@ def _widened(pipe: int) -> int:
 
 def _spare() -> int:
     """Cores beside the one that this process works on; none where pipes cannot be waited for."""
-    if sys.platform == "win32":
+    if not hasattr(select, "poll"):
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_MOST, cores - 1)

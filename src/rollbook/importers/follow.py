@@ -102,7 +102,7 @@ def _within(path: str, places: Collection[str]) -> bool:
 def _entered(entry: os.DirEntry[str], starts: set[str]) -> str | None:
     """Where to go on for a folder; nowhere for a link to what is walked anyway. Only links can loop."""
     if not entry.is_symlink():
-        return entry.path
+        return None if entry.path in starts else entry.path
     target = os.path.realpath(entry.path)
     if _within(target, starts):
         return None

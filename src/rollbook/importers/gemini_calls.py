@@ -38,7 +38,6 @@ class Calls:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.records: dict[str, _Record] = {}
-        self.newest = ""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -56,13 +55,11 @@ class Calls:
         old = self.records.get(name)
         if old is None or record > old:
             self.records[name] = record
-        self.newest = name
 
-    def drain(self, *, last: bool) -> list[Item]:
-        """Hand over the calls; before the end of the file all but the newest, of which more records may follow."""
-        held = {} if last or not self.newest else {self.newest: self.records.pop(self.newest)}
+    def drain(self) -> list[Item]:
+        """Hand over the calls. More records of the newest may follow: they are then weighed against it by the book."""
         items: list[Item] = [self._call(name, record) for name, record in self.records.items()]
-        self.records = held
+        self.records = {}
         return items
 
     def _call(self, name: str, record: _Record) -> Call:

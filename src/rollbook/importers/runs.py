@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from rollbook.errors import Gone, InvalidInput, RollbookError
 from rollbook.importers import SOURCES, follow
 from rollbook.importers.base import Batch, Book, Context, ImportReport, Item, Progress, Source
@@ -138,7 +140,11 @@ class _Run:
             if file is None:
                 file = by_identity.get((found.device, found.inode))  # it may have been renamed
             elif follow.unchanged(found, file):
-                batch = self.source.settle(file, self.context)
+                try:
+                    batch = self.source.settle(file, self.context)
+                except msgspec.MsgspecError:  # kept by another version, or damaged: the file is read anew
+                    changed.append((found, None))
+                    continue
                 for part in checked(batch, self.context) if batch is not None else ():
                     self.take(part)
                 yield found

@@ -339,8 +339,10 @@ select path, device, inode, size, read_to, head_hash, mtime_ns, state from sourc
 where (user_no, source, path) in (values {values})
 
 -- files_by_identity --
+-- By way of the paths, which the index has: asked for at once, every file of the source is gone through.
 select path, device, inode, size, read_to, head_hash, mtime_ns, state from source_file
-where (user_no, source, device, inode) in (values {values})
+where (user_no, source, path) in (select user_no, source, path from source_file
+    where (user_no, source, device, inode) in (values {values}))
 
 -- scope_user --
 session.user_no = :user_no

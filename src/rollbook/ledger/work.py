@@ -20,7 +20,7 @@ from rollbook.model import QUARTER_US, Kind
 from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
 
-_CACHE_MOST: Final = 50_000  #: sessions kept in memory between batches
+_CACHE_MOST: Final = 20_000  #: sessions kept in memory between batches
 _HASH_BYTES: Final = 12
 
 T = TypeVar("T")

@@ -163,8 +163,10 @@ class ReadPlans(Core):
             if files is None:
                 rows = tx.rows("files_of", user_no=user_no, source=source)
             else:
-                rows = tx.among("files_by_identity", [(user_no, source, *file[1:]) for file in files])
-                rows += tx.among("files_by_path", [(user_no, source, file[0]) for file in files])
+                rows = tx.among("files_by_path", [(user_no, source, file[0]) for file in files])
+                known = {row[0] for row in rows}
+                moved = [(user_no, source, *file[1:]) for file in files if file[0] not in known]
+                rows = [*tx.among("files_by_identity", moved), *rows]
             return {row[0]: inbox.source_file(source, row) for row in rows}
 
         answer: dict[str, SourceFile] = yield Read(look)
