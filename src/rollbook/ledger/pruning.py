@@ -2,9 +2,9 @@
 
 Old ledger rows of a session are folded into *closing* rows: one for each model, provider, terms and quarter hour, apart
 for late and failed calls. Those are all that the kept sums are told apart by, so folding changes no sum at all: not a
-session's, not a model's, not the spend of a quarter hour. What goes is which calls they were. So that a pruned call
-that is reported again adds nothing, either its names stay and say that it was pruned, or (where everything older than
-a time is pruned) the names go too, and calls older than that time which the book does not know are ``too_old``.
+session's, not a model's, not the spend of a quarter hour. What goes is which calls they were. So that a pruned or
+purged call that is reported again adds nothing, hashes of its names stay. A time alone, below which nothing unknown is
+taken, would not do: forks and retries report old calls with new times.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from rollbook.core import Plan, Read, Write, one
+from rollbook.core import Plan, Read, Whole, Write, one
 from rollbook.errors import InvalidInput, NotFound
 from rollbook.ledger import state as st
 from rollbook.ledger.ops import Floor, Prune, Purge, PurgeUser, Sweep
@@ -16,7 +16,7 @@ from rollbook.model import NANO, Pruned, Purged, Status, cost_usd
 from rollbook.plans.reading import ReadPlans, User
 from rollbook.rules import checks
 from rollbook.rules import life as lives
-from rollbook.store import Reading, Row
+from rollbook.store import Reading, Row, Store
 
 T = TypeVar("T")
 Age = str | timedelta | datetime | None
@@ -51,8 +51,8 @@ class PrunePlans(ReadPlans):
         opened with ``all_users`` is pruned for everybody, unless ``user_id`` names one. What was removed, or with
         ``dry_run`` would be.
 
-        Pruned calls that are reported again are answered ``too_old``: without a filter, every call older than
-        ``ledger`` that the book does not know is; with one, only the calls that were pruned.
+        Pruned calls that are reported again are answered ``too_old``. Without a filter, so is every call older than
+        ``ledger`` that the book does not know.
         """
         clock = self.now()
         ages = {"sessions": sessions, "content": content, "ledger": ledger}
@@ -86,6 +86,8 @@ class PrunePlans(ReadPlans):
             after = (found[-1][0], found[-1][1])
         if before["ledger"] and not dry_run:
             yield from self._sweep()
+        if not dry_run and (total.sessions or total.contents or total.ledger_rows):
+            yield Whole(_forget)
         return total
 
     def _before(self, age: Age, what: str, now: int) -> int:
@@ -121,7 +123,7 @@ class PrunePlans(ReadPlans):
     def purge(self, session_id: str, *, user_id: User = None) -> Plan[Purged]:
         """Remove a session and everything below it wholly: contents, ledger rows, sums, names (R12).
 
-        Its spend is in no figure any more. Only a hash stays, so that importing it again adds nothing; whatever else
+        Its spend is in no figure any more. Only hashes stay, so that importing it again adds nothing; whatever else
         names it is answered Gone. Raises NotFound.
         """
         owner, _ = self.owner(user_id)
@@ -133,10 +135,11 @@ class PrunePlans(ReadPlans):
 
         found: list[Row] = yield Read(look)
         if not found:
+            yield from self._sweep()  # names may be left of a purge that was interrupted
             raise NotFound(f"there is no session {name!r}")
         purged = yield from self._purged(owner, found)
         yield from self._sweep()
-        yield Read(lambda _: self.store.forget())
+        yield Whole(_forget)
         return purged
 
     def purge_user(self, *, user_id: User = None) -> Plan[Purged]:
@@ -164,7 +167,7 @@ class PrunePlans(ReadPlans):
             )
         yield from self._sweep()
         one((yield Write([PurgeUser(user_id=owner)])))
-        yield Read(lambda _: self.store.forget())
+        yield Whole(_forget)
         return total
 
     def _purged(self, owner: str, found: list[Row]) -> Plan[Purged]:
@@ -186,6 +189,10 @@ class PrunePlans(ReadPlans):
             cost_usd=cost_usd(cost, calls, unpriced),
             cost_nano_usd=cost,
         )
+
+
+def _forget(store: Store) -> None:
+    store.forget()
 
 
 def _stored(status: str | None) -> int | None:

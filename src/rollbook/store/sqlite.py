@@ -27,6 +27,8 @@ from rollbook.store.sqlite_file import check, current, migrate, newest, parse, p
 from rollbook.store.turns import Turns
 
 _BUSY_PAUSE_S: Final = 0.002
+_FORGET_S: Final = 5.0  #: how long is waited for others until traces of what was removed can be
+_REWRITTEN_BYTES: Final = 1 << 30  #: a book that is larger is not rewritten: nobody could write for too long
 
 
 class SqliteStore:
@@ -188,10 +190,33 @@ class SqliteStore:
         return list(sqlite_health.structure(self))
 
     def forget(self) -> None:
-        """Let nothing that was removed stay behind in the log, as far as nobody reads it any more."""
-        if self._writer is not None and self.path is not None:
-            with self._writing, translated(self.where), contextlib.suppress(apsw.BusyError):
-                self._writer.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        """Leave no trace of what was removed, and give its room back, as far as nobody else is at work for long.
+
+        Overwriting what is deleted is not enough: rows that were moved from page to page leave copies behind.
+        """
+        if self._writer is None or self.path is None:
+            return
+        deadline = time.monotonic() + min(self.busy_timeout_s, _FORGET_S)
+        with translated(self.where):
+            if self.path.stat().st_size <= _REWRITTEN_BYTES:
+                self._when_free(_rewrite, deadline)
+            self._when_free(_empty_log, deadline)
+
+    def _when_free(self, work: Callable[[apsw.Connection], None], deadline: float) -> None:
+        """Do something that is not worth an error, on a connection of its own, in short tries until a time."""
+        while True:
+            try:
+                with self._writing, contextlib.closing(self.connect()) as raw:
+                    raw.set_busy_timeout(0)
+                    work(raw)
+            except apsw.BusyError:
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(_BUSY_PAUSE_S)
+            except (apsw.FullError, apsw.IOError):  # there is no room for it
+                return
+            else:
+                return
 
     def backup(self, path: str | os.PathLike[str], *, replace: bool, prove: Proof, progress: Progress) -> Copied:
         from rollbook.store import sqlite_copies  # noqa: PLC0415 - most programs that open a book copy none
@@ -251,6 +276,15 @@ class SqliteStore:
         self._idle.clear()
         if self._turns is not None:
             self._turns.close()
+
+
+def _rewrite(raw: apsw.Connection) -> None:
+    raw.pragma("temp_store", "file")  # the copy is as large as the book
+    raw.execute("vacuum")
+
+
+def _empty_log(raw: apsw.Connection) -> None:
+    raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _is_folder(path: Path) -> bool:
