@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -14,7 +16,7 @@ from rollbook.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from rollbook.book import Rollbook
-    from rollbook.model import Pruned
+    from rollbook.model import Pruned, Purged
 
 NOTHING: Final = "nothing was removed"
 
@@ -96,26 +98,33 @@ def purge(
     whole_user: Annotated[
         bool, typer.Option("--whole-user", help="Everything of the user that --user names, or of yourself.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     yes: _YES = False,
 ) -> None:
     """Remove a session or a user wholly, with what was spent; importing it again adds nothing."""
     if (session_id is None) != whole_user:
         raise InvalidInput("name a session, or say --whole-user")
     with desk.open() as book:
+        remove: Callable[..., Purged]
         if session_id is None:
-            owner, count = book.user_id, book.list(user_id=book.user_id, limit=1).total
-            about = f"everything of user {clean(desk.user or owner)} ({count:,} sessions)"
+            about, remove = f"everything of user {clean(desk.user or book.user_id)}", book.purge_user
         else:
-            owner = _owner(book, session_id)
             about = f"session {clean(session_id)} and everything below it"
-        if not yes:
-            ask(f"Remove {about} wholly, with what was spent?", "purge", NOTHING)
-        found = book.purge_user(user_id=owner) if session_id is None else book.purge(session_id, user_id=owner)
+            remove = partial(book.purge, session_id, user_id=_owner(book, session_id))
+        found = remove(dry_run=True)
+        if not dry_run:
+            if not yes:
+                ask(f"Remove {about} wholly ({_came_to(found)})?", "purge", NOTHING)
+            found = remove()
     screen = desk.screen()
     if desk.as_json:
         screen.json(found)
     else:
-        screen.line(f"removed {found.sessions:,} sessions with {found.calls:,} calls, {money(found.cost_nano_usd)}")
+        screen.line(("would remove " if dry_run else "removed ") + _came_to(found))
+
+
+def _came_to(found: Purged) -> str:
+    return f"{found.sessions:,} sessions with {found.calls:,} calls, {money(found.cost_nano_usd)}"
 
 
 def _owner(book: Rollbook, session_id: str) -> str:

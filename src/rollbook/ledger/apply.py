@@ -19,7 +19,6 @@ from rollbook.ledger.ops import (
     Delete,
     End,
     Facts,
-    Floor,
     Mark,
     MarkAllBut,
     Op,
@@ -82,7 +81,7 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
     keys: list[tuple[str, int]] = []
     told: list[tuple[int, str]] = []
     for op in ops:
-        if isinstance(op, SourceFile | Floor | Sweep | PurgeUser):
+        if isinstance(op, SourceFile | Sweep | PurgeUser):
             continue
         user_no = find(work.tx, op.user_id)
         if user_no is None:
@@ -331,7 +330,6 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Absolute: _absolute,
     Delete: pruning.delete_one,
     Prune: pruning.prune,
-    Floor: pruning.floor,
     Sweep: pruning.sweep,
     Purge: pruning.purge,
     PurgeUser: pruning.purge_user,

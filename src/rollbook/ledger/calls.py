@@ -23,7 +23,7 @@ def apply_call(work: Work, op: Call) -> Outcome:
     """Count a call, or find that it was counted before."""
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
     known = [] if op.fresh else work.known(op.usage_id, op.aliases, user_no)
-    if any(work.is_pruned(name, user_no) for name in known) or (not known and op.occurred_at < work.floor(user_no)):
+    if any(work.is_pruned(name, user_no) for name in known):
         work.find(user_no, op.session_id)  # Gone goes before: nothing is reported to a session that was purged
         return Outcome.TOO_OLD
     # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out

@@ -40,7 +40,6 @@ class Names:
         """Forget everything: a transaction that made names was rolled back, or another process wrote."""
         self.users: dict[str, int] = {}
         self.user_ids: dict[int, str] = {}
-        self.floors: dict[int, int] = {}  #: user -> calls older than this that are not known are not taken
         self.purged: bool | None = None  #: whether anything was ever pruned or purged; None where nobody has looked yet
         self.models: dict[str, int] = {"": 0}
         self.model_names: dict[int, str] = {0: ""}
@@ -56,8 +55,7 @@ class Names:
             found = tx.rows("user_no", user_id=user_id)
             if not found:
                 return None
-            number, self.floors[found[0][0]] = found[0]
-            self.users[user_id] = number
+            number = self.users[user_id] = found[0][0]
             self.user_ids[number] = user_id
         return number
 

@@ -152,13 +152,6 @@ class Prune(Struct, frozen=True, kw_only=True):
     status: int | None = None  #: as stored; only a session of that status
 
 
-class Floor(Struct, frozen=True, kw_only=True):
-    """Calls of a user that are older than this and not known are not taken any more."""
-
-    user_id: str
-    before: int
-
-
 class Sweep(Struct, frozen=True, kw_only=True):
     """Keep but a hash of the names of calls, of a stretch in the order of the key table, that lead nowhere."""
 
@@ -215,7 +208,6 @@ Op = (
     | Absolute
     | Delete
     | Prune
-    | Floor
     | Sweep
     | Purge
     | PurgeUser

@@ -17,7 +17,7 @@ from rollbook.errors import Gone, NotFound
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import weigh
 from rollbook.ledger.names import Slice
-from rollbook.ledger.ops import Delete, Floor, Prune, Purge, PurgeUser, Sweep
+from rollbook.ledger.ops import Delete, Prune, Purge, PurgeUser, Sweep
 from rollbook.ledger.state import LedgerRow, State
 from rollbook.ledger.work import Work
 from rollbook.model import QUARTER_US, Pruned
@@ -149,14 +149,6 @@ def _fold(work: Work, state: State, op: Prune) -> tuple[int, int]:
         work.add_row(state, row)
         state.late_rows += 1 if row[st.L_LATE] else 0
     return len(rows), len(closing) - len(before)
-
-
-def floor(work: Work, op: Floor) -> None:
-    """From now on, calls of a user that are older and not known are not taken."""
-    user_no = work.names.user(work.tx, op.user_id, None)
-    if op.before > work.names.floors[user_no]:
-        work.tx.run("set_floor", [(op.before, user_no)])
-        work.names.floors[user_no] = op.before
 
 
 def sweep(work: Work, op: Sweep) -> None:

@@ -1,6 +1,6 @@
 -- user_no --
--- The number of a user, and the time before which calls that the book does not know are not taken.
-select user_no, pruned_before from account where user_id = :user_id
+-- The number of a user.
+select user_no from account where user_id = :user_id
 
 -- add_user --
 insert into account (user_id, name) values (?, ?) on conflict (user_id) do nothing
@@ -10,9 +10,6 @@ select user_no, user_id, name from account
 
 -- user_id --
 select user_id from account where user_no = :user_no
-
--- set_floor --
-update account set pruned_before = ? where user_no = ?
 
 -- model_no --
 select model_no from model where name = :name
@@ -627,6 +624,23 @@ where session.user_no = ledger.user_no and session.session_no = ledger.session_n
     and {sessions}
 order by ledger.user_no, ledger.session_no, ledger.row_no
 
+-- count_between --
+-- How many ledger rows there are for ledger_between to find where nothing more is asked.
+select count(*) from ledger
+where (user_no, session_no, row_no) > (:first_user, :first_session, :first_row)
+    and (user_no, session_no, row_no) <= (:last_user, :last_session, :last_row)
+    and not (recorded_at > :began and recorded_at <= :now)
+
+-- missing_between --
+-- A session whose ledger rows are not as many as were written, of those that begin behind such a step's first key and
+-- end before its last.
+select session_id from session
+where (user_no, session_no) >= (:first_user, :first_session) and (user_no, session_no) < (:last_user, :last_session)
+    and ledger_rows - pruned_rows <> (
+        select count(*) from ledger where ledger.user_no = session.user_no and ledger.session_no = session.session_no
+    )
+limit 1
+
 -- standing_between --
 -- Of the ledger rows of such a step those that stand for a call whose cost nobody reported, with names. Left out are rows
 -- that a session has got since its first step.
@@ -726,10 +740,20 @@ select count(*) from usage_key alias
 left join usage_key first on first.usage_key = alias.alias_of and first.user_no = alias.user_no
 where alias.alias_of is not null and first.usage_key is null
 
+-- count_unpriced --
+-- Calls without a price, of everybody.
+select coalesce(sum(unpriced), 0) from spend where user_no = 0
+
 -- unpriced_by_model --
--- Calls without a price, of everybody, the most first.
-select model.name, sum(spend.unpriced) as missing from spend left join model on model.model_no = spend.model_no
-where spend.user_no = 0 group by spend.model_no having sum(spend.unpriced) > 0 order by missing desc, spend.model_no
+-- Those of them that stand as themselves, so that they can be given one, the most first.
+select model.name, count(*) as missing
+from ledger
+cross join usage_key
+left join model on model.model_no = ledger.model_no
+where ledger.entry in (0, 2) and ledger.cost_source <> 2 and ledger.unpriced > 0
+    and usage_key.usage_key = ledger.usage_id and usage_key.user_no = ledger.user_no and usage_key.alias_of is null
+    and usage_key.session_no = ledger.session_no and usage_key.row_no = ledger.row_no
+group by ledger.model_no order by missing desc, ledger.model_no
 
 -- every_source_path --
 select path from source_file

@@ -219,10 +219,6 @@ class Work:
 
     # Calls
 
-    def floor(self, user_no: int) -> int:
-        """The time before which calls of a user that are not known are not taken."""
-        return self.names.floors[user_no]
-
     def preload_keys(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Load in bulk what is known under the names of calls, and the rows that stand for them."""
         missing = [key for key in dict.fromkeys(wanted) if key not in self.keys]

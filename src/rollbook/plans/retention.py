@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from rollbook.core import Plan, Read, Whole, Write, one
 from rollbook.errors import InvalidInput, NotFound
 from rollbook.ledger import state as st
-from rollbook.ledger.ops import Floor, Prune, Purge, PurgeUser, Sweep
+from rollbook.ledger.ops import Prune, Purge, PurgeUser, Sweep
 from rollbook.ledger.pruning import FOLDED_AT_ONCE, due, folded
 from rollbook.model import NANO, Pruned, Purged, Status, cost_usd
 from rollbook.plans.reading import ReadPlans, User
@@ -51,14 +51,16 @@ class PrunePlans(ReadPlans):
         opened with ``all_users`` is pruned for everybody, unless ``user_id`` names one. What was removed, or with
         ``dry_run`` would be.
 
-        Pruned calls that are reported again are answered ``too_old``. Without a filter, so is every call older than
-        ``ledger`` that the book does not know.
+        Pruned calls that are reported again are answered ``too_old``; calls that the book never had are still taken.
         """
         clock = self.now()
         ages = {"sessions": sessions, "content": content, "ledger": ledger}
         before = {what: self._before(value, what, clock.now) for what, value in ages.items()}
         if not any(before.values()):
             raise InvalidInput("say what to prune: an age such as 90d for sessions, content or ledger")
+        for what, value in (("status", status), ("agent", agent), ("kind", kind)):
+            if value == "":
+                raise InvalidInput(f"{what} is empty; leave it out to prune whatever it is")
         rule: dict[str, Any] = {
             "now": clock.now,
             "running_since": clock.cutoff,
@@ -66,10 +68,6 @@ class PrunePlans(ReadPlans):
             "status": _stored(status),
         }
         named = {"agent": checks.name(agent, "agent"), "kind": checks.kind(kind)}
-        narrow = any(value is not None for value in (status, *named.values()))
-        if before["ledger"] and not narrow and not dry_run:
-            owners = yield from self._owners(user_id)
-            yield Write([Floor(user_id=owner, before=before["ledger"]) for owner in owners])
         total = Pruned(dry_run=dry_run)
         after = (0, 0)
         while True:
@@ -93,15 +91,15 @@ class PrunePlans(ReadPlans):
     def _before(self, age: Age, what: str, now: int) -> int:
         if age is None:
             return 0
-        if age == "all":
-            raise InvalidInput(f"{what} needs an age such as 90d or a time; 'all' would leave nothing")
-        return min(checks.since(age, now) or 0, now)
-
-    def _owners(self, user_id: User) -> Plan[list[str]]:
-        if not self.everybody or user_id is not None:
-            return [self.owner(user_id)[0]]
-        rows: list[Row] = yield Read(lambda tx: tx.rows("users"))
-        return [row[1] for row in rows]
+        try:
+            before = checks.since(age, now) if age != "all" else None
+        except InvalidInput:
+            before = None
+        if before is None:
+            raise InvalidInput(f"{what} needs an age such as 12h or 90d, or a time with a zone, not {checks.said(age)}")
+        if before > now:
+            raise InvalidInput(f"{what} names a time that has not come: {checks.said(age)}")
+        return before
 
     def _applied(self, total: Pruned, ops: list[Prune]) -> Plan[Pruned]:
         """Apply a rule to sessions, to each until nothing more of it folds."""
@@ -120,11 +118,11 @@ class PrunePlans(ReadPlans):
             one((yield Write([Sweep(after=after, upto=upto)])))
             after = upto
 
-    def purge(self, session_id: str, *, user_id: User = None) -> Plan[Purged]:
+    def purge(self, session_id: str, *, dry_run: bool = False, user_id: User = None) -> Plan[Purged]:
         """Remove a session and everything below it wholly: contents, ledger rows, sums, names (R12).
 
         Its spend is in no figure any more. Only hashes stay, so that importing it again adds nothing; whatever else
-        names it is answered Gone. Raises NotFound.
+        names it is answered Gone. What was removed, or with ``dry_run`` would be. Raises NotFound.
         """
         owner, _ = self.owner(user_id)
         name = checks.session_id(session_id)
@@ -135,22 +133,25 @@ class PrunePlans(ReadPlans):
 
         found: list[Row] = yield Read(look)
         if not found:
-            yield from self._sweep()  # names may be left of a purge that was interrupted
+            if not dry_run:
+                yield from self._sweep()  # names may be left of a purge that was interrupted
             raise NotFound(f"there is no session {name!r}")
-        purged = yield from self._purged(owner, found)
+        purged = yield from self._purged(owner, found, dry_run=dry_run)
+        if dry_run:
+            return purged
         yield from self._sweep()
         yield Whole(_forget)
         return purged
 
-    def purge_user(self, *, user_id: User = None) -> Plan[Purged]:
+    def purge_user(self, *, dry_run: bool = False, user_id: User = None) -> Plan[Purged]:
         """Remove everything of one user wholly, as :meth:`purge` does with a session. Nothing of others is touched.
 
         The same user may begin anew afterwards; importing what was purged adds nothing. Raises NotFound.
         """
-        owner, _ = self.owner(user_id)
+        owner, named = self.owner(user_id)
         user_no = yield Read(lambda tx: self.scope(tx, owner).user_no)
         if user_no < 0:
-            raise NotFound(f"there is no user {owner}")
+            raise NotFound(f"there is no user {named or owner}")
         total = Purged(sessions=0, calls=0, cost_usd=0.0, cost_nano_usd=0)
         after = 0
         while True:
@@ -158,29 +159,32 @@ class PrunePlans(ReadPlans):
             if not found:
                 break
             after = found[-1][1]
-            more = yield from self._purged(owner, found)
+            more = yield from self._purged(owner, found, dry_run=dry_run)
             total = Purged(
                 sessions=total.sessions + more.sessions,
                 calls=total.calls + more.calls,
                 cost_usd=(total.cost_nano_usd + more.cost_nano_usd) / NANO,
                 cost_nano_usd=total.cost_nano_usd + more.cost_nano_usd,
             )
+        if dry_run:
+            return total
         yield from self._sweep()
         one((yield Write([PurgeUser(user_id=owner)])))
         yield Whole(_forget)
         return total
 
-    def _purged(self, owner: str, found: list[Row]) -> Plan[Purged]:
+    def _purged(self, owner: str, found: list[Row], *, dry_run: bool) -> Plan[Purged]:
         """Purge sessions of a user, given as (user, session, id, rows); what they came to."""
 
         def spent(tx: Reading) -> list[Row]:
             return [tx.rows("spent_of", user_no=row[0], session_no=row[1])[0] for row in found]
 
         rows: list[Row] = yield Read(spent)
-        answers: list[Any] = []
+        answers: list[Any] = [True] * len(found) if dry_run else []
         # What is below goes first: if this is interrupted, the same call finishes it.
-        ops = [Purge(user_id=owner, session_id=row[2]) for row in reversed(found)]
-        for portion in _portions(ops, [row[3] for row in reversed(found)]):
+        gone = [] if dry_run else found[::-1]
+        ops = [Purge(user_id=owner, session_id=row[2]) for row in gone]
+        for portion in _portions(ops, [row[3] for row in gone]):
             answers += yield Write(portion)
         calls, cost, unpriced = (sum(row[place] for row in rows) for place in range(3))
         return Purged(

@@ -28,7 +28,7 @@ from rollbook.store.turns import Turns
 
 _BUSY_PAUSE_S: Final = 0.002
 _FORGET_S: Final = 5.0  #: how long is waited for others until traces of what was removed can be
-_REWRITTEN_BYTES: Final = 1 << 30  #: a book that is larger is not rewritten: nobody could write for too long
+_REWRITTEN_BYTES: Final = 1 << 29  #: a book that is larger is not rewritten: nobody could write for too long
 
 
 class SqliteStore:

@@ -1,8 +1,5 @@
 -- What a book needs to be kept for years: what was pruned and purged stays known, and files are found by identity.
 
--- Calls older than this that the book does not know by name are not taken: they may have been pruned.
-alter table account add column pruned_before bigint not null default 0;
-
 -- How many ledger rows of a session are not there any more; ledger_rows goes on counting, as it numbers the rows.
 alter table session add column pruned_rows bigint not null default 0;
 
