@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -225,7 +226,8 @@ def test_a_transcript_that_is_packed_and_unpacked_again_is_one_session(book: rol
 def test_memory_does_not_depend_on_what_an_archive_unpacks_to(book: rollbook.Rollbook, tmp_path: Path) -> None:
     packer = zstd.ZstdCompressor()
     parts = [packer.compress(FIRST), packer.compress(count(5, 100))]
-    parts.extend(packer.compress(b" " * (1 << 20)) for _ in range(300))
+    random = Random(7)
+    parts.extend(packer.compress(random.randbytes(1500).hex().encode() + b" " * (1 << 20)) for _ in range(300))
     parts.append(packer.compress(b"\n" + count(9, 300)))
     path = tmp_path / f"{NAME}.zst"
     path.write_bytes(b"".join(parts) + packer.flush())
@@ -240,9 +242,60 @@ def test_memory_does_not_depend_on_what_an_archive_unpacks_to(book: rollbook.Rol
     assert peak < 100 << 20
 
 
+def test_an_archive_that_unpacks_to_far_too_much_is_not_read_to_its_end(
+    book: rollbook.Rollbook, tmp_path: Path
+) -> None:
+    packer = zstd.ZstdCompressor()
+    blank = b" " * (1 << 20)
+    parts = [packer.compress(FIRST + count(5, 100))]
+    parts.extend(packer.compress(blank + b"\n") for _ in range(80))
+    path = tmp_path / f"{NAME}.zst"
+    path.write_bytes(b"".join(parts) + packer.compress(count(9, 300)) + packer.flush())
+    assert path.stat().st_size < 64 << 10
+    for new in (1, 0):
+        report = take(book, tmp_path)
+        (problem,) = report.problems
+        assert problem.endswith("unpacks to more than a transcript would: the rest of it is not read")
+        assert report.new_calls == new
+        assert report.bytes < 66 << 20
+    assert [session.tokens_in for session in book.iterate()] == [100]
+
+
+def test_an_archive_that_needs_too_much_memory_is_not_called_damaged(book: rollbook.Rollbook, tmp_path: Path) -> None:
+    window = bytes([20 << 3])  # a gibibyte
+    block = (len(FIRST) << 3 | 1).to_bytes(3, "little") + FIRST
+    (tmp_path / f"{NAME}.zst").write_bytes(bytes.fromhex("28b52ffd00") + window + block)
+    (problem,) = take(book, tmp_path).problems
+    assert problem.endswith("needs too much memory to be unpacked: its window is larger than 128 MB")
+
+
 def test_nothing_unpacks_until_something_is_packed() -> None:
     program = "import sys; from rollbook.importers.codex import Codex; assert not any('zstd' in m for m in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+# providers
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "priced"),
+    [
+        ("openai", "gpt-5-codex", True),
+        ("azure", "gpt-5-codex", True),
+        ("openrouter", "openai/gpt-5-codex", True),
+        ("amazon-bedrock", "openai.gpt-5.4", True),
+        ("ollama", "gpt-oss:20b", False),
+        ("lmstudio", "gpt-oss:20b", False),
+        ("acme-gateway", "gpt-5-codex", False),
+    ],
+)
+def test_r16_a_call_is_priced_where_it_is_known_who_bills_it(
+    book: rollbook.Rollbook, tmp_path: Path, provider: str, model: str, *, priced: bool
+) -> None:
+    first = line(0, "session_meta", id=ID, timestamp="2026-03-02T10:00:00Z", model_provider=provider)
+    (tmp_path / NAME).write_bytes(first + line(1, "turn_context", model=model) + count(5, 1_000_000))
+    run_import(book, source("codex"), [tmp_path], now=NOW)
+    assert (book.get(ID).unpriced_calls == 0) is priced
 
 
 # copies

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rollbook.importers import codex_lines as lines
 from rollbook.importers.base import Context, Item
-from rollbook.importers.codex_calls import Counter, Split, model_of
+from rollbook.importers.codex_calls import model_of
 from rollbook.importers.codex_fold import Transcript, load
 from rollbook.importers.codex_lineage import began_at
 from rollbook.ledger.ops import Call, End, Touch
@@ -93,44 +93,7 @@ def skipped(*given: dict[str, Any]) -> int:
     return parser.skipped
 
 
-# the counter
-
-
-@pytest.mark.parametrize(
-    ("told", "grew"),
-    [
-        ([(10, None), (30, None)], [10, 20]),
-        ([(10, 10), (10, 10)], [10, 0]),
-        ([(900, 40), (930, 30)], [40, 30]),
-        ([(900, None)], [900]),
-        ([(10, 10), (90, 20)], [10, 80]),
-        ([(90, 90), (40, 40), (60, 20)], [90, 40, 20]),
-        ([(90, 90), (40, 15)], [90, 15]),
-        ([(90, 90), (40, None)], [90, 40]),
-        ([(10, 10), (70, 70), (80, 10)], [10, 70, 10]),
-        ([(None, 7), (None, 5)], [7, 5]),
-        ([(None, None)], [0]),
-    ],
-    ids=[
-        "grows",
-        "told again",
-        "goes on from what is not known",
-        "its first is all that is known",
-        "an event was lost",
-        "fell to its last",
-        "fell",
-        "fell without a last",
-        "began anew above where it stood",
-        "no total",
-        "nothing",
-    ],
-)
-def test_r15_what_the_counter_grew_by(told: list[tuple[int | None, int | None]], grew: list[int]) -> None:
-    def split(number: int | None) -> Split | None:
-        return None if number is None else (number, 0, 0, 0, 0, number)
-
-    counter = Counter()
-    assert [counter.grew(split(total), split(last))[0] for total, last in told] == grew
+# calls
 
 
 def test_a_usage_comes_in_disjoint_kinds_whatever_it_claims() -> None:
@@ -145,6 +108,23 @@ def test_a_call_is_named_by_its_session_its_turn_and_its_counter() -> None:
         f"codex:{OWN}:100.20.0.30.10.131",
         (f"codex:turn:{LATER}:100.20.0.30.10.131",),
     )
+
+
+def test_calls_after_a_reset_have_other_names() -> None:
+    turns = [event(f"10:0{n}:01", "task_started", turn_id=turn) for n, turn in enumerate((LATER, OWN))]
+    first, again = count("10:00:05", usage(50), usage(50)), count("10:00:09", usage(70), usage(20))
+    found = calls(meta(), turns[0], first, again, first, turns[1], again)
+    assert [(call.usage_id.split(":", 2)[2], *(alias[48:] for alias in call.aliases)) for call in found] == [
+        ("50.0.0.0.0.50", "50.0.0.0.0.50"),
+        ("70.0.0.0.0.70", "70.0.0.0.0.70"),
+        ("50.0.0.0.0.50:1", "50.0.0.0.0.50:1"),
+        ("70.0.0.0.0.70:1", "70.0.0.0.0.70"),
+    ]
+
+
+def test_r15_an_inherited_counter_may_have_begun_anew_in_the_ancestor() -> None:
+    (call,) = calls(meta(forked_from_id=LATER), count("10:00:05", usage(70), usage(20)))
+    assert call.aliases == tuple(f"codex:{LATER}:70.0.0.0.0.70{nth}" for nth in ("", ":1", ":2"))
 
 
 def test_a_turn_that_is_only_numbered_names_nothing() -> None:
@@ -189,14 +169,10 @@ def test_a_response_without_a_name_of_the_providers_is_the_sessions() -> None:
 
 def test_a_response_without_usage_or_name_is_no_call() -> None:
     nothing = [
-        response("10:00:04", "resp_1", usage(0)),
-        response("10:00:04", "", usage(5)),
-        response("10:00:04", "resp_2", {}),
+        response("10:00:04", name, used) for name, used in (("resp_1", usage(0)), ("", usage(5)), ("resp_2", {}))
     ]
-    assert (
-        calls(meta(), *nothing, record("10:00:04", "token_usage_record", {"response_id": "resp_3", "usage": None}))
-        == []
-    )
+    nothing.append(record("10:00:04", "token_usage_record", {"response_id": "resp_3", "usage": None}))
+    assert calls(meta(), *nothing) == []
 
 
 def test_r15_a_copied_response_is_of_the_session_that_it_names() -> None:

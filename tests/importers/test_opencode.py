@@ -22,6 +22,7 @@ from rollbook.importers import SAMPLES, source
 from rollbook.importers.base import Batch, Context, ImportReport, Item
 from rollbook.importers.opencode import OpenCode
 from rollbook.importers.opencode_db import COPIED_MOST
+from rollbook.importers.opencode_read import OPEN_MOST, OPEN_MS, load
 from rollbook.importers.runs import run_import
 from rollbook.ledger.ops import Call, SourceFile
 from rollbook.model import Evidence, to_micros
@@ -561,6 +562,104 @@ def test_a_session_of_many_messages_is_read_fast(book: rollbook.Rollbook, tmp_pa
     assert time.perf_counter() - started_at < whole / 2
 
 
+# clocks that are wrong, and rows that are seen late
+
+
+def begun(at: int) -> dict[str, Any]:
+    """What stands in an assistant's message of that second while it is being written."""
+    data = answer(at, 0, 0, cost=0, time={"created": T0 + at * 1000})
+    del data["finish"]
+    return data
+
+
+def test_r13_a_clock_that_was_ahead_for_a_while_loses_nothing(book: rollbook.Rollbook, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "opencode.db")
+    now, ahead = T0 * 1000, 10 * 86_400
+    writer.session("ses_a", -60)
+    writer.message("msg_old", "ses_a", answer(-30, 1), -30)
+    writer.message("msg_1", "ses_a", answer(ahead, 2), ahead)
+    assert take(book, tmp_path, now=now + ahead * 1_000_000).new_calls == 2
+    writer.message("msg_old", "ses_a", answer(-30, 31), 30)  # after the clock was set back
+    writer.message("msg_2", "ses_a", begun(60), 60)
+    assert take(book, tmp_path, now=now + 61_000_000).new_calls == 0
+    assert book.get("ses_a").tokens_in == 31 + 2
+    writer.message("msg_2", "ses_a", answer(60, 5000), 90)
+    assert take(book, tmp_path, now=now + 100_000_000).new_calls == 1
+    assert book.get("ses_a").tokens_in == 31 + 2 + 5000
+    assert take(book, tmp_path, now=now + 160_000_000).calls == 0
+
+
+def test_r13_an_answer_whose_clock_is_behind_those_read_before(book: rollbook.Rollbook, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "opencode.db")
+    now, ahead = T0 * 1000, 10 * 86_400
+    writer.session("ses_a", -60)
+    writer.message("msg_1", "ses_a", answer(ahead, 2), ahead)  # with a clock that was ahead
+    writer.message("msg_2", "ses_a", answer(0, 4), 0)
+    assert take(book, tmp_path, now=now + 3_600_000_000).new_calls == 2
+    writer.message("msg_2", "ses_a", answer(0, 40), 30)  # an hour behind the clock of the one who reads
+    assert take(book, tmp_path, now=now + 3_630_000_000).calls == 1
+    assert book.get("ses_a").tokens_in == 2 + 40
+
+
+def test_r13_an_answer_that_is_seen_long_after_it_was_stamped(book: rollbook.Rollbook, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "opencode.db")
+    now = T0 * 1000
+    writer.session("ses_a")
+    writer.message("msg_1", "ses_a", begun(0), 0)
+    take(book, tmp_path, now=now + 1_000_000)
+    for at in (3600, 7200):
+        writer.message(f"msg_{at}", "ses_a", answer(at, at), at)
+        assert take(book, tmp_path, now=now + at * 1_000_000).new_calls == 1
+    writer.message("msg_1", "ses_a", answer(0, 9000), 1)  # its writer slept before it was stored
+    assert take(book, tmp_path, now=now + 7_300_000_000).new_calls == 1
+    assert book.get("ses_a").tokens_in == 3600 + 7200 + 9000
+
+
+def carried(path: Path, now: int, known: SourceFile | None = None) -> SourceFile:
+    """How far a database was read at a time."""
+    agent = OpenCode()
+    (found,) = agent.files(str(path), print)
+    *_, last = agent.read(found, known, Context(user_id=LOCAL_USER, now=now, price=unpriced))
+    assert last.file is not None
+    return last.file
+
+
+def test_unfinished_answers_are_looked_at_for_a_week_and_not_without_end(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "opencode.db")
+    writer.session("ses_a")
+    with writer.raw:
+        for number in range(2 * OPEN_MOST):
+            writer.message(f"msg_{number:04d}", "ses_a", begun(0), 0)
+    (now, week) = T0 * 1000 + 60_000_000, OPEN_MS * 1000
+    known = None
+    for _ in range(2):
+        known = carried(tmp_path, now, known)
+        kept = [row for row, _, _ in load(known.state).marks["message"].open]
+        assert kept == list(range(OPEN_MOST + 1, 2 * OPEN_MOST + 1))
+    assert load(carried(tmp_path, now + week, known).state).marks["message"].open == []
+    assert load(carried(tmp_path, now + week).state).marks["message"].open == []
+
+
+@pytest.mark.parametrize("count", [200, 1100])
+def test_the_ends_of_very_many_sessions_at_once(book: rollbook.Rollbook, tmp_path: Path, count: int) -> None:
+    writer = Writer(tmp_path / "opencode.db")
+    with writer.raw:
+        for number in range(count):
+            writer.session(f"ses_{number}", number)
+            writer.message(f"msg_{number}", f"ses_{number}", answer(number), number)
+    half_an_hour = 1_800_000_000
+    last = T0 * 1000 + (count - 1) * 1_000_000 + 500_000
+    time.sleep(0.2)  # so that the file is known as it is
+    take(book, tmp_path, now=T0 * 1000 + 60_000_000)
+    if count == 200:
+        take(book, tmp_path, now=T0 * 1000 + half_an_hour + 100_000_000)
+        assert 90 < book.list(status="completed").total < 110
+    take(book, tmp_path, now=last + half_an_hour)
+    assert book.list(status="completed").total == count
+    assert take(book, tmp_path, now=last + half_an_hour + 1).sessions == 0
+    assert run_import(book, source("opencode"), [tmp_path], now=last + 2 * half_an_hour).bytes == 0
+
+
 # forks
 
 
@@ -585,6 +684,45 @@ def test_two_answers_of_one_moment_are_two(book: rollbook.Rollbook, tmp_path: Pa
         times = {"created": T0 + 1000, "completed": T0 + (1500 if name == "ses_a" else 1501)}
         writer.message(f"msg_{name}", name, answer(1, time=times), 1)
     assert take(book, tmp_path).new_calls == 2
+
+
+@pytest.mark.parametrize("form", ["tables", "files"])
+@pytest.mark.parametrize(("tokens", "said"), [(0, False), (0, True), (700, False), (700, True)])
+def test_equal_answers_of_sub_agents_are_different_calls(
+    book: rollbook.Rollbook, tmp_path: Path, form: str, tokens: int, said: bool
+) -> None:
+    writer = Writer(tmp_path / "opencode.db") if form == "tables" else None
+    storage = tmp_path / "storage"
+    for number in range(3):
+        name, message = f"ses_{number}", f"msg_{number}"
+        part = {"type": "tool", "tool": "read", "callID": f"call_{number}", "state": {"status": "completed"}}
+        if writer is not None:
+            writer.session(name, parent="ses_p")
+            writer.message(message, name, answer(1, tokens, tokens // 10), 1)
+            if said:
+                writer.run("add_part", id=f"prt_{number}", message=message, session=name, data=json.dumps(part))
+        else:
+            put(storage / "session" / "p1" / f"{name}.json", {**stored(name), "parentID": "ses_p"})
+            put(storage / "message" / name / f"{message}.json", answer(1, tokens, tokens // 10))
+            if said:
+                put(storage / "part" / message / f"prt_{number}.json", {"id": f"prt_{number}", **part})
+    assert take(book, tmp_path).new_calls == 3
+
+
+def test_a_fork_elsewhere_is_known_by_what_was_said(book: rollbook.Rollbook, tmp_path: Path) -> None:
+    """Also one of a sub-agent: a copy has its parts' texts and calls of tools, under other ids."""
+    tool = {"type": "tool", "tool": "read", "callID": "call_1", "state": {"status": "completed", "output": "o" * 900}}
+    pruned = {**tool, "state": {**tool["state"], "time": {"compacted": T0}}}  # type: ignore[dict-item]
+    text = {"type": "text", "text": 'Done: "é"', "time": {"start": T0, "end": T0 + 1}}
+    for file, name, made, kept in (("opencode.db", "a", 0, pruned), ("opencode-dev.db", "b", 100, tool)):
+        writer = Writer(tmp_path / file)
+        writer.session(f"ses_{name}", made, parent="ses_p" if name == "a" else None)
+        writer.message(f"msg_{name}", f"ses_{name}", answer(1, 700), 1)
+        for number, part in enumerate((kept, {"type": "step-start"}, text)):
+            values = {"id": f"prt_{name}{number}", "message": f"msg_{name}", "session": f"ses_{name}"}
+            writer.run("add_part", data=json.dumps(part), **values)
+    take(book, tmp_path)
+    assert (book.get("ses_a").calls, book.get("ses_b").calls) == (1, 0)
 
 
 # the older files

@@ -7,6 +7,7 @@ and sub-agents repeat the counter as it stood, so a call is named by its session
 
 from __future__ import annotations
 
+from operator import add, sub
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +25,9 @@ AUTO_REVIEW: Final = "codex-auto-review"  #: a name for whatever model the provi
 _REVIEWERS: Final = ((1_785_369_600_000_000, "gpt-5.6-luna"), (1_772_668_800_000_000, "gpt-5.4"))
 _TIERS: Final = {"priority": "priority", "fast": "priority", "flex": "flex", "batch": "batch"}
 _PENDING_MOST: Final = 8
+_COUNTERS_MOST: Final = 8
+_PASSED_MOST: Final = 8
+_INHERITED_RESETS: Final = (1, 2)  #: how often a counter may have begun anew before it was inherited
 
 #: How sure a claim is that the session it names made the call.
 OWN: Final = 2
@@ -43,6 +47,7 @@ class Spot(NamedTuple):
     at: int
     weight: int
     flagged: bool = False
+    inherits: bool = False  #: its counter goes on from an ancestor's, whose history is not told
 
 
 class Terms(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -74,26 +79,98 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Counter(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """How the counter stood, and which records of responses it has not caught up with."""
+    """How the counter stood, and which records of responses it has not caught up with.
+
+    Several counters may take turns in one file, and one may be put back to where it stood before: what an event took
+    off its total says which standing it goes on from.
+    """
 
     stood: Split | None = None
+    others: list[Split] = []  #: how counters stand that were told before this one
+    passed: list[Split] = []  #: how this one stood before
+    resets: int = 0  #: how often a counter began anew: the same numbers after that are another call
+    turn_resets: int = 0  #: of these, in the turn that goes on
+    said: Split | None = None  #: the last usage that was told
+    at: int = -1  #: the time of the last call without a counter
+    at_once: int = 0  #: how many calls of that time were before it
+    in_turn: int = 0  #: how many calls without a counter the turn has
     pending: list[Record] = []
+
+    def turned(self) -> None:
+        """Another turn began."""
+        self.turn_resets = self.in_turn = 0
 
     def grew(self, total: Split | None, last: Split | None) -> Split:
         """What was used since the counter was told last."""
         if total is None:
-            return last or NONE
-        stood, self.stood = self.stood, total
+            return self._uncounted(last)
+        self.said = last or self.said
+        stood = self.stood
         if total == stood:
             return NONE
-        if last is not None and (stood is None or total[:5] == last[:5]):
-            return last  # the first that is known, or the first of a counter that began anew
         if stood is None:
-            return total
+            self.stood = total
+            return last or total  # what a first total has beyond the last usage is history that is told elsewhere
+        if last is None:
+            return self._grown(stood, total, None, begins=False)
+        begins = total[:5] == last[:5]
+        source = self._source(total, last)
+        if source != stood and self._is_old(total, begins=begins):
+            return NONE
+        if source is None or (begins and source != stood):
+            return self._grown(stood, total, last, begins=begins)
+        self._turn_to(source, total)
+        return last
+
+    def _is_old(self, total: Split, *, begins: bool) -> bool:
+        """Whether it was told before: by another counter, which is told now, or in an old event that came late."""
+        if total in self.others:
+            self._turn_to(total, total)
+            return True
+        return not begins and total in self.passed
+
+    def _grown(self, stood: Split, total: Split, last: Split | None, *, begins: bool) -> Split:
+        """What the counter says by itself: it grew, or it began anew."""
         grown = [now - before for now, before in zip(total, stood, strict=True)]
-        if min(grown[:5]) >= 0:
-            return (grown[0], grown[1], grown[2], grown[3], grown[4], max(0, grown[5]))
-        return last or total  # it fell: it began anew
+        if min(grown[:5]) < 0 or (begins and any(stood[:5])):
+            self.resets += 1
+            self.turn_resets += 1
+            self._turn_to(None, total)
+            return last or total
+        self._turn_to(stood, total)
+        return (grown[0], grown[1], grown[2], grown[3], grown[4], max(0, grown[5]))
+
+    def uncounted(self, at: int) -> tuple[int, int]:
+        """A call without a counter: how many were before it at that time, and in its turn."""
+        self.at_once = self.at_once + 1 if at == self.at else 0
+        self.at = at
+        self.in_turn += 1
+        return self.at_once, self.in_turn - 1
+
+    def _uncounted(self, last: Split | None) -> Split:
+        """What an event without a total took: nothing, if it says the same as the one before it."""
+        if last is None or last == self.said:
+            return NONE
+        self.said = last
+        if self.stood is not None:  # the next total contains it
+            took, cached, written, gave, reasoning, every = map(add, self.stood, last)
+            self._turn_to(self.stood, (took, cached, written, gave, reasoning, every))
+        return last
+
+    def _source(self, total: Split, last: Split) -> Split | None:
+        """The standing that an event goes on from."""
+        before = tuple(map(sub, total[:5], last[:5]))
+        standings = [] if self.stood is None else [self.stood]
+        standings += [*reversed(self.others), *reversed(self.passed)]
+        return next((one for one in standings if one[:5] == before), None)
+
+    def _turn_to(self, source: Split | None, total: Split) -> None:
+        """The counter that stood at ``source`` is the one that is told now; a new one, if there is none."""
+        if self.stood is not None and source != self.stood:
+            self.others = [*(one for one in self.others if one != source), self.stood][-_COUNTERS_MOST:]
+        if source is not None and source != total:
+            self.passed = [*self.passed, source][-_PASSED_MOST:]
+        self.stood = total
 
 
 def split_of(usage: Usage | None) -> Split | None:
@@ -132,7 +209,9 @@ class Calls:
 
     def counted(self, grown: Split, total: Split | None, terms: Terms, spot: Spot, owners: list[str]) -> bool:
         """The counter grew; whether the model of what made it grow had to be guessed."""
-        names = _names(total, terms, spot, owners)
+        names = (
+            self._uncounted(grown, terms, spot, owners) if total is None else self._names(total, terms, spot, owners)
+        )
         pending, self.counter.pending = self.counter.pending, []
         if pending:
             newest = pending[-1]
@@ -145,6 +224,28 @@ class Calls:
         record, guessed = _record(names, grown, terms, spot)
         self.records.append(record)
         return guessed
+
+    def _names(self, total: Split, terms: Terms, spot: Spot, owners: list[str]) -> list[str]:
+        """What a call may be met under: its counter, with each session that it may be of and with its turn.
+
+        Numbers that were told before, by a counter that began anew since, are told apart by how often one did: in the
+        session, which copies repeat from its start, and in the turn, from which on they may be cut off.
+        """
+        stood = ".".join(map(str, total))
+        names = [f"codex:{owner}:{stood}{_nth(self.counter.resets)}" for owner in owners]
+        if spot.inherits:
+            names.extend(f"codex:{owners[1]}:{stood}{_nth(resets)}" for resets in _INHERITED_RESETS)
+        if is_uuid(terms.turn):
+            names.append(f"codex:turn:{terms.turn}:{stood}{_nth(self.counter.turn_resets)}")
+        return names
+
+    def _uncounted(self, took: Split, terms: Terms, spot: Spot, owners: list[str]) -> list[str]:
+        """The same without a counter: its time, and its place in the turn."""
+        at_once, in_turn = self.counter.uncounted(spot.at)
+        names = [f"codex:{owner}:{spot.at}{_nth(at_once)}" for owner in owners]
+        if is_uuid(terms.turn):
+            names.append(f"codex:turn:{terms.turn}:last:{'.'.join(map(str, took))}{_nth(in_turn)}")
+        return names
 
     def _join(self, record: Record, names: list[str]) -> None:
         """A response whose record is known has caught up with the counter: it can be met under either name."""
@@ -198,15 +299,9 @@ def _record(names: list[str], split: Split, terms: Terms, spot: Spot) -> tuple[R
     return record, guessed
 
 
-def _names(total: Split | None, terms: Terms, spot: Spot, owners: list[str]) -> list[str]:
-    """What a call may be met under: its counter, with each session that it may be of and with its turn."""
-    if total is None:
-        return [f"codex:{owner}:{spot.at}" for owner in owners]
-    stood = ".".join(map(str, total))
-    names = [f"codex:{owner}:{stood}" for owner in owners]
-    if is_uuid(terms.turn):
-        names.append(f"codex:turn:{terms.turn}:{stood}")
-    return names
+def _nth(number: int) -> str:
+    """What tells a name from the usual one of the same numbers."""
+    return f":{number}" if number else ""
 
 
 def _without(grown: Split, pending: list[Record]) -> Split:

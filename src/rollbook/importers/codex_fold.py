@@ -213,8 +213,9 @@ class Transcript:
         return True
 
     def _turn(self, turn: str | None) -> None:
-        if turn and len(turn) <= ID_BYTES:
+        if turn and len(turn) <= ID_BYTES and turn != self.terms.turn:
             self.terms.turn = turn
+            self.told.counter.turned()
 
     def _response_item(self, here: Here) -> bool:
         """Words and tools. Only what the model does says that a turn goes on."""
@@ -298,7 +299,7 @@ class Transcript:
             # The counter goes on from an ancestor's that was not copied: this may be the ancestor's last call, told
             # again. It is, if that call is ever met.
             owners = [*owners, *(one.id for one in self.lineage.ancestors)]
-            spot = spot._replace(weight=INHERITED)
+            spot = spot._replace(weight=INHERITED, inherits=True)
         guessed = self.calls.counted(grown, total, self.terms, spot, owners)
         self._guessed(here.moment, guessed=guessed and spot.session == self.lineage.own)
         return True

@@ -1,7 +1,8 @@
 """Which of OpenCode's messages are metered calls, what each is called, and what it used.
 
 A message has one id for its life, in either version, in a table or a file. A fork copies messages under new ids: where
-the original is beside the copy its id names both, and elsewhere the times, model and tokens do, which are copied too.
+the original is beside the copy its id names both, and elsewhere the times, model, tokens and contents do, which are
+copied too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from rollbook.importers.base import Context
-from rollbook.importers.opencode_rows import Error, Message, Model, Used, micros
+from rollbook.importers.opencode_rows import Error, Message, Model, Parts, Used, micros
 from rollbook.ledger.ops import Call
 from rollbook.model import Evidence, Tokens
 from rollbook.rules import checks
@@ -36,15 +37,15 @@ class Origin(NamedTuple):
     session: str
     copied: bool = False  #: it is a copy of another session's, or may be one
     original: str | None = None  #: the id of what it is a copy of
+    child: bool = False  #: the session is a sub-agent's
 
 
-def call(message: Message, origin: Origin, steps: Sequence[Used], context: Context) -> Call | None:
+def call(message: Message, origin: Origin, parts: Parts, context: Context) -> Call | None:
     """The metered call that a message is, or None where nothing was used."""
     data = message.data
     cost = checks.cost(data.cost) if data.cost else None
-    raw = split_of(data.tokens)
     model, provider = named(message)
-    used = [split(one, provider) for one in (*steps,) or (data.tokens,)]
+    used = [split(one, provider) for one in (*parts.steps,) or (data.tokens,)]
     plain, read, write, output, reasoning = (sum(kind) for kind in zip(*used, strict=True))
     tokens = Tokens(input=plain, cache_read=read, cache_write=write, output=output, reasoning=reasoning)
     if not tokens.total and not cost:
@@ -57,7 +58,7 @@ def call(message: Message, origin: Origin, steps: Sequence[Used], context: Conte
         if found is not None:
             cost, version = found.cost_nano, found.version
     whole = message.done is not None and not origin.copied
-    names = [_content(message, model, provider, raw)]
+    names = _shared(message, model, provider, parts.said, child=origin.child)
     if origin.original is not None:
         names.append(f"opencode:{origin.original}")
     return Call(
@@ -129,7 +130,15 @@ def _billing(cost: float | None, provider: str | None) -> str:
     return "subscription" if cost is not None and monthly else "unknown"
 
 
-def _content(message: Message, model: str | None, provider: str | None, raw: Split) -> str:
-    """The name that a message shares with its copies."""
-    said = repr((message.made, message.done, provider, model, raw))
-    return f"opencode:same:{blake2b(said.encode(errors='replace'), digest_size=16).hexdigest()}"
+def _shared(
+    message: Message, model: str | None, provider: str | None, said: Sequence[str], *, child: bool
+) -> list[str]:
+    """The name that a message shares with its copies, where nothing else could have it.
+
+    Sub-agents start together and do alike: without contents that tell their messages apart, equal ones are no copies.
+    """
+    raw = split_of(message.data.tokens)
+    if not any(raw) or (child and not said):
+        return []
+    facts = (message.made, message.done, provider, model, raw, *said)
+    return [f"opencode:same:{blake2b(repr(facts).encode(errors='replace'), digest_size=16).hexdigest()}"]

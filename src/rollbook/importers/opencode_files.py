@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -18,7 +19,7 @@ from rollbook.importers import opencode_rows as rows
 from rollbook.importers.base import Batch, Context, Item
 from rollbook.importers.follow import Found
 from rollbook.importers.opencode_calls import SOURCE, Origin, call
-from rollbook.importers.opencode_rows import ROW_BYTES, Message, Used
+from rollbook.importers.opencode_rows import HEAD, PART_BYTES, PARTS_MOST, ROW_BYTES, Message, Parts, Used
 from rollbook.importers.opencode_sessions import Info, tail_of, tell
 from rollbook.importers.sessions import State, dump
 from rollbook.ledger.ops import SourceFile
@@ -146,7 +147,8 @@ class _Folder:
         if message.kind != "assistant":
             return []
         copied = self.info is None or self.info.copied(message)
-        found = call(message, Origin(message.session, copied=copied), self._steps(message), self.context)
+        child = self.info is not None and self.info.parent is not None
+        found = call(message, Origin(message.session, copied, child=child), self._parts(message), self.context)
         return [] if found is None else [found]
 
     def news(self) -> tuple[list[Item], bytes]:
@@ -194,19 +196,37 @@ class _Folder:
         except InvalidInput:
             return None
 
-    def _steps(self, message: Message) -> list[Used]:
-        """What the steps of a message used; the oldest versions tell only of the last one in the message itself."""
+    def _parts(self, message: Message) -> Parts:
+        """What matters of a message's parts."""
         folder = Path(self.storage) / PART / message.id
-        if message.data.finish is not None or not folder.is_dir():
-            return []
-        found = (rows.step(_bytes(path)) for path in sorted(folder.iterdir()) if is_file(path.name))
-        return [used for used in found if used is not None]
+        if not folder.is_dir():
+            return Parts()
+        paths = sorted(path for path in folder.iterdir() if is_file(path.name))
+        told = (rows.said(head) for head in islice(filter(None, map(_head, paths)), PARTS_MOST))
+        return Parts(_steps(message, paths), [one for one in told if one])
 
 
 def _bytes(path: Path) -> bytes | None:
     """What a file holds; None where it is too large or cannot be read."""
     try:
         return path.read_bytes() if path.stat().st_size <= ROW_BYTES else None
+    except OSError:
+        return None
+
+
+def _steps(message: Message, paths: Iterable[Path]) -> list[Used]:
+    """What the steps of a message used; the oldest versions tell only of the last one in the message itself."""
+    if message.data.finish is not None:
+        return []
+    found = (rows.step(_bytes(path)) for path in paths)
+    return [used for used in found if used is not None]
+
+
+def _head(path: Path) -> bytes | None:
+    """How a part begins; None where it is large or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD) if os.fstat(file.fileno()).st_size < PART_BYTES else None
     except OSError:
         return None
 

@@ -6,7 +6,9 @@ slightly different places; from here on they are one :class:`Message`.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import re
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,6 +20,13 @@ from rollbook.rules import checks
 
 ROW_BYTES: Final = 32 << 20  #: a larger message is passed over and counted
 _MILLIS: Final = 1000  #: microseconds
+HEAD: Final = 512  #: bytes of a part that are looked at for what tells it from others
+PARTS_MOST: Final = 16  #: parts of a message that are
+PART_BYTES: Final = 65_536  #: larger ones are not
+_SAID: Final = 200  #: characters of a text
+#: What a tool's call is named by, or how a text begins, in the first bytes of a part.
+_NAMED: Final = re.compile(rb'"callID"\s*:\s*"([^"\\]{1,200})"')
+_TEXT: Final = re.compile(rb'"text"\s*:\s*"((?:[^"\\]|\\.){1,200})', re.DOTALL)
 
 Millis = Annotated[int, Meta(ge=0, le=checks.LAST_TIME // _MILLIS)] | Annotated[float, Meta(ge=0, le=1e14)]
 
@@ -83,6 +92,7 @@ class Data(Struct, gc=False):
     finish: str | None = None
     error: Error | str | None = None
     outcome: str | None = None
+    content: msgspec.Raw = msgspec.Raw()  #: version 2 has the parts here
 
 
 class Step(Struct, gc=False):
@@ -90,6 +100,21 @@ class Step(Struct, gc=False):
 
     type: str | None = None
     tokens: Used | None = None
+
+
+class Piece(Struct, gc=False):
+    """A part of a message in version 2."""
+
+    type: str | None = None
+    id: str | None = None
+    text: str | None = None
+
+
+class Parts(NamedTuple):
+    """What matters of a message's parts."""
+
+    steps: Sequence[Used] = ()  #: what its steps used
+    said: Sequence[str] = ()  #: what tells it from other messages: names of tools' calls, beginnings of texts
 
 
 class Rule(Struct, gc=False):
@@ -120,6 +145,7 @@ class Lived(Struct, gc=False):
 
 _data: Final = Decoder[Data](Data)
 _step: Final = Decoder[Step](Step)
+_pieces: Final = Decoder[list[Piece]](list[Piece])
 _rules: Final = Decoder[list[Rule]](list[Rule])
 stored: Final = Decoder[Stored](Stored)
 
@@ -190,6 +216,21 @@ def step(raw: object) -> Used | None:
         return None
     found = _step.one(raw)
     return found.tokens if found is not None and found.type == "step-finish" else None
+
+
+def said(head: object) -> str | None:
+    """What tells a part from others, by how it begins; None where it is no text and no call of a tool."""
+    if not isinstance(head, bytes):
+        return None
+    found = _NAMED.search(head) or _TEXT.search(head)
+    return None if found is None else found[1].decode(errors="replace")
+
+
+def said_within(data: Data) -> list[str]:
+    """The same of the parts that are in the message itself."""
+    raw = bytes(data.content)
+    pieces = _pieces.one(raw) if raw else None
+    return [f"{one.id} {(one.text or '')[:_SAID]}" for one in (pieces or ())[:PARTS_MOST] if one.id or one.text]
 
 
 def unattended(raw: object) -> bool:

@@ -16,7 +16,7 @@ from rollbook.importers import opencode_rows as rows
 from rollbook.importers.base import Context
 from rollbook.importers.opencode_calls import Origin
 from rollbook.importers.opencode_db import Database
-from rollbook.importers.opencode_rows import ROW_BYTES, Message, Used
+from rollbook.importers.opencode_rows import ROW_BYTES, Message, Parts, Used
 from rollbook.importers.opencode_sessions import Info, Tail, tail_of
 from rollbook.rules import checks
 from rollbook.store import Row
@@ -90,14 +90,31 @@ class Schema:
             return None
         return found[0]
 
-    def steps(self, message: Message) -> list[Used]:
+    def parts_of(self, table: str, message: Message) -> Parts:
+        """What matters of a message's parts."""
+        if table == NEW:
+            return Parts(said=rows.said_within(message.data))
+        if not self.parts:
+            return Parts()
+        told = (rows.said(head) for (head,) in self.database.rows("oc_heads", id=message.id))
+        return Parts(self._steps(message), [one for one in told if one])
+
+    def _steps(self, message: Message) -> list[Used]:
         """What the steps of a message used: in the oldest versions the message itself tells only of the last one."""
-        if not self.parts or message.data.finish is not None:
+        if message.data.finish is not None:
             return []
         found = (rows.step(raw) for (raw,) in self.database.rows("oc_steps", id=message.id))
         return [used for used in found if used is not None]
 
     # one session
+
+    def active(self, since: int) -> set[str]:
+        """The sessions of which something was written since a time."""
+        found: set[str] = set()
+        for table in self.messages:
+            names = self.database.rows("oc_active", self._words(table), since=since)
+            found |= {name for name in (rows.text_of(raw) for (raw,) in names) if name}
+        return found
 
     def info(self, name: str) -> Info:
         """What is known of a session, perhaps from a moment ago."""
@@ -187,13 +204,13 @@ class Schema:
         """Whose message one is: a copy is the original's, where that is still there."""
         info = self.info(message.session)
         if not info.copied(message):
-            return Origin(message.session)
+            return Origin(message.session, child=info.parent is not None)
         for name in self._originals(table, info, message):
             found = self.database.one("oc_original_v1" if table == OLD else "oc_original_v2", id=name, at=message.made)
             original = rows.text_of(found)
             if original is not None:
-                return Origin(name, copied=True, original=original)
-        return Origin(message.session, copied=True)
+                return Origin(name, copied=True, original=original, child=self.info(name).parent is not None)
+        return Origin(message.session, copied=True, child=info.parent is not None)
 
     def _originals(self, table: str, info: Info, message: Message) -> Iterator[str]:
         """The sessions that a fork's messages were found in, and where none fits, one more that has this one."""

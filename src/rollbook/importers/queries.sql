@@ -15,9 +15,9 @@ select name from pragma_table_info(:table_name);
 select rowid, time_updated from {table} where rowid > :after order by rowid limit 1000;
 
 -- oc_latest --
--- When one of the newest rows of a table was written last.
+-- When one of the newest rows of a table was written last; times ahead of the clock say nothing of when.
 select max(time_updated) from (select time_updated from {table} order by rowid desc limit 200)
-where typeof(time_updated) = 'integer';
+where typeof(time_updated) = 'integer' and time_updated <= :now;
 
 -- oc_first --
 -- The oldest row and one other: while both are as they were, it is the same table.
@@ -94,6 +94,17 @@ select cast(s.id as blob), s.time_created from {sessions} as s
 where s.time_created <= :at and s.id <> :id
   and exists (select 1 from {messages} as m where m.session_id = s.id and m.time_created = :at)
 order by s.time_created, s.id limit 1;
+
+-- oc_active --
+-- The sessions of which something was written since a time.
+select cast(session_id as blob) from {messages} where time_updated >= :since
+union
+select cast(id as blob) from {sessions} where time_updated >= :since;
+
+-- oc_heads --
+-- How the first parts of a message begin.
+select substr(cast(data as blob), 1, 512) from part where message_id = :id and octet_length(data) < 65536
+order by id limit 16;
 
 -- oc_steps --
 -- The small parts of a message, among which are those that end a step.

@@ -11,7 +11,7 @@ ROUTERS: Final = frozenset({"litellm"})  #: they pass a call on: who bills it is
 PROVIDERS: Final = {
     alias: provider
     for provider, aliases in {
-        "aws": "aws-bedrock bedrock amazon-bedrock bedrock-converse amazon",
+        "aws": "aws-bedrock bedrock amazon-bedrock amazon-bedrock-runtime bedrock-converse amazon",
         "azure": "azure-ai azure-openai azure-ai-openai azure-ai-inference az-ai-openai az-ai-inference "
         "azure-cognitive-services",
         "cerebras": "cerebras-ai",

@@ -48,6 +48,10 @@ values (:id, 'global', :parent, 'quiet-fox', '/home/dev/shop', :title, '1.15.10'
 insert into message (id, session_id, time_created, time_updated, data) values (:id, :session, :made, :written, :data)
 on conflict (id) do update set time_updated = excluded.time_updated, data = excluded.data;
 
+-- add_part --
+insert into part (id, message_id, session_id, time_created, time_updated, data)
+values (:id, :message, :session, 1772445601000, 1772445601000, :data);
+
 -- add_other --
 insert into session_message (id, session_id, type, seq, time_created, time_updated, data)
 values (:id, :session, 'assistant', 1, :made, :written, :data);
