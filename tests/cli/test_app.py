@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -186,4 +189,71 @@ def test_under_typers_own_runner(url: str) -> None:
 
 def test_main_takes_the_programs_own_arguments(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["rollbook", "stats"])
-    assert main() == 0
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert main() == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+#: Commands with what they say on standard error, and their status, whichever of the standard streams are closed.
+CLOSED = [
+    ("statusline claude-code --no-refresh", 0, False), ("statusline claude-code --no-refresh --user me", 0, False),
+    ("sessions", 0, False), ("sessions --json", 0, False), ("export usage", 0, False), ("--help", 0, False),
+    ("prune --ledger 1d", 1, True), ("delete s1", 1, True), ("purge s1", 1, True), ("nonsense", 2, True),
+    ("touch s2", 0, False), ("doctor", 0, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("streams", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize(("words", "status", "says"), CLOSED)
+def test_closed_streams(book: Rollbook, words: str, status: int, says: bool, streams: tuple[int, ...]) -> None:
+    book.record_usage("s1", model="m", tokens_in=1, occurred_at="2026-01-01T00:00Z")
+    book.end("s1", "completed", at="2026-01-01T00:00Z")
+    close = " ".join(f"{stream}>&-" for stream in streams)
+    line = " ".join([*map(shlex.quote, PROGRAM), words, close])
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status
+    assert bool(done.stdout) is (status == 0 and 1 not in streams)
+    assert done.stderr.count("\n") == (says and 2 not in streams)
+    assert book.verify().ok
+
+
+#: A program that is interrupted when it has nothing more to do but to end.
+AT_THE_END = """
+import atexit, os, signal, sys
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+sys.kept_to_the_last = Last()
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+from rollbook.cli import main
+sys.argv = ["rollbook", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("words", "status"), [(("--version",), 0), (("stats",), 0), (("nonsense",), 2)], ids=str)
+def test_ctrl_c_after_the_answer(url: str, words: tuple[str, ...], status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+
+
+def test_ctrl_c_while_nobody_takes_the_answer(book: Rollbook) -> None:
+    """The pipe is full: what is left of the answer is let go of."""
+    for number in range(400):
+        book.touch(f"s{number}", title="t" * 900)
+    words = [*PROGRAM, "sessions", "--limit", "400", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1) == "{"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read() == "rollbook: interrupted\n"

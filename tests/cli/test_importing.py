@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -105,6 +106,7 @@ def test_a_path_where_the_source_must_be_named(run: Run, tmp_path: Path) -> None
     both = run("import", "--path", str(tmp_path / "both"))
     assert (both.status, both.out) == (2, "")
     assert "may be of claude-code or of codex; say which" in both.line
+    assert f"say which source it is of: {', '.join(SOURCES)}" in both.line
     none = run("import", "--path", str(tmp_path / "none"))
     assert (none.status, none.out) == (2, "")
     assert f"say which source it is of: {', '.join(SOURCES)}" in none.line
@@ -113,12 +115,35 @@ def test_a_path_where_the_source_must_be_named(run: Run, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [(("import", "abacus"), "claude-code"), (("import", "--path", "nowhere-at-all"), "nowhere-at-all")],
+    [
+        ("abacus", "claude-code"),
+        ("abacus --watch", "claude-code"),
+        ("--path nowhere-at-all", "nowhere-at-all"),
+        ("--path nowhere-at-all --watch", f"say which source it will be of: {', '.join(SOURCES)}"),
+        ("codex --path nowhere-at-all", "nowhere-at-all"),
+        ("codex --watch --path=", "empty"),
+        ("codex --watch --path ~nobody-at-all/x", "~nobody-at-all/x"),
+    ],
 )
-def test_wrong_use(run: Run, words: tuple[str, ...], named: str) -> None:
-    done = run(*words)
+def test_wrong_use(run: Run, tmp_path: Path, words: str, named: str) -> None:
+    done = run("import", *words.split())
     assert (done.status, done.out) == (2, "")
     assert named in done.line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("import",), ("summary", "--import")], ids=str)
+def test_calls_that_were_removed_are_told(
+    run: Run, book: Rollbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "home"))
+    shutil.copytree(FOLDER, tmp_path / "home")
+    assert run("import").status == 0
+    assert book.prune(ledger="1h").ledger_rows > 0
+    original = next((tmp_path / "home").rglob("sample-webshop-1.jsonl"))
+    shutil.copy(original, original.with_name("copy.jsonl"))
+    assert re.search(r"claude-code: \d+ calls were pruned or purged before, and not counted again", run(*words).err)
+    assert "before" not in run(*words).err
 
 
 def test_a_file_that_cannot_be_read_is_passed_over(run: Run, tmp_path: Path) -> None:

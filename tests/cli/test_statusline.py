@@ -136,7 +136,7 @@ def test_no_book_is_made(line: Line, tmp_path: Path, program: Run) -> None:
         ({"session_id": "new", "transcript_path": "a\0b"}, "$1.25 today"),
         ({"session_id": "\ud800"}, "$1.25 today | no session in the input"),
         (told("new", 0), "$0.00 session | $1.25 today | Opus 4.8"),
-        (told("new", 0.001), "<$0.01 session | $1.25 today | Opus 4.8"),
+        (told("new", 0.001), "~$0.00 session | $1.25 today | Opus 4.8"),
         (told("new", 1234.567), "~$1,234.57 session | $1.25 today | Opus 4.8"),
         *[(told("new", cost), "$1.25 today | Opus 4.8") for cost in WRONG],
     ],
@@ -257,6 +257,15 @@ def test_calls_without_a_price(line: Line, book: Rollbook) -> None:
     assert line(told("s")).out.startswith(">=$2.00 session | >=$2.00 today")
 
 
+def test_a_lower_bound_is_none_from_above(line: Line, book: Rollbook) -> None:
+    book.record_usage("tiny", tokens_in=1, cost_usd=0.001)
+    assert line(told("tiny")).out.startswith("<$0.01 session | <$0.01 today")
+    book.record_usage("tiny", tokens_in=1, model="nobody-knows-it")
+    assert line(told("tiny")).out.startswith(">=$0.00 session | >=$0.00 today")
+    book.record_usage("tiny", tokens_in=1, cost_usd=1.998)
+    assert line(told("tiny")).out.startswith(">=$1.99 session | >=$1.99 today")
+
+
 def test_wrong_use(run: Run, on_terminal: OnTerminal) -> None:
     assert "AGENT" in run("statusline").line
     assert "it is one of claude-code" in run("statusline", "abacus").line
@@ -324,6 +333,19 @@ def test_nobody_reads_it(url: str, sampled: Rollbook) -> None:
             stderr=subprocess.PIPE, timeout=60, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_nothing_to_read_from(program: Run, sampled: Rollbook) -> None:
+    with Path(os.devnull).open("wb") as nowhere:
+        done = subprocess.run(
+            [*PROGRAM, "statusline", "claude-code"],
+            stdin=nowhere,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "$1.25 today | no input\n", "")
 
 
 # what it starts in the background

@@ -24,7 +24,7 @@ import pytest
 
 import rollbook
 from rollbook.book import Rollbook
-from rollbook.importers import SOURCES, source
+from rollbook.importers import SAMPLES, SOURCES, source
 from rollbook.importers.base import ImportReport
 from rollbook.importers.watching import Watch
 
@@ -385,9 +385,12 @@ def test_a_book_that_is_locked_from_the_beginning(book: Rollbook, projects: Path
     holder.execute("begin immediate")
     with Watcher(ROLLBOOK_BUSY_TIMEOUT="1") as watcher:
         assert watcher.said("trying again")
+        time.sleep(3.0)  # in which it tries again in vain
         holder.execute("rollback")
         holder.close()
         eventually(lambda: calls(book), 1)
+        watcher.end()
+    assert [text.count("try") for text in watcher.err if "try" in text] == [1]
 
 
 def test_where_the_system_tells_of_no_changes(book: Rollbook, tmp_path: Path) -> None:
@@ -457,3 +460,64 @@ def test_watching_stores(url: str) -> None:
         assert watcher.process.wait(timeout=PATIENCE_S) == 2
         eventually(lambda: watcher.said("--dry-run"))
         assert watcher.end() == 2
+
+
+def test_a_place_that_is_named_may_come_later(book: Rollbook, tmp_path: Path) -> None:
+    folder, file = tmp_path / "later", tmp_path / "one.jsonl"
+    with Watcher("claude-code", "--path", str(folder), "--path", str(file)) as watcher:
+        assert watcher.said(f"{folder} is not there yet; waiting for it")
+        write(folder / "p" / "s1.jsonl", 1)
+        eventually(lambda: calls(book), 1)
+        write(file, 2)
+        eventually(lambda: calls(book), 2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--path", "later"), ("codex", "--path", ""), ("codex", "--path", "~nobody-at-all/x"), ("abacus",)],
+    ids=str,
+)
+def test_what_cannot_be_followed_leaves_no_book(url: str, tmp_path: Path, words: tuple[str, ...]) -> None:
+    with Watcher(*words) as watcher:
+        assert watcher.process.wait(timeout=PATIENCE_S) == 2
+        assert watcher.end() == 2
+    assert list(tmp_path.glob("book.db*")) == []
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before it follows", "while it follows"])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_book_that_goes_back(book: Rollbook, tmp_path: Path, name: str, written: bool) -> None:
+    """A backup is restored that knows nothing of what was read since."""
+    book.backup(tmp_path / "empty.db")
+    place = tmp_path / "place"
+    place.mkdir()
+    with ExitStack() as stack:
+        if written:
+            watcher = stack.enter_context(Watcher(name, "--path", str(place)))
+            shutil.copytree(SAMPLES / name, place, dirs_exist_ok=True)
+        else:
+            shutil.copytree(SAMPLES / name, place, dirs_exist_ok=True)
+            watcher = stack.enter_context(Watcher(name, "--path", str(place)))
+        eventually(lambda: calls(book) > 0)
+        time.sleep(1.0)  # of silence, so that all of it was imported
+        before = calls(book)
+        book.restore(tmp_path / "empty.db")
+        assert calls(book) == 0
+        eventually(lambda: calls(book), before)
+        assert watcher.end() == 0
+    assert sum("not as far as it was" in text for text in watcher.err) == 1
+    assert book.verify().ok
+
+
+def test_what_is_too_old_is_told(book: Rollbook, projects: Path) -> None:
+    write(projects / "p" / "s1.jsonl", 1, 2)
+    with Watcher():
+        assert calls(book) == 2
+    assert book.prune(ledger="1d").ledger_rows == 2
+    write(projects / "p" / "copy.jsonl", 1)
+    with Watcher() as watcher:
+        assert watcher.said("claude-code: 1 call was pruned or purged before, and not counted again")
+        write(projects / "p" / "another.jsonl", 1, 2)
+        eventually(lambda: "2 calls pruned or purged before" in "".join(watcher.out))
+        assert watcher.end() == 0
+    assert calls(book) == 2

@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+_INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the status to exit with."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    """Run one command; the status to exit with. Without arguments it is the whole of a program, which ends with it."""
+    whole = arguments is None
     try:
-        status = _at_once(words) if "statusline" in words else None
-        if status is None:
-            from rollbook.cli.app import run  # noqa: PLC0415 - so that Ctrl-C while this loads is handled here too
-
-            status = run(words)
+        _opened()
+        status = _flushed(_run(sys.argv[1:] if arguments is None else list(arguments)))
+        if whole:
+            _deaf()
     except KeyboardInterrupt:
+        if whole:
+            _deaf()
         sys.stderr.write("rollbook: interrupted\n")
-        status = 130
-    return _flushed(status)
+        status = _flushed(_INTERRUPTED)
+    return status
+
+
+def _run(words: Sequence[str]) -> int:
+    status = _at_once(words) if "statusline" in words else None
+    if status is not None:
+        return status
+    from rollbook.cli.app import run  # noqa: PLC0415 - so that Ctrl-C while this loads is handled here too
+
+    return run(list(words))
+
+
+def _opened() -> None:
+    """A standard stream that is closed is nowhere: nothing to read, nobody to ask, nobody who looks.
+
+    The lowest free descriptor is the closed stream's own, so that no file of ours can come to be in its place.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the program lives
+            os.set_inheritable(nowhere.fileno(), True)
+            setattr(sys, name, nowhere)
+
+
+def _deaf() -> None:
+    """From here on all is said and done: a Ctrl-C while the interpreter takes itself apart changes nothing of it."""
+    with contextlib.suppress(ValueError):  # not in the main thread, which alone gets signals
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _at_once(words: Sequence[str]) -> int | None:
@@ -42,13 +75,20 @@ def _at_once(words: Sequence[str]) -> int | None:
 def _flushed(status: int) -> int:
     """Hand over what is still buffered here, since at the interpreter's own exit a failure would be a traceback."""
     try:
+        if status == _INTERRUPTED:  # whoever reads it may be the one that was waited for
+            _drop()
         sys.stdout.flush()
     except OSError as error:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _drop()
         if isinstance(error, BrokenPipeError):
             return status or 141
         if status == 0:
             sys.stderr.write(f"rollbook: {error.strerror}\n")
         return status or 1
     return status
+
+
+def _drop() -> None:
+    """Let go of whoever reads standard output, and of what is still buffered for them."""
+    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:  # it may be no file at all
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -59,7 +59,7 @@ def import_(
     """Take in what is new in the transcripts of coding agents. Their own folders are only read."""
     if watch and dry_run:
         raise InvalidInput("--watch stores what it imports, and --dry-run stores nothing; leave out one of them")
-    wanted = dict.fromkeys(sources, path or None) if sources else chosen(path or [])
+    wanted = named(sources, path or [], later=watch) if sources else chosen(path or [], later=watch)
     if watch:
         from rollbook.cli import watching  # noqa: PLC0415 - it imports this module
 
@@ -76,20 +76,36 @@ def import_(
     tell(reports, dry_run=dry_run)
 
 
-def chosen(paths: Sequence[str] = ()) -> Wanted:
+def named(sources: Sequence[str], paths: Sequence[str], *, later: bool = False) -> Wanted:
+    """Where sources are named: those. What cannot be imported is refused before any book is opened, and so made."""
+    from rollbook.importers import source  # noqa: PLC0415 - see gather
+    from rollbook.importers.recognition import absent  # noqa: PLC0415
+    from rollbook.importers.runs import existing  # noqa: PLC0415
+
+    for name in sources:
+        source(name)
+    for path in paths:
+        if not (later and absent(path)):
+            existing(path)
+    return dict.fromkeys(sources, list(paths) or None)
+
+
+def chosen(paths: Sequence[str] = (), *, later: bool = False) -> Wanted:
     """Where no source is named: all, or what lies at the paths, each of the source that knows it."""
     if not paths:
         return dict.fromkeys(_sources())
     from rollbook.importers import source  # noqa: PLC0415 - see gather
-    from rollbook.importers.recognition import understood  # noqa: PLC0415
+    from rollbook.importers.recognition import absent, understood  # noqa: PLC0415
     from rollbook.rules.checks import utc_now  # noqa: PLC0415
 
     wanted: dict[str, list[str] | None] = {}
     for path in paths:
+        if later and absent(path):
+            raise InvalidInput(f"{path} is not there yet; say which source it will be of: {', '.join(_sources())}")
         names = [one.name for one in understood(path, map(source, _sources()), utc_now())]
         if len(names) != 1:
             what = f"may be of {' or of '.join(names)}" if names else "holds nothing that a source is known to write"
-            raise InvalidInput(f"{path} {what}; say which source it is of: {', '.join(names or _sources())}")
+            raise InvalidInput(f"{path} {what}; say which source it is of: {', '.join(_sources())}")
         wanted[names[0]] = [*(wanted.get(names[0]) or []), path]
     return wanted
 
@@ -166,9 +182,17 @@ def tell_problems(report: ImportReport) -> None:
         say(f"passed over: {len(report.problems) - _TOLD} more of {report.source}")
 
 
+def tell_old(report: ImportReport) -> None:
+    """What an import did not take because the book had had it, and removed it."""
+    if report.too_old:
+        what = "1 call was" if report.too_old == 1 else f"{report.too_old:,} calls were"
+        say(f"{report.source}: {what} pruned or purged before, and not counted again")
+
+
 def tell(reports: Sequence[ImportReport], *, dry_run: bool = False) -> None:
     """What the table does not say."""
     for report in reports:
+        tell_old(report)
         tell_problems(report)
     if not any(report.files for report in reports):
         say(f"no transcripts of {', '.join(report.source for report in reports)} here; --path says where else to look")

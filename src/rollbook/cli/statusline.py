@@ -121,7 +121,7 @@ _FLAGS: Final = {
 
 def show(ask: Asked) -> int:
     """Print the line; the status to exit with, which is 0 whatever is wrong: a line that says so is of use."""
-    told = _told(sys.stdin.buffer.read(_MOST_BYTES))
+    told = _told(_input())
     files = _files(told.transcript)
     found, trouble = _look(ask, told, files)
     shown = compose(told, found, trouble, now_us=time.time_ns() // 1000)
@@ -133,6 +133,14 @@ def show(ask: Asked) -> int:
 
         start(ask)
     return 0
+
+
+def _input() -> bytes:
+    """What the agent gives; nothing where there is nothing to read from."""
+    try:
+        return sys.stdin.buffer.read(_MOST_BYTES)
+    except OSError:
+        return b""
 
 
 def _told(raw: bytes) -> Told:
@@ -319,9 +327,9 @@ def _document(shown: Shown) -> str:
 
 
 def _money(amount: Amount) -> str:
-    """Cents: a line has no room for more."""
-    cents = (amount.cost + _NANO // 200) // (_NANO // 100)
-    if not cents and amount.cost > 0:
+    """Cents: a line has no room for more. What is at least that much is not rounded up, and only the whole is less."""
+    cents = (amount.cost + (0 if amount.mark == ">=" else _NANO // 200)) // (_NANO // 100)
+    if not cents and amount.cost > 0 and not amount.mark:
         return "<$0.01"
     return f"{amount.mark}{'-' if cents < 0 else ''}${abs(cents) // 100:,}.{abs(cents) % 100:02d}"
 

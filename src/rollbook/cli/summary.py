@@ -117,8 +117,8 @@ def _answer(desk: Desk, found: Summary, reports: list[ImportReport], remark: str
         if report.new_calls or report.skipped_lines:
             say(f"{report.source}: {report.new_calls:,} new calls in {show.size(report.bytes)}, "
                 f"{report.skipped_lines:,} lines not understood")  # fmt: skip
-    if reports and any(report.problems for report in reports):
-        importing.tell(reports)
+        importing.tell_old(report)
+        importing.tell_problems(report)
 
 
 def _page(screen: Screen, found: Summary, *, users: bool) -> None:

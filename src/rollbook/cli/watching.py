@@ -32,17 +32,29 @@ def follow(desk: Desk, book: Rollbook, wanted: importing.Wanted) -> None:
     sources = [(source(name), paths) for name, paths in wanted.items()]
     with _until_told(), Watch(book, sources, told=told, notice=say) as watch:
         try:
-            reports = importing.gather(book, wanted)
+            reports = importing.gather(book, _there(wanted))
         except InvalidInput:
             raise
         except RollbookError as error:
-            say(f"{error}; trying again")
-            watch.everything(after_s=1.0)
+            watch.everything()
+            watch.failed(str(error))
         else:
             _first(desk, reports)
+            watch.remember()
         say(f"following {', '.join(wanted)}; Ctrl-C ends it")
         sys.stderr.flush()
         watch.run()
+
+
+def _there(wanted: importing.Wanted) -> importing.Wanted:
+    """What of it is there already; of the rest it is said that it is waited for."""
+    from rollbook.importers.recognition import absent  # noqa: PLC0415 - see importing.gather
+
+    for path in dict.fromkeys(path for paths in wanted.values() for path in paths or () if absent(path)):
+        say(f"{path} is not there yet; waiting for it")
+    return {
+        name: None if paths is None else [path for path in paths if not absent(path)] for name, paths in wanted.items()
+    }
 
 
 def _first(desk: Desk, reports: Sequence[ImportReport]) -> None:
@@ -61,7 +73,7 @@ def _told(desk: Desk) -> Callable[[ImportReport], None]:
     screen, problems = desk.screen(), set[str]()
 
     def told(report: ImportReport) -> None:
-        if report.sessions or report.skipped_lines:
+        if report.sessions or report.skipped_lines or report.too_old:
             _json(report) if desk.as_json else _line(screen, report)
         if len(problems) > _REMEMBERED:
             problems.clear()
@@ -81,6 +93,8 @@ def _line(screen: Screen, report: ImportReport) -> None:
     parts = [_count(report.new_calls, "new call"), _count(report.sessions, "session")]
     if report.skipped_lines:
         parts.append(f"{_count(report.skipped_lines, 'line')} not understood")
+    if report.too_old:
+        parts.append(f"{_count(report.too_old, 'call')} pruned or purged before")
     screen.line((time.strftime("%H:%M:%S"), "dim"), f"  {report.source}  {', '.join(parts)}")
     sys.stdout.flush()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from rollbook.importers.base import Context, Item, Source
@@ -13,6 +14,19 @@ from rollbook.ledger.ops import Call
 from rollbook.settings import LOCAL_USER
 
 FILES_MOST: Final = 20  #: that are read of one source before it is taken to know nothing there
+
+
+def absent(path: str) -> bool:
+    """Whether there is nothing at a path, but may be some day. Raises InvalidInput for what can be no path."""
+    if not path or "\0" in path:
+        existing(path)
+    try:
+        Path(path).expanduser().stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, RuntimeError):
+        return False
+    return False
 
 
 def understood(path: str, sources: Iterable[Source], now: int) -> list[Source]:

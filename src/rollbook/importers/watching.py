@@ -5,6 +5,9 @@ is a clock: folders that are not there yet, or not any more, are looked for twic
 seen to once more when its sessions have been silent for long enough to have ended; and now and then everything is
 imported, for what no system tells of (a folder of another machine, a link's target, notices that were dropped). How
 often that is depends on how long it takes, so that watching stays cheap however much there is to watch.
+
+A book may go back to what it was earlier (a restored backup) while the files stay as they are. It is asked every few
+seconds how far it has read the newest file of each source: where that is less than it was, everything is imported.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -25,7 +28,9 @@ from watchfiles.main import FileChange
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.importers import follow
 from rollbook.importers.base import QUIET_US, Book, ImportReport, Source
+from rollbook.importers.follow import Found
 from rollbook.importers.runs import run_import
+from rollbook.ledger.ops import SourceFile
 
 TICK_MS: Final = 500  #: between two looks at the clock and at the places
 STEP_MS: Final = 100  #: of silence after which a write is imported
@@ -35,6 +40,7 @@ ALL_SHARE: Final = 100  #: one part in so many of the time may go into them
 POLL_S: Final = 1.0  #: the same two where nothing tells of changes
 POLL_SHARE: Final = 50
 QUIET_S: Final = QUIET_US / 1_000_000 + 5
+CHECK_S: Final = 5.0  #: between two looks at whether the book went back
 PENDING_MOST: Final = 20_000  #: changed files that are remembered; where there are more, everything is imported
 RETRY_S: Final = 1.0
 RETRY_MOST_S: Final = 60.0
@@ -75,6 +81,8 @@ class Pending(Struct):
 
     paths: dict[str, None] = field(default_factory=dict)  #: in the order in which they changed
     settle: dict[str, float] = field(default_factory=dict)  #: when to see to a file once more
+    newest: Found | None = None  #: of the files that were imported
+    known: SourceFile | None = None  #: how far the book had read that one
 
 
 class Watch:
@@ -109,6 +117,7 @@ class Watch:
         self._polling = False
         self._listen_at = 0.0
         self._everything_at = time.monotonic() + all_s
+        self._check_at = 0.0
         self._trouble = ""
         self._retry_s = RETRY_S
         self._not_before = 0.0
@@ -124,9 +133,25 @@ class Watch:
     ) -> None:
         self._close()
 
-    def everything(self, *, after_s: float = 0.0) -> None:
+    def everything(self) -> None:
         """Import everything soon."""
-        self._everything_at = time.monotonic() + after_s
+        self._everything_at = time.monotonic()
+
+    def remember(self) -> None:
+        """Everything was just imported by somebody else: remember how far the book has come with that."""
+        try:
+            for name, source in self._sources.items():
+                self._remember(source, self._pending[name], self._present(source))
+        except RollbookError as error:
+            self.failed(str(error))
+
+    def failed(self, why: str) -> None:
+        """Say what is wrong, once, and try again later: what changed stays remembered."""
+        if why != self._trouble:
+            self._notice(f"{why.removesuffix('; try again')}; trying again")
+        self._trouble = why
+        self._not_before = time.monotonic() + self._retry_s
+        self._retry_s = min(RETRY_MOST_S, self._retry_s * 2)
 
     def run(self) -> None:
         """Import what changes, until an exception (Ctrl-C) ends it."""
@@ -233,6 +258,8 @@ class Watch:
     def _import(self) -> None:
         now = time.monotonic()
         try:
+            if now >= self._check_at:
+                self._check()
             if now >= self._everything_at or any(len(it.paths) > PENDING_MOST for it in self._pending.values()):
                 self._import_everything()
                 return
@@ -241,7 +268,7 @@ class Watch:
                 if pending.paths or due:
                     self._import_some(self._sources[name], pending, due)
         except RollbookError as error:
-            self._failed(str(error))
+            self.failed(str(error))
         else:
             self._trouble, self._retry_s = "", RETRY_S
 
@@ -262,29 +289,63 @@ class Watch:
         for path in due:
             pending.settle.pop(path, None)
         pending.settle.update(dict.fromkeys(pending.paths, quiet))
+        self._remember(source, pending, pending.paths)
         pending.paths.clear()
 
     def _import_everything(self) -> None:
         began = time.monotonic()
         for name, source in self._sources.items():
-            paths = [place.path for place in self._places if place.source is source and place.seen]
+            paths = self._present(source)
             self._tell(run_import(self._book, source, paths, env=self._env))
             self._pending[name].paths.clear()
+            self._remember(source, self._pending[name], paths)
         took = time.monotonic() - began
         wait = max(POLL_S, POLL_SHARE * took) if self._polling else max(self._all_s, ALL_SHARE * took)
         self._everything_at = time.monotonic() + wait
 
+    def _present(self, source: Source) -> list[str]:
+        return [place.path for place in self._places if place.source is source and place.seen]
+
     def _tell(self, report: ImportReport) -> None:
-        if report.sessions or report.skipped_lines or report.problems:
+        if report.sessions or report.skipped_lines or report.problems or report.too_old:
             self._told(report)
 
-    def _failed(self, why: str) -> None:
-        """Say what is wrong, once, and try again later: what changed stays remembered."""
-        if why != self._trouble:
-            self._notice(f"{why}; trying again")
-        self._trouble = why
-        self._not_before = time.monotonic() + self._retry_s
-        self._retry_s = min(RETRY_MOST_S, self._retry_s * 2)
+    # Whether the book went back
+
+    def _remember(self, source: Source, pending: Pending, paths: Iterable[str]) -> None:
+        """How far the book has read the newest of the files at these paths."""
+        found = (found for path in paths for found in _found(source, path))
+        newest = max(found, key=lambda found: found.mtime_ns, default=None)
+        if newest is not None:
+            pending.newest, pending.known = newest, self._read_of(source, newest)
+
+    def _read_of(self, source: Source, found: Found) -> SourceFile | None:
+        asked = [(found.key, found.device, found.inode)]
+        return self._book.source_files(source.name, files=asked).get(found.key)
+
+    def _check(self) -> None:
+        """Import everything where the book has read less of a file than it had."""
+        self._check_at = time.monotonic() + CHECK_S
+        for name, pending in self._pending.items():
+            if pending.newest is None or pending.known is None:
+                continue
+            known = self._read_of(self._sources[name], pending.newest)
+            if known is None or _progress(known) < _progress(pending.known):
+                self._notice("the book is not as far as it was; importing everything again")
+                self.everything()
+                for each in self._pending.values():
+                    each.newest = None  # said once; the import remembers them anew
+                return
+
+
+def _progress(file: SourceFile) -> tuple[int, int]:
+    return file.mtime_ns, file.offset
+
+
+def _found(source: Source, path: str) -> Iterator[Found]:
+    """The transcripts at a path that may go away in this moment."""
+    with contextlib.suppress(OSError):
+        yield from source.files(path, lambda _: None)
 
 
 def _exists(path: str) -> bool:
