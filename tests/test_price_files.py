@@ -1,14 +1,11 @@
-"""A price file of the user's own: what it prices, what it leaves to the shipped tables, and what is refused in it."""
+"""A price file of the user's own: what it prices, what it leaves to the shipped tables, and which books use it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -19,44 +16,18 @@ from hypothesis import strategies as st
 
 import rollbook
 import rollbook.aio
+from price_tools import AT, ONE_EACH, Write, entry, micros, nano, writing
 from rollbook import InvalidInput, Tokens
 from rollbook.importers import SAMPLES, source
 from rollbook.importers.runs import run_import
-from rollbook.model import to_micros
 from rollbook.pricing import Price, Prices, price
-from rollbook.pricing.files import MOST_BYTES, MOST_ENTRIES
 
 URL: Final = "sqlite:///:memory:"
-ONE_EACH: Final = Tokens(input=1, cache_read=1, cache_write=1, cache_write_1h=1, output=1, reasoning=1, audio_in=1)
-Write = Callable[[str], Prices]
-
-
-def micros(text: str) -> int:
-    return to_micros(datetime.fromisoformat(text).replace(tzinfo=UTC))
-
-
-AT: Final = micros("2026-01-15T12:00:00")
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Prices by a file of that text, below a version."""
-
-    def writes(text: str) -> Prices:
-        path = tmp_path / "prices.toml"
-        path.write_text(f'version = "acme-1"\n{text}', encoding="utf-8")
-        return Prices(path)
-
-    return writes
-
-
-def entry(model: str, *lines: str, cost: float = 1) -> str:
-    return "\n".join(("[[price]]", f'model = "{model}"', f"input = {cost}", f"output = {cost}", *lines)) + "\n"
-
-
-def nano(prices: Prices, model: str, provider: str | None = None, at: int = AT, **more: Any) -> int | None:
-    found = prices(model, provider, more.pop("tokens", Tokens(input=1)), at, **more)
-    return None if found is None else found.cost_nano
+    return writing(tmp_path)
 
 
 # What a file prices
@@ -244,147 +215,6 @@ def test_what_is_remembered_of_invented_names_is_bounded(write: Write) -> None:
     file = prices.load()
     assert file is not None
     assert file._remembered.cache_info().currsize <= 4096
-
-
-# What is refused
-
-FINE: Final = '[[price]]\nmodel = "m"\ninput = 1\noutput = 1\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (FINE + "cache_read = -0.5", "price 1 ('m'), cache_read: must not be negative, but is -0.5"),
-        (FINE + "cache_read = nan", "price 1 ('m'), cache_read: must be a finite number"),
-        (FINE + "cache_read = -inf", "price 1 ('m'), cache_read: must be a finite number"),
-        (FINE + "cache_read = 1e999999999999999999999", "cache_read: must be a finite number"),
-        (FINE + "cache_read = 1e300", "cache_read: too large: at most $100,000 for a million tokens"),
-        (FINE + "cache_read = 100_000.01", "cache_read: too large"),
-        (FINE + "per_request = 10001", "per_request: too large: at most $10,000 for a request"),
-        (FINE + "cache_read = 0x" + "f" * 9000, "cache_read: too large"),
-        (FINE + "cache_read = 1e-300", "cache_read: more than 18 digits after the point"),
-        (FINE + 'cache_read = "0.5"', "cache_read: must be a number, not '0.5'"),
-        (FINE + "cache_read = true", "cache_read: must be a number, not True"),
-        (FINE + "cache_read = []", "cache_read: must be a number, not []"),
-        (FINE + "cache_red = 1", "price 1 ('m'), 'cache_red': unknown field; it is one of model, provider, tier, from"),
-        (FINE + '[[price]]\nmodel = "n"\noutput = 1', "price 2 ('n'), input: missing"),
-        (FINE + '[[price]]\nmodel = "n"\ninput = 1', "price 2 ('n'), output: missing"),
-        ("[[price]]\ninput = 1\noutput = 1", "price 1, model: missing"),
-        ("[[price]]\nmodel = 5\ninput = 1\noutput = 1", "price 1, model: must be text"),
-        ('[[price]]\nmodel = " "\ninput = 1\noutput = 1', "price 1 (' '), model: model must not be empty"),
-        ('[[price]]\nmodel = "a\\u0001"\ninput = 1\noutput = 1', "model: model contains a control character"),
-        (FINE + 'provider = " "', "provider: provider must not be empty"),
-        (FINE + "provider = 1", "provider: must be text"),
-        (FINE + 'tier = "express"', "tier: unknown tier 'express'; it is one of standard, batch, flex, priority, fast"),
-        (FINE + "tier = []", "tier: unknown tier []"),
-        (FINE + 'from = "2026-02-30"', "from: there is no such day as 2026-02-30"),
-        (FINE + 'from = "July"', "from: must be a day such as 2026-07-01, not 'July'"),
-        (FINE + "from = 2026", "from: must be a day such as 2026-07-01, not 2026"),
-        (FINE + "from = 2026-07-01T00:00:00Z", "from: must be a day such as 2026-07-01"),
-        (FINE + FINE, "price 2 ('m'), model: the same model, provider, tier and day as price 1"),
-        (FINE + FINE.replace('"m"', '" M"'), "price 2 (' M'), model: the same model"),
-        (FINE + 'provider = "bedrock"\n' + FINE + 'provider = "aws"', "price 2 ('m'), model: the same model"),
-        (FINE + "from = 2026-07-01\n" + FINE + 'from = "2026-07-01"', "the same model, provider, tier and day"),
-        (FINE + "free = true", "input: what is free has no prices"),
-        ('[[price]]\nmodel = "m"\nfree = 1', "free: must be true or false, not 1"),
-        ('[[price]]\nmodel = "m"\nfree = true\nper_request = 1', "per_request: what is free has no prices"),
-        ('[[price]]\nmodel = "m"\nfree = false', "input: missing"),
-        (FINE + "bands = 5", "bands: must be a list"),
-        (FINE + "bands = [5]", "bands: must be a list"),
-        (FINE + "bands = [{ input = 5 }]", "bands, above: must be a number of tokens"),
-        (FINE + "bands = [{ above = 0, input = 5 }]", "bands, above: must be a number of tokens"),
-        (FINE + "bands = [{ above = true, input = 5 }]", "bands, above: must be a number of tokens"),
-        (FINE + "bands = [{ above = 1, input = 5 }, { above = 1, output = 5 }]", "there are two bands above 1"),
-        (FINE + "bands = [{ above = 1, input = -5 }]", "bands above 1, input: must not be negative"),
-        (FINE + "bands = [{ above = 1, reasoning = 5 }]", "bands above 1, reasoning: the entry itself gives no price"),
-        (FINE + "bands = [{ above = 1, price = 5 }]", "bands, 'price': unknown field"),
-        (FINE + f"bands = [{', '.join(f'{{ above = {at} }}' for at in range(1, 22))}]", "bands: too many"),
-        ("", "there are no prices"),
-        ("price = []", "there are no prices"),
-        ("price = 5", "there are no prices"),
-        ("price = [5]", "price 1: must be a table"),
-        ("prices = []", "unknown key 'prices'; a price file has version and price"),
-        ("[[price]\n", "the price file is not TOML: "),
-        ("a = 1\na = 2", "the price file is not TOML: "),
-        ("a = " + "9" * 10_000, "the price file is not TOML: "),
-        ("a = " + "[" * 100_000, "the price file is not TOML: "),
-        ('[[price]]\nmodel = "m"\nfree = true\n' * (MOST_ENTRIES + 1), "10,001 prices are too many"),
-    ],
-)
-def test_r14_a_bad_file_says_what_is_wrong_in_it(write: Write, text: str, said: str) -> None:
-    prices = write(text)
-    for _ in range(2):  # it stays refused
-        with pytest.raises(InvalidInput) as refused:
-            nano(prices, "m")
-        message = str(refused.value)
-        assert message.startswith(f"{prices.path}: ")
-        assert said in message
-        assert len(message) < 500
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"", "the price file is empty"),
-        (b" \n\t\n", "the price file is empty"),
-        (b"version = '\xff'", "the price file is not UTF-8 text"),
-        (b"#" * (MOST_BYTES + 1), "the price file is too large"),
-        (FINE.encode(), "version is missing"),
-        (f"version = 3\n{FINE}".encode(), "version must be text, not int"),
-        (f'version = ""\n{FINE}'.encode(), "version must not be empty"),
-        (f'version = "{"x" * 101}"\n{FINE}'.encode(), "version is 101 bytes long"),
-        (f'version = "genai-prices/9"\n{FINE}'.encode(), "version must not begin with genai-prices"),
-    ],
-)
-def test_what_is_no_price_file_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
-    path = tmp_path / "p.toml"
-    path.write_bytes(data)
-    with pytest.raises(InvalidInput, match=said):
-        Prices(path).load()
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("[]", "a price file is an object with version and price"),
-        ("{", "the price file is not JSON"),
-        ("[" * 100_000, "the price file is not JSON"),
-        ('{"version": "a", "version": "b"}', "a key stands twice"),
-        ('{"version": "v", "price": [{"model": "m", "input": NaN, "output": 1}]}', "input: must be a finite number"),
-        ('{"version": "v", "price": [{"model": "m", "input": -Infinity, "output": 1}]}', "must be a finite number"),
-        (
-            '{"version": "v", "price": [{"model": "m", "input": null, "output": 1}]}',
-            "input: must be a number, not None",
-        ),
-    ],
-)
-def test_what_is_wrong_in_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "p.json"
-    path.write_text(text)
-    with pytest.raises(InvalidInput, match=said):
-        Prices(path).load()
-
-
-def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    for path, said in (
-        (tmp_path / "nothing.toml", "cannot be read"),
-        (tmp_path, "not a file"),
-        (pipe, "not a file"),
-        ("a\0b", "no name of a file"),
-    ):
-        with pytest.raises(InvalidInput, match=said):
-            Prices(path).load()
-    with pytest.raises(InvalidInput, match="by its path"):
-        Prices(5)  # type: ignore[arg-type]  # what a caller should not do
-
-
-def test_a_call_that_would_cost_more_than_any_call_is_refused(write: Write) -> None:
-    prices = write(entry("m", cost=100_000))
-    assert nano(prices, "m", tokens=Tokens(input=10**7)) == 10**15
-    with pytest.raises(InvalidInput, match=r"price 1 \(m\) makes one call cost \$1,000,001; at most \$1,000,000"):
-        nano(prices, "m", tokens=Tokens(input=10**7 + 10))
 
 
 # The prices of a book

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import random
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
@@ -20,95 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rollbook
-import rollbook.aio
 from rollbook import InvalidInput, Tokens
-from rollbook.core import Write
-from rollbook.importers import SAMPLES, source
-from rollbook.importers.runs import run_import
-from rollbook.ledger import reprice as repricing
 from rollbook.model import MICROS, from_micros
-from rollbook.pricing import Price, Prices
+from rollbook.pricing import Prices
 from rollbook.settings import LOCAL_USER
 
-from .tools import DAY, HOUR, NOW, everything, opened, snapshot, sound, user, write
+from .reprices import OTHER, START, new_prices, old_prices, record, short_steps
+from .tools import DAY, HOUR, NOW, everything, opened, snapshot, sound, user
 
-START: Final = NOW - 4 * HOUR
 MODELS: Final = ("m1", "m2", "m3", "nobody-sells-this", None)
-OTHER: Final = user(1)
-
-OLD: Final = """
-version = "old"
-[[price]]
-model = "m1"
-input = 1
-output = 5
-[[price]]
-model = "m1"
-tier = "batch"
-input = 0.5
-output = 2.5
-[[price]]
-model = "m2"
-input = 0.3
-output = 0.7
-per_request = 0.001
-"""
-NEW: Final = """
-version = "new"
-[[price]]
-model = "m1"
-input = 0.25
-output = 5
-cache_read = 0.01
-bands = [{ above = 500, input = 0.75 }]
-[[price]]
-model = "m1"
-tier = "batch"
-input = 0.5
-output = 2.5
-[[price]]
-model = "m2"
-input = 0.3
-output = 0.7
-per_request = 0.001
-[[price]]
-model = "m2"
-from = @day
-input = 0.333333
-output = 1
-[[price]]
-model = "m3"
-input = 4
-output = 4
-[[price]]
-model = "m3"
-tier = "batch"
-free = true
-"""
 
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _file(tmp_path_factory.mktemp("old"), OLD)
+    return old_prices(tmp_path_factory.mktemp("old"))
 
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _file(tmp_path_factory.mktemp("new"), NEW.replace("@day", str(from_micros(START - 12 * HOUR).date())))
-
-
-def _file(folder: Path, text: str) -> str:
-    path = folder / "prices.toml"
-    path.write_text(text)
-    return str(path)
-
-
-@contextmanager
-def short_steps(rows: int) -> Iterator[None]:
-    """Steps that end in the midst of sessions."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repricing, "STEP", rows)
-        yield
+    return new_prices(tmp_path_factory.mktemp("new"))
 
 
 Event = Callable[[rollbook.Rollbook], Any]
@@ -224,14 +145,9 @@ def test_r14_a_dry_run_says_what_the_run_does_and_a_second_run_does_nothing(
         assert everything(book, OTHER) == was
 
 
-def _record(book: rollbook.Rollbook, usage_id: str, model: str | None = "m1", session: str = "s", **more: Any) -> None:
-    more = {"tokens_in": 100, "occurred_at": START / MICROS, **more}
-    book.record_usage(session, usage_id=usage_id, model=model, **more)
-
-
 def test_r14_the_old_amount_stays_visible(old: str, new: str) -> None:
     with opened(prices=old) as book:
-        _record(book, "u", aliases=["a"], evidence="transcript", source="claude-code", errored=True, billing="api")
+        record(book, "u", aliases=["a"], evidence="transcript", source="claude-code", errored=True, billing="api")
         book.reprice(prices=new)
         call, reversal, correction = book.usage("s")
         assert (call.entry, call.cost_nano_usd, call.price_version) == ("call", 100_000, "old")
@@ -250,10 +166,10 @@ def test_r14_the_old_amount_stays_visible(old: str, new: str) -> None:
 
 def test_r14_calls_without_a_price_find_it(old: str, new: str) -> None:
     with opened(prices=old) as book:
-        _record(book, "u1", "m3")
-        _record(book, "u2", "m1")
-        _record(book, "u3", "nobody-sells-this")
-        _record(book, "u4", None)
+        record(book, "u1", "m3")
+        record(book, "u2", "m1")
+        record(book, "u3", "nobody-sells-this")
+        record(book, "u4", None)
         assert (book.get("s").unpriced_calls, book.get("s").cost_nano_usd) == (3, 100_000)
         done = book.reprice(prices=new, only_unpriced=True)
         assert (done.total.calls, done.total.newly_priced, done.total.unpriced) == (3, 1, 2)
@@ -267,8 +183,8 @@ def test_r14_calls_without_a_price_find_it(old: str, new: str) -> None:
 
 def test_r14_a_call_that_the_prices_do_not_know_keeps_its_amount(old: str, new: str) -> None:
     with opened(prices=new) as book:
-        _record(book, "u1", "m3")
-        _record(book, "u2", "m1", tokens_in=1000)
+        record(book, "u1", "m3")
+        record(book, "u2", "m1", tokens_in=1000)
         done = book.reprice(prices=old)
         assert (done.total.kept, done.total.changed, done.total.unpriced) == (1, 1, 0)
         assert {row.usage_id: row.cost_nano_usd for row in book.usage("s")} == {"u1": 400_000, "u2": 1_000_000}
@@ -277,7 +193,7 @@ def test_r14_a_call_that_the_prices_do_not_know_keeps_its_amount(old: str, new: 
 
 def test_r14_what_was_reported_or_adjusted_is_left_alone(old: str, new: str) -> None:
     with opened(prices=old) as book:
-        _record(book, "u1", cost_usd=3)
+        record(book, "u1", cost_usd=3)
         book.upsert({"session_id": "s", "last_model": "m1", "cost_usd": 5, "tokens_in": 900})
         was = everything(book)
         assert book.reprice(prices=new).total.calls == 0
@@ -286,8 +202,8 @@ def test_r14_what_was_reported_or_adjusted_is_left_alone(old: str, new: str) -> 
 
 def test_r12_closing_rows_are_left_alone(old: str, new: str) -> None:
     with opened(prices=old) as book:
-        _record(book, "u1", occurred_at=(NOW - 90 * DAY) / MICROS)
-        _record(book, "u2", occurred_at=(NOW - DAY) / MICROS)
+        record(book, "u1", occurred_at=(NOW - 90 * DAY) / MICROS)
+        record(book, "u2", occurred_at=(NOW - DAY) / MICROS)
         book.end("s", "completed", at=(NOW - HOUR) / MICROS)
         book.prune(ledger="30d")
         done = book.reprice(prices=new)
@@ -298,9 +214,9 @@ def test_r12_closing_rows_are_left_alone(old: str, new: str) -> None:
 
 def test_r12_what_deleted_sessions_spent_is_repriced_too(old: str, new: str) -> None:
     with opened(prices=old) as book:
-        _record(book, "u1")
+        record(book, "u1")
         book.end("s", "completed", at=START / MICROS + 1)
-        _record(book, "u2", occurred_at=START / MICROS + 2)
+        record(book, "u2", occurred_at=START / MICROS + 2)
         book.delete("s")
         book.record_usage("s", model="m1", tokens_in=10)
         assert book.reprice(prices=new).total.changed == 3
@@ -312,9 +228,9 @@ def test_r12_what_deleted_sessions_spent_is_repriced_too(old: str, new: str) -> 
 
 def test_r3_a_late_call_stays_late(old: str, new: str) -> None:
     with opened(prices=old) as book:
-        _record(book, "u1")
+        record(book, "u1")
         book.end("s", "completed", at=START / MICROS + 1)
-        _record(book, "u2", occurred_at=START / MICROS + 2)
+        record(book, "u2", occurred_at=START / MICROS + 2)
         book.reprice(prices=new)
         session, (line,) = book.get("s"), book.spend(by="model", since="all").rows
         assert (session.calls, session.late_calls, session.cost_nano_usd) == (1, 1, 25_000)
@@ -347,11 +263,11 @@ def test_only_what_is_asked_for_is_repriced(old: str, new: str, asked: dict[str,
     with opened(prices=old) as book:
         book.touch("s", agent="a1", at=START / MICROS)
         book.touch("t", agent="a2", at=START / MICROS)
-        _record(book, "u1")
-        _record(book, "u2", occurred_at=(START - DAY) / MICROS)
-        _record(book, "u3", "m3")
-        _record(book, "u4", session="t")
-        _record(book, "u5", user_id=OTHER)
+        record(book, "u1")
+        record(book, "u2", occurred_at=(START - DAY) / MICROS)
+        record(book, "u3", "m3")
+        record(book, "u4", session="t")
+        record(book, "u5", user_id=OTHER)
         done = book.reprice(prices=new, **asked)
         rows = [row for owner in (LOCAL_USER, OTHER) for one in ("s", "t") for row in _usage(book, one, owner)]
         assert {row.usage_id for row in rows if row.entry == "correction"} == changed
@@ -368,8 +284,8 @@ def _usage(book: rollbook.Rollbook, session: str, owner: str) -> list[Any]:
 
 def test_a_book_of_everybody_is_repriced_for_everybody(old: str, new: str) -> None:
     with opened(all_users=True, prices=old) as book:
-        _record(book, "u1")
-        _record(book, "u1", user_id=OTHER)
+        record(book, "u1")
+        record(book, "u1", user_id=OTHER)
         assert book.reprice(prices=new, dry_run=True, user_id=OTHER).total.changed == 1
         assert book.reprice(prices=new).total.changed == 2
         sound(book)
@@ -388,174 +304,8 @@ def test_a_book_of_everybody_is_repriced_for_everybody(old: str, new: str) -> No
 )
 def test_bad_input_changes_nothing(old: str, new: str, wrong: dict[str, Any]) -> None:
     with opened(prices=old) as book:
-        _record(book, "u1")
+        record(book, "u1")
         was = everything(book)
         with pytest.raises(InvalidInput):
             book.reprice(**{"prices": new, **wrong})
         assert everything(book) == was
-
-
-def test_a_session_of_many_steps_is_gone_through_once(old: str, new: str) -> None:
-    count = 2 * repricing.STEP + 300
-    with opened(prices=old) as book:
-        book.record_many(
-            {"session_id": "s", "usage_id": f"u{at}", "model": "m1", "tokens_in": 4, "occurred_at": START / MICROS + at}
-            for at in range(count)
-        )
-        _record(book, "v", session="t")
-        done = book.reprice(prices=new)
-        assert (done.total.calls, done.total.changed) == (count + 1, count + 1)
-        assert book.get("s").cost_nano_usd == count * 1000
-        sound(book)
-
-
-def test_r13_a_call_that_somebody_else_changes_meanwhile_is_theirs(old: str, new: str) -> None:
-    with opened(prices=old) as book:
-        for name in ("u1", "u2", "u3", "u4"):
-            _record(book, name)
-        plan = book._plans.reprice(prices=new)
-        step = plan.send(None)
-        asked = plan.send(book._plans.read(step.look))  # type: ignore[union-attr]  # it reads first
-        assert isinstance(asked, Write)
-        # Between reading and writing: an amendment, two calls that turn out to be one, and another run of the same.
-        _record(book, "u1", tokens_in=5000)
-        _record(book, "u3", aliases=["u2"])
-        assert book.reprice(prices=new, model="m1").total.changed == 2 + 1
-        was = everything(book)
-        with pytest.raises(StopIteration) as stopped:
-            plan.send(write(book, asked.ops))
-        assert stopped.value.value.total.calls == 0
-        assert everything(book) == was
-        sound(book)
-
-
-class Stopped(Prices):
-    """Prices that are interrupted after so many."""
-
-    left = 0
-
-    def __call__(
-        self, model: str | None, provider: str | None, tokens: Tokens, at: int, *, tier: str = "standard"
-    ) -> Price | None:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return super().__call__(model, provider, tokens, at, tier=tier)
-
-
-def test_r13_an_interrupted_run_leaves_whole_steps_and_the_next_one_finishes(old: str, new: str) -> None:
-    with opened(prices=old) as book, short_steps(10):
-        book.record_many(
-            {
-                "session_id": f"s{at % 7}",
-                "usage_id": f"u{at}",
-                "model": "m1",
-                "tokens_in": 4,
-                "occurred_at": START // MICROS,
-            }
-            for at in range(100)
-        )
-        prices = Stopped(new)
-        prices.left = 35
-        with pytest.raises(KeyboardInterrupt):
-            book.reprice(prices=prices)
-        sound(book)
-        assert 0 < book.spend(since="all").total.cost_nano_usd - 100 * 1000 < 100 * 3000
-        assert 0 < book.reprice(prices=new).total.changed < 100
-        assert book.spend(since="all").total.cost_nano_usd == 100 * 1000
-        sound(book)
-
-
-REPRICE: Final = """
-import sys, rollbook
-from rollbook.ledger import reprice
-reprice.STEP = 20
-with rollbook.open(sys.argv[1]) as book:
-    print("begins", flush=True)
-    book.reprice(prices=sys.argv[2])
-"""
-
-
-def test_r13_kill_9_leaves_a_balanced_book_and_a_second_run_finishes(
-    old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ROLLBOOK_PRICES", old)
-    url, count, chance = f"sqlite:///{tmp_path}/book.db", 16_000, random.Random(7)
-    with rollbook.open(url) as book:
-        book.record_many(
-            {"session_id": f"s{at % 50}", "usage_id": f"u{at}", "model": "m1", "tokens_in": 4} for at in range(count)
-        )
-        for _ in range(3):
-            cost = book.spend(since="all").total.cost_nano_usd
-            with subprocess.Popen([sys.executable, "-c", REPRICE, url, new], stdout=subprocess.PIPE) as process:
-                assert process.stdout is not None
-                assert process.stdout.readline() == b"begins\n"
-                while book.spend(since="all").total.cost_nano_usd == cost:
-                    assert process.poll() is None
-                time.sleep(chance.uniform(0, 0.05))
-                process.send_signal(signal.SIGKILL)
-            sound(book)
-            assert count * 1000 < book.spend(since="all").total.cost_nano_usd < cost
-        assert 0 < book.reprice(prices=new).total.changed < count
-        assert book.spend(since="all").total.cost_nano_usd == count * 1000
-        assert book.reprice(prices=new).total.changed == 0
-        sound(book)
-
-
-def test_others_write_while_it_runs(old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROLLBOOK_PRICES", old)
-    url = f"sqlite:///{tmp_path}/book.db"
-    with rollbook.open(url) as book:
-        book.record_many({"session_id": "s", "usage_id": f"u{at}", "model": "m1", "tokens_in": 4} for at in range(2000))
-        with subprocess.Popen([sys.executable, "-c", REPRICE, url, new], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            for at in itertools.count():
-                _record(book, f"u{at * 7 % 2000}", tokens_in=8)  # amends calls behind it and before it
-                _record(book, f"v{at}", cost_usd=1)
-                if process.poll() is not None:
-                    break
-        assert process.returncode == 0
-        book.reprice(prices=new)
-        assert {row.cost_nano_usd for row in book.usage("s", limit=100_000) if row.entry != "reversal"} <= {
-            4000, 1000, 8000, 2000, 10**9,
-        }  # fmt: skip
-        assert book.get("s").calls == 2000 + at + 1
-        sound(book)
-
-
-def test_both_faces_answer_the_same(old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROLLBOOK_PRICES", old)
-    url = f"sqlite:///{tmp_path}/book.db"
-
-    async def there() -> rollbook.model.Repricing:
-        async with rollbook.aio.open(url) as book:
-            await book.record_usage("s", usage_id="u", model="m1", tokens_in=100)
-            return await book.reprice(prices=new)
-
-    done = asyncio.run(there())
-    with rollbook.open(url) as book:
-        assert book.reprice(prices=old).total.old_cost_nano_usd == done.total.new_cost_nano_usd == 25_000
-        sound(book)
-
-
-def test_r15_what_is_imported_again_after_repricing_is_known(new: str, tmp_path: Path) -> None:
-    path = _file(tmp_path, 'version = "mine"\n[[price]]\nmodel = "*"\ninput = 2\noutput = 2\n')
-    copy = tmp_path / "copy"
-    shutil.copytree(SAMPLES / "claude-code", copy)
-    with opened() as book:
-        run_import(book, source("claude-code"), [SAMPLES / "claude-code"])
-        # A row says all that its price depends on: by the same prices nothing is different.
-        same = book.reprice().total
-        assert (same.changed, same.newly_priced, same.kept) == (0, 0, 0)
-        assert same.calls > 0
-        book.reprice(prices=path)
-        was = everything(book)
-        again = run_import(book, source("claude-code"), [copy])
-        assert (again.calls > 0, again.new_calls) == (True, 0)
-        now = everything(book)
-        assert now == was
-        usage = [row for one in book.iterate() for row in book.usage(one.session_id)]
-        assert sum(row.cost_nano_usd or 0 for row in usage) == 2000 * sum(
-            row.tokens_in + row.tokens_out for row in usage
-        )
