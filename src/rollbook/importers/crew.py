@@ -34,6 +34,9 @@ except ImportError:  # pragma: no cover - no such pipes there, and no crew
     fcntl = None  # type: ignore[assignment]
 
 _MOST: Final = 3  #: processes beside this one
+#: To be read by one process before it is given more: enough to keep it busy while what it read is stored, and so
+#: little that this process reads too when there is nothing to store.
+_AHEAD_BYTES: Final = 16 << 20
 _PIPE_BYTES: Final = 1 << 20  #: that a pipe is asked to hold, so that nobody waits while the other one is busy
 _PIPE_LEAST: Final = 1 << 16  #: that it holds anyway
 _READ: Final = 1 << 20
@@ -138,8 +141,10 @@ class _Hand:
     """One other process, as this one sees it."""
 
     def __init__(self, job: Job) -> None:
-        self.tasks: deque[tuple[Task, int]] = deque()  #: not done yet, and how many bytes each took to ask for
-        self.asked = 0  #: bytes of these
+        #: Files that it has not read yet, with how many bytes it took to ask for each, and how many there are to read.
+        self.tasks: deque[tuple[Task, int, int]] = deque()
+        self.asked = 0
+        self.ahead = 0
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "rollbook.importers.hand"],  # nothing is loaded from the working folder
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
@@ -212,20 +217,23 @@ class Crew:
         hand = min(able, key=lambda one: one.asked)
         # What it was asked for and has not read fits into the pipe, so writing never waits for one that is itself
         # waiting until its answers are read here.
-        if hand.asked + len(message) > hand.room:
+        if hand.asked + len(message) > hand.room or hand.ahead > _AHEAD_BYTES:
             return False
         try:
             send(hand.into, message)
         except OSError:
             self._drop(hand)
             return False
-        hand.tasks.append((task, len(message)))
+        size = found.size - (known.offset if known else 0)
+        hand.tasks.append((task, len(message), size))
         hand.asked += len(message)
+        hand.ahead += size
         return True
 
     def ready(self) -> Iterator[Batch | str]:
         """What has been read by now, without waiting."""
-        yield from self._take(0)
+        while self._asked(0):
+            yield from self._take(0)
 
     def rest(self, source: Source) -> Iterator[Batch | str]:
         """Everything that is still to come."""
@@ -235,15 +243,17 @@ class Crew:
             task = self._lost.pop()
             yield from batches_of(source, task.found, task.known, self._context)
 
-    def _take(self, timeout: float | None) -> Iterator[Batch | str]:
-        if not self._hands:
-            return
+    def _asked(self, timeout: float | None) -> list[_Hand]:
+        """Those that have something to say, or are gone."""
         pipes = {hand.out: hand for hand in self._hands}
         asked = select.poll()
         for pipe in pipes:
             asked.register(pipe, select.POLLIN)
-        for pipe, _ in asked.poll(timeout):
-            hand = pipes[pipe]
+        return [pipes[pipe] for pipe, _ in asked.poll(timeout)] if pipes else []
+
+    def _take(self, timeout: float | None) -> Iterator[Batch | str]:
+        for hand in self._asked(timeout):
+            pipe = hand.out
             try:
                 body = receive(pipe)
                 part = None if body is None else self._decode.decode(body)
@@ -259,7 +269,9 @@ class Crew:
             hand.able = True
             return
         if part.last:
-            hand.asked -= hand.tasks.popleft()[1]
+            _, asked, size = hand.tasks.popleft()
+            hand.asked -= asked
+            hand.ahead -= size
         if part.trouble is not None:
             yield part.trouble
         elif not part.last:
@@ -269,7 +281,7 @@ class Crew:
     def _drop(self, hand: _Hand) -> None:
         """One is gone: what it was to read is read here. What it had read of a file already is taken again, once."""
         self._hands.remove(hand)
-        self._lost += [task for task, _ in hand.tasks]
+        self._lost += [task for task, _, _ in hand.tasks]
         hand.close()
 
 
