@@ -79,10 +79,59 @@ def test_restore_refuses_what_is_not_in_order(run: Run, copy: Path, tmp_path: Pa
     done = run("restore", str(copy), "--yes")
     assert (done.status, done.out) == (1, "")
     assert "--no-checksum" in done.line
-    assert run("restore", str(tmp_path / "none.db"), "--yes").status == 1
+    (tmp_path / "copy.db.sha256").mkdir()
+    done = run("restore", str(copy), "--yes")
+    assert (done.status, done.out) == (1, "")
+    assert "is a directory" in done.line
     assert len(sessions(run)) == 2
     assert run("restore", str(copy), "--yes", "--no-checksum").status == 0
     assert sessions(run) == ["first"]
+
+
+@pytest.mark.parametrize("flag", [(), ("--yes",)])
+@pytest.mark.parametrize("name", ["nosuch", ".", "a/b"])
+def test_a_wrong_path_is_wrong_use_and_makes_no_book(
+    program: Run, tmp_path: Path, name: str, flag: tuple[str, ...]
+) -> None:
+    done = program("restore", str(tmp_path / name), *flag)
+    assert (done.status, done.out) == (2, "")
+    assert f"there is no file {tmp_path / name}" in done.line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_answers_no_gets_no_book(on_terminal: OnTerminal, copy: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    shown = on_terminal("restore", str(copy), "--db", f"sqlite:///{other}", typed="n\n", columns=200)
+    assert shown.status == 1
+    assert f"everything in sqlite:///{other} by" in " ".join(shown.lines)
+    assert not other.exists()
+
+
+def test_a_backup_that_was_opened_for_writing_says_what_to_do(run: Run, copy: Path) -> None:
+    assert run("--db", f"sqlite:///{copy}", "verify").status == 0
+    for more in ((), ("--no-checksum",)):
+        done = run("restore", str(copy), "--yes", *more)
+        assert (done.status, done.out) == (1, "")
+        assert "if that was you, remove copy.db.sha256 and say --no-checksum" in done.line
+    copy.with_name("copy.db.sha256").unlink()
+    assert run("restore", str(copy), "--yes", "--no-checksum").status == 0
+    assert sessions(run) == ["first"]
+
+
+def test_paths_and_times_are_as_elsewhere(
+    run: Run, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (("backup", "new.db"), ("restore", "copy.db", "--yes")):
+        answer = run(*words, "--json").answer
+        assert answer["path"] == str(tmp_path / words[1])
+        assert answer["seconds"] == round(answer["seconds"], 3)
+
+
+def test_errors_speak_of_options(run: Run, copy: Path) -> None:
+    assert "=" not in run("backup", str(copy)).line
+    copy.with_name("copy.db.sha256").unlink()
+    assert "=" not in run("restore", str(copy), "--yes").line
 
 
 def test_a_terminal_is_shown_how_far_it_is(on_terminal: OnTerminal, copy: Path, tmp_path: Path) -> None:

@@ -71,8 +71,10 @@ def test_a_file_is_named_with_what_is_in_it(run: Run, spent: Rollbook, tmp_path:
         done = run("export", "usage", "--output", name)
         assert (done.status, done.err) == (0, "")
         assert done.out.startswith(f"{name}  2 rows  ")
-        answer = run("export", "usage", "--output", name, "--force", "--json").answer
-        assert list(answer) == ["file", "what", "format", "rows", "bytes", "seconds"]
+        answer = run("export", "usage", "--output", name, "--replace", "--json").answer
+        assert list(answer) == ["path", "what", "format", "rows", "bytes", "seconds"]
+        assert answer["path"] == name
+        assert round(answer["seconds"], 3) == answer["seconds"]
         assert (answer["format"], answer["rows"]) == (form, 2)
         assert answer["bytes"] == Path(name).stat().st_size
     assert pyarrow.parquet.read_table(tmp_path / "usage.parquet")["usage_id"].to_pylist() == ["1", "2"]
@@ -85,8 +87,13 @@ def test_a_file_is_named_with_what_is_in_it(run: Run, spent: Rollbook, tmp_path:
     [
         (("calls",), "sessions, usage, spend"),
         (("usage", "--format", "xml"), "jsonl, csv, parquet"),
-        (("usage", "--by", "day"), "by"),
-        (("spend", "--agent", "x"), "agent"),
+        (("usage", "--by", "day"), "takes no --by; it takes --status, --since"),
+        (("sessions", "--tz", "UTC"), "--user, --dataset, --tag, --text"),
+        (("spend", "--agent", "x"), "takes no --agent; it takes --by, --tz, --since, --user"),
+        (("spend", "--dataset", "x"), "takes no --dataset;"),
+        (("usage", "--output", "x.xlsx"), "x.xlsx says no format; say it with --format: jsonl, csv, parquet"),
+        (("usage", "--output", "x.tsv.gz"), "--format"),
+        (("usage", "--output", "x.json"), "--format"),
         (("spend", "--by", "mood"), "hour, day"),
         (("usage", "--status", "odd"), "status"),
         (("usage", "--output", "nowhere/x"), "no folder"),
@@ -104,7 +111,22 @@ def test_what_is_there_is_kept(run: Run, spent: Rollbook, tmp_path: Path) -> Non
     there.write_text("mine")
     done = run("export", "usage", "--output", str(there))
     assert (done.status, done.out, there.read_text()) == (2, "", "mine")
-    assert "--force" in done.line
+    assert "--replace" in done.line
+    assert "replace=" not in done.line
+
+
+def test_a_format_is_said_by_an_ending_or_by_the_option_in_any_case(
+    run: Run, spent: Rollbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, form in (
+        (["x.CSV"], "csv"),
+        (["x.xlsx", "--format", "CSV"], "csv"),
+        (["x", "--format", "JsonL"], "jsonl"),
+        (["y"], "jsonl"),
+    ):
+        answer = run("export", "usage", "--json", "--output", *words).answer
+        assert (answer["format"], answer["path"]) == (form, str(tmp_path / words[0]))
 
 
 def test_nothing_to_export_says_so(run: Run, book: Rollbook, tmp_path: Path) -> None:

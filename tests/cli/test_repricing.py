@@ -56,14 +56,19 @@ def test_r14_reprice_twice_changes_nothing(run: Run, metered: Rollbook, file: st
     assert run("reprice", "--prices", file, "--yes").status == 0
     rows = metered.usage("s1")
     again = run("reprice", "--prices", file)  # there is nothing to ask
-    assert (again.status, again.out) == (0, "nothing changes: 3 calls cost what they did\n")
+    assert (again.status, again.out) == (
+        0,
+        "nothing changes: 2 calls cost what they did, 1 calls have no price in these tables either\n",
+    )
     assert metered.usage("s1") == rows
 
 
 def test_r14_the_books_own_price_file_is_what_it_is_repriced_by(
     run: Run, metered: Rollbook, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run("reprice").out == "nothing changes: 3 calls cost what they did\n"
+    assert run("reprice").out == (
+        "nothing changes: 1 calls cost what they did, 2 calls have no price in these tables either\n"
+    )
     monkeypatch.setenv("ROLLBOOK_PRICES", file)
     assert run("reprice", "-y", "--model", "claude-sonnet-4-5").out.endswith("repriced 1 calls by cheap-1: -$0.2000\n")
     assert run("use", "s1", "--model", "own-7", "--tokens-in", "100000").status == 0
@@ -75,7 +80,11 @@ def test_a_book_without_priced_calls_has_nothing_to_reprice(run: Run, book: Roll
     for more in ((), ("--dry-run",)):
         done = run("reprice", *more)
         assert (done.status, done.out) == (0, "")
-        assert "no calls that were priced by tables" in done.line
+        assert done.line == "there are no calls that could be repriced"
+    book.record_usage("s1", model="mystery", tokens_in=1)
+    assert run("reprice").out == "nothing changes: 1 calls have no price in these tables either\n"
+    for words in (["--model", "n"], ["--agent", "a"], ["--since", "1h", "--model", "m"], ["--until", "2020-01-01"]):
+        assert run("reprice", *words).line.endswith("could be repriced among those that were asked for")
 
 
 def test_reprice_refuses_where_nobody_can_answer(program: Run, metered: Rollbook, file: str) -> None:
@@ -95,6 +104,14 @@ def test_reprice_asks_on_a_terminal(
     assert metered.get("s1").unpriced_calls == 1 + status
 
 
+def test_reprice_in_json_says_on_a_terminal_what_it_asks_for(
+    on_terminal: OnTerminal, metered: Rollbook, file: str
+) -> None:
+    shown = on_terminal("reprice", "--prices", file, "--json", "--model", "own-1", typed="n\n", columns=200)
+    assert "Append corrections for 1 calls by cheap-1: +$0.2000? [y/N]" in shown.raw
+    assert shown.status == 1
+
+
 def test_reprice_in_json(run: Run, metered: Rollbook, file: str) -> None:
     foreseen = run("reprice", "--prices", file, "--dry-run", "--json").answer
     assert list(foreseen) == ["dry_run", "rows", "total"]
@@ -111,6 +128,8 @@ def test_reprice_in_json(run: Run, metered: Rollbook, file: str) -> None:
         (("--prices", "nowhere.toml"), "nowhere.toml: the price file cannot be read"),
         (("--since", "yesterday"), "unknown range"),
         (("--until", "soon"), "unknown range"),
+        (("--model", ""), "--model is empty"),
+        (("--agent", ""), "--agent is empty"),
     ],
 )
 def test_bad_input_is_wrong_use(run: Run, metered: Rollbook, arguments: tuple[str, ...], said: str) -> None:

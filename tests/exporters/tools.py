@@ -107,5 +107,6 @@ def long_book(path: Path, rows: int) -> str:
         f" select {', '.join(new.get(name, f'ledger.{name}') for name in columns)} from ledger, counter",
         (rows - 1,),
     )
+    connection.execute("update session set ledger_rows = ?", (rows,))
     connection.close()
     return url

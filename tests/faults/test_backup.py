@@ -142,9 +142,16 @@ def test_backups_under_writes_of_other_processes_hold_all_that_was_acknowledged_
 def test_nothing_is_overwritten_unless_it_is_said(book: rollbook.Rollbook, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     copy.write_text("mine")
-    with pytest.raises(InvalidInput, match=r"is there already.*replace=True"):
+    with pytest.raises(InvalidInput, match=r"is there already.*--replace"):
         book.backup(copy)
     assert copy.read_text() == "mine"
+    copy.unlink()
+    listed = tmp_path / "copy.db.sha256"
+    listed.write_text("mine too")
+    with pytest.raises(InvalidInput, match=r"copy.db.sha256 is there already.*--replace"):
+        book.backup(copy)
+    assert listed.read_text() == "mine too"
+    assert not copy.exists()
     assert book.backup(copy, replace=True).ledger_rows == CALLS
     fill(book, CALLS, 10)
     made = book.backup(copy, replace=True)
@@ -152,16 +159,17 @@ def test_nothing_is_overwritten_unless_it_is_said(book: rollbook.Rollbook, tmp_p
     assert (tmp_path / "copy.db.sha256").read_text().split()[0] == checksum(copy) == made.sha256
 
 
-def test_a_name_that_somebody_took_meanwhile_stays_theirs(book: rollbook.Rollbook, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.db"
+@pytest.mark.parametrize("name", ["copy.db", "copy.db.sha256"])
+def test_a_name_that_somebody_took_meanwhile_stays_theirs(book: rollbook.Rollbook, tmp_path: Path, name: str) -> None:
+    taken = tmp_path / name
 
     def take(_what: str, _done: int, _total: int) -> None:
-        copy.write_text("theirs")
+        taken.write_text("theirs")
 
     with pytest.raises(InvalidInput, match="is there by now"):
-        book.backup(copy, progress=take)
-    assert copy.read_text() == "theirs"
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["books", "copy.db"]
+        book.backup(tmp_path / "copy.db", progress=take)
+    assert taken.read_text() == "theirs"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["books", name]
 
 
 def test_places_where_no_backup_can_be(book: rollbook.Rollbook, path: Path, tmp_path: Path) -> None:

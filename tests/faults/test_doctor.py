@@ -70,10 +70,14 @@ def test_a_book_that_is_well(path: Path) -> None:
 
 
 def test_nothing_is_made_or_changed(path: Path, folder: Path) -> None:
-    before = there(folder)
-    said(path)
-    said(path, "?mode=ro")
-    assert {name: data for name, data in there(folder).items() if data or name in before} == before
+    path.chmod(0o644)
+    before, changed = there(folder), path.stat().st_mtime_ns
+    for mode in ("", "?mode=ro"):
+        # Nor does it find fault with what it made itself.
+        assert said(path, mode)["privacy"].detail.endswith(f"run: chmod o-rwx {path}")
+        assert (there(folder), path.stat().st_mtime_ns) == (before, changed)
+        assert not list(folder.glob("*-shm"))
+    path.chmod(0o600)
     assert wrong(folder / "none.db").keys() == {"file"}
     assert "there is no book at" in wrong(folder / "none.db")["file"]
     assert wrong(folder / "nowhere" / "none.db").keys() == {"file"}
@@ -102,8 +106,37 @@ def test_what_is_no_book(folder: Path) -> None:
         ("newer", "upgrade"),
     ):
         assert wrong(folder / name).keys() == {"open"}
+        (folder / name).chmod(0o644)
+        assert wrong(folder / name).keys() == {"privacy", "open"}
         assert line in wrong(folder / name)["open"]
-    assert {name: data for name, data in there(folder).items() if data or name in before} == before
+    assert there(folder) == before
+    assert not list(folder.glob("*-shm"))
+
+
+def test_what_somebody_wrote_and_did_not_close_stays(path: Path, folder: Path) -> None:
+    with Program("echo", url_of(path)) as program:
+        program.tell("use left")
+        assert program.line() == "counted"
+        program.kill()
+    before = there(folder)
+    assert before["book.db-wal"]
+    assert wrong(path) == {}
+    assert there(folder) == before
+
+
+def test_a_book_that_comes_into_use_meanwhile_keeps_its_log(path: Path) -> None:
+    with Program("echo", url_of(path)) as program, sqlite_health.traceless(url_of(path)):
+        program.tell("use seen")
+        assert program.line() == "counted"
+        log = path.with_name("book.db-wal").read_bytes()
+    with sqlite_health.traceless(url_of(path)):
+        book = rollbook.open(url_of(path))
+        assert book.record_usage("s", usage_id="mine") == "counted"
+    assert path.with_name("book.db-wal").exists()
+    assert book.record_usage("s", usage_id="mine") == "duplicate"
+    book.close()
+    assert log
+    assert wrong(path) == {}
 
 
 @pytest.mark.parametrize("table", ["ledger", "session", "spend", "usage_key", "source_file", "session_by_activity_all"])
@@ -153,13 +186,28 @@ def test_a_book_that_others_can_read(path: Path, folder: Path) -> None:
     assert told.keys() == {"privacy"}
     assert "everybody on this machine may open it" in told["privacy"]
     # What it says to do helps.
-    subprocess.run(told["privacy"].partition("run: ")[2].split(), check=True)
+    subprocess.run(told["privacy"].partition("run: ")[2], shell=True, check=True)
     assert wrong(path) == {}
     path.chmod(0o644)
     folder.chmod(0o700)
     assert wrong(path) == {}
     path.chmod(0o660)
     assert "its group" in said(path)["privacy"].detail
+
+
+def test_what_it_says_to_run_runs_whatever_the_folder_is_called(path: Path, folder: Path) -> None:
+    odd = folder / "my books; touch 'x'"
+    odd.mkdir()
+    path = path.rename(odd / "a $(b).db")
+    (odd / ".rollbook-restore-a.part").touch()
+    os.utime(odd / ".rollbook-restore-a.part", (1, 1))
+    path.chmod(0o644)
+    odd.chmod(0o755)
+    for name in ("privacy", "leftovers"):
+        subprocess.run(wrong(path)[name].partition("run: ")[2], shell=True, check=True)
+    odd.chmod(0o757)
+    subprocess.run(wrong(path)["privacy"].partition("run: ")[2], shell=True, check=True)
+    assert wrong(path) == {}
 
 
 def test_a_folder_in_which_others_can_write(path: Path, folder: Path) -> None:
@@ -290,6 +338,19 @@ def test_what_is_only_worth_a_word(path: Path, tmp_path: Path) -> None:
     assert "2026-01-05T09:00:00.000000+00:00" in details["running"]
     assert details["clock"].startswith("1 sessions told of times ahead")
     assert "genai-prices/" in details["tables"]
+
+
+def test_calls_that_no_price_can_be_given_are_not_promised_one(path: Path) -> None:
+    with rollbook.open(url_of(path)) as book:
+        for number in range(5):
+            book.record_usage("old", model="mystery", tokens_in=number, occurred_at="2026-01-05T09:00:00Z")
+        assert said(path)["prices"].detail.startswith("5 calls have no price (mystery 5);")
+        assert book.reprice(dry_run=True, only_unpriced=True).total.calls == 5
+        book.prune(ledger="30d")
+        assert book.reprice(dry_run=True, only_unpriced=True).total.calls == 0
+        assert said(path)["prices"].detail.startswith("5 calls have no price and get none: they were pruned")
+        book.record_usage("s", model="another", tokens_in=1)
+    assert said(path)["prices"].detail.startswith("1 calls have no price (another 1);")
 
 
 def test_a_price_file_that_cannot_be_used(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -311,19 +311,19 @@ def _in_use(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "checked", "said"),
     [
-        (_missing, True, "cannot be used: no such file"),
+        (_missing, True, "there is no file"),
         (_folder, True, "is not a file"),
         (_pipe, True, "is not a file"),
         (_empty, False, "holds no book"),
         (_text, False, "is not a database"),
-        (_foreign, False, "another program"),
+        (_foreign, False, "another program.*nothing was restored"),
         (_cut, False, "is damaged"),
         (_no_checksum, True, "there is no checksum copy.db.sha256 .*--no-checksum"),
         (_wrong_checksum, True, "was changed or damaged since"),
         (_wrong_checksum, False, "was changed or damaged since"),
         (_others_checksum, True, "holds no checksum of copy.db"),
-        (_no_checksum_in_it, True, "holds no checksum of copy.db"),
-        (_newer, False, "newer Rollbook .* upgrade"),
+        (_no_checksum_in_it, True, "holds no checksum of copy.db.*--no-checksum"),
+        (_newer, False, "newer Rollbook .* upgrade; nothing was restored"),
         (_unbalanced, False, "was not restored: the books do not balance"),
         (_nonsense, False, "cannot be read"),
         (_without_a_table, False, "has no table purged"),
@@ -337,13 +337,23 @@ def test_what_is_not_in_order_is_refused_and_the_book_untouched(
 ) -> None:
     make(copy)
     files = there(path.parent)
-    with pytest.raises(StoreError, match=said) as caught:
+    wrong_path = make in (_missing, _folder, _pipe)
+    with pytest.raises(InvalidInput if wrong_path else StoreError, match=said) as caught:
         book.restore(copy, checksum=checked)
     assert "\n" not in str(caught.value)
     assert str(copy) in str(caught.value)
     assert there(path.parent) == files
     assert book.record_usage("s", usage_id="after") == "counted"
     holds(book, [*OWN, "after"])
+
+
+@pytest.mark.parametrize("make", [_no_checksum, _others_checksum, _no_checksum_in_it])
+def test_a_checksum_that_cannot_be_read_is_passed_over_where_none_is_wanted(
+    book: rollbook.Rollbook, copy: Path, make: Callable[[Path], None]
+) -> None:
+    make(copy)
+    assert book.restore(copy, checksum=False).ledger_rows == CALLS
+    holds(book, names(CALLS))
 
 
 def test_a_book_is_not_restored_from_itself(book: rollbook.Rollbook, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,6 +14,8 @@ from rollbook.cli import format as show
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.format import clean
 from rollbook.cli.screen import ask, say
+from rollbook.errors import InvalidInput
+from rollbook.settings import default_url
 
 if TYPE_CHECKING:
     from rollbook.store import Progress
@@ -43,20 +46,23 @@ def backup(
 def restore(
     desk: Desk,
     path: Annotated[str, typer.Argument(metavar="PATH", help="A file that 'backup' wrote.", show_default=False)],
-    no_checksum: Annotated[bool, typer.Option("--no-checksum", help="Do without PATH.sha256 where it is missing.")] = (
-        False
-    ),
+    no_checksum: Annotated[
+        bool, typer.Option("--no-checksum", help="Do without PATH.sha256 where there is none to read.")
+    ] = (False),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Replace everything in the book by what a backup holds, once that is proven to be whole.
 
     What the book held is kept in a backup beside it. Programs that have the book open go on with the new contents.
     """
-    with desk.open() as book:
-        if not yes:
-            ask(f"Replace everything in {clean(book.url)} by {clean(path)}?", "restore", "nothing was restored")
-        with _progress() as progress:
-            done = book.restore(path, checksum=not no_checksum, progress=progress)
+    # Opening a book makes it: first comes what may still say no.
+    if not Path(path).expanduser().is_file():
+        raise InvalidInput(f"there is no file {path}; nothing was restored")
+    if not yes:
+        where = clean(desk.db or default_url())
+        ask(f"Replace everything in {where} by {clean(path)}?", "restore", "nothing was restored")
+    with desk.open() as book, _progress() as progress:
+        done = book.restore(path, checksum=not no_checksum, progress=progress)
     screen = desk.screen()
     if desk.as_json:
         screen.json(done)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, Final, cast
@@ -16,6 +17,7 @@ from rollbook.cli import options
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.screen import say
 from rollbook.errors import InvalidInput
+from rollbook.rules import checks
 
 _HERE: Final = "-"  #: standard output, as other programs name it
 
@@ -48,7 +50,7 @@ def export(
     what: WHAT,
     format: FORMAT = None,
     output: OUTPUT = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a file of that name.")] = False,
     since: options.SINCE = "all",
     status: options.STATUS = None,
     agent: options.AGENT = None,
@@ -75,41 +77,63 @@ def export(
         "project": project, "text": text, "tag": tag, "dataset_id": dataset, "by": by, "tz": tz,
     }  # fmt: skip
     asked = {name: value for name, value in asked.items() if value is not None}
+    _fits(what, asked)
     if what == "spend":
         from rollbook.cli.zone import local  # noqa: PLC0415 - only spend needs time zones
 
         asked.setdefault("tz", local())
     to = None if output == _HERE else output
-    form = format or _named(to)
+    form = format.lower() if format else _named(to)
     with desk.open() as book, _progress(what if to else None) as progress:
         started = time.monotonic()
-        rows = write(book, what, to or _standard(form), format=form, replace=force, progress=progress, **asked)
+        rows = write(book, what, to or _standard(form), format=form, replace=replace, progress=progress, **asked)
         seconds = time.monotonic() - started
         remark = None if rows else desk.nothing(book, "nothing matches")
     if to:
-        _told(desk, {"file": to, "what": what, "format": form, "rows": rows, "bytes": _size(to), "seconds": seconds})
+        done = {"path": os.path.realpath(to), "what": what, "format": form, "rows": rows, "bytes": _size(to)}
+        _told(desk, to, {**done, "seconds": round(seconds, 3)})
     if remark:
         say(remark)
 
 
+def _fits(what: str, asked: dict[str, Any]) -> None:
+    """Refuse options that the kind of export does not take."""
+    from rollbook.exporters import WHATS, takes  # noqa: PLC0415
+
+    checks.one_of(what, "kind of export", WHATS)
+    for name in asked:
+        if name not in takes(what):
+            raise InvalidInput(f"an export of {what} takes no {_flag(name)}; it takes {_flags(takes(what))}")
+
+
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join(map(_flag, names))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.removesuffix('_id')}"
+
+
 def _named(output: str | None) -> str:
-    """The format that a file's name says."""
+    """The format that a file's name says. An ending that says another one is not passed over."""
     from rollbook.exporters import FORMATS  # noqa: PLC0415
 
     ending = Path(output or "").suffix.lower().removeprefix(".")
-    return ending if ending in FORMATS else "jsonl"
+    if ending and ending not in FORMATS:
+        raise InvalidInput(f"the ending of {output} says no format; say it with --format: {', '.join(FORMATS)}")
+    return ending or "jsonl"
 
 
 def _size(output: str) -> int:
     return Path(output).stat().st_size
 
 
-def _told(desk: Desk, done: dict[str, Any]) -> None:
+def _told(desk: Desk, to: str, done: dict[str, Any]) -> None:
     screen = desk.screen()
     if desk.as_json:
         screen.json(done)
     else:
-        screen.line(f"{show.clean(done['file'])}  {done['rows']:,} rows  {show.size(done['bytes'])}")
+        screen.line(f"{show.clean(to)}  {done['rows']:,} rows  {show.size(done['bytes'])}")
 
 
 def _standard(form: str) -> IO[bytes]:

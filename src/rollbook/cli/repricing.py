@@ -11,6 +11,7 @@ from rollbook.cli.desk import Desk, command
 from rollbook.cli.format import NONE, clean, money
 from rollbook.cli.screen import Screen, ask, say
 from rollbook.cli.table import Column
+from rollbook.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rollbook.model import RepricedModel, Repricing
@@ -63,6 +64,9 @@ def reprice(
         "agent": agent,
         "only_unpriced": unpriced,
     }
+    for name in ("model", "agent"):
+        if asked[name] == "":
+            raise InvalidInput(f"--{name} is empty; name one, or leave it out")
     screen = desk.screen()
     with desk.open() as book:
         found = book.reprice(**asked, dry_run=True)
@@ -71,16 +75,27 @@ def reprice(
             _show(screen, found)
         if change and not dry_run:
             if not yes:
-                ask(f"Append corrections for {_changes(found.total):,} calls?", "reprice", NOTHING)
+                # In JSON nothing was shown yet of what would change.
+                what = _said(found.total) if desk.as_json else f"{_changes(found.total):,} calls"
+                ask(f"Append corrections for {what}?", "reprice", NOTHING)
             found = book.reprice(**asked)
     if desk.as_json:
         screen.json(found)
     elif not found.total.calls:
-        say("there are no calls that were priced by tables")
+        narrowed = model or agent or unpriced or (since, until) != ("all", "all")
+        say(f"there are no calls that could be repriced{' among those that were asked for' if narrowed else ''}")
     elif not change:
-        screen.line(f"nothing changes: {found.total.calls:,} calls cost what they did")
+        screen.line(_same(found.total))
     else:
         screen.line(("would reprice " if dry_run else "repriced ") + _said(found.total))
+
+
+def _same(total: RepricedModel) -> str:
+    """That nothing changes, and why."""
+    priced = total.calls - total.unpriced
+    said = [f"{priced:,} calls cost what they did"] if priced else []
+    said += [f"{total.unpriced:,} calls have no price in these tables either"] if total.unpriced else []
+    return f"nothing changes: {', '.join(said)}"
 
 
 def _changes(row: RepricedModel) -> int:

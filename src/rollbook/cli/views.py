@@ -249,6 +249,7 @@ _LEDGER: Final = (
     _number("COST"),
     Column(title="SOURCE", least=6, spare=4),
     Column(title="NOTES", least=5, spare=2),
+    Column(title="PRICES", least=8, spare=6, styles=_FAINT),
     Column(title="USAGE ID", least=8, spare=5),
 )
 
@@ -271,5 +272,6 @@ def _ledger_row(row: Usage) -> list[str]:
         say.NONE if row.cost_nano_usd is None else say.money(row.cost_nano_usd),
         say.clean(row.source),
         ", ".join(notes),
+        say.clean(row.price_version),
         say.clean(row.usage_id),
     ]

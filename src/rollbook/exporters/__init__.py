@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from rollbook.exporters.files import opened
-from rollbook.exporters.rows import WHATS, chosen
+from rollbook.exporters.rows import WHATS, chosen, takes
 from rollbook.rules import checks
 
 if TYPE_CHECKING:
     from rollbook.book import Rollbook
 
-__all__ = ["FORMATS", "WHATS", "export"]
+__all__ = ["FORMATS", "WHATS", "export", "takes"]
 
 #: The formats, each with the module that writes it.
 FORMATS: Final = {

@@ -58,7 +58,7 @@ def _free(path: Path, shown: Path, *, replace: bool, book_url: str) -> None:
         if any(one.exists() and one.samefile(path) for one in own):
             raise InvalidInput(f"{shown} is the book itself; export to another file")
     if not replace:
-        raise InvalidInput(f"{shown} is there already; say that it is to be replaced (--force), or name another file")
+        raise InvalidInput(f"{shown} is there already; name another file, or say that it is replaced (--replace)")
 
 
 @contextmanager

@@ -54,6 +54,11 @@ class Column(msgspec.Struct, frozen=True):
     optional: bool
 
 
+def takes(what: str) -> tuple[str, ...]:
+    """What a kind of export may be asked for."""
+    return _KINDS[what][1]
+
+
 @cache
 def columns_of(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
     """The fields of a struct as columns, in their order."""

@@ -36,10 +36,13 @@ def _names(tx: Reading, clock: Clock) -> Said:  # noqa: ARG001 - see _balance
 
 
 def _prices(tx: Reading, clock: Clock) -> Said:  # noqa: ARG001 - see _balance
+    missing: int = tx.rows("count_unpriced")[0][0]
+    if not missing:
+        return True, "every call has a price"
     rows = tx.rows("unpriced_by_model")
     calls = sum(row[1] for row in rows)
     if not calls:
-        return True, "every call has a price"
+        return True, f"{missing:,} calls have no price and get none: they were pruned, or are counters of an 'upsert'"
     listed = ", ".join(f"{row[0] or 'unknown'} {row[1]:,}" for row in rows[:_NAMED])
     more = f" and {len(rows) - _NAMED} more models" if len(rows) > _NAMED else ""
     return True, (

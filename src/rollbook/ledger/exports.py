@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from rollbook.errors import StoreError
 from rollbook.ledger import reads
 from rollbook.ledger import state as st
 from rollbook.ledger.reads import FOREVER, Clock, Filters, Scope
 from rollbook.model import NANO, Evidence, Session, Usage, from_micros, to_micros
+from rollbook.rules import checks
 from rollbook.store import Reading, Row
 
 WHATS: Final = ("usage", "sessions")
@@ -58,8 +60,8 @@ def step(
     ending = tx.rows("ledger_step" if what == "usage" else "session_step", **bounds, passed=most - 1)
     if ending:
         bounds |= _named("last", ending[0])
-    values |= {"began": clock.now, "now": now}
-    rows = (_usage if what == "usage" else _sessions)(tx, asked, clock, values | bounds)
+    values |= {"began": clock.now, "now": now} | bounds
+    rows = (_usage if what == "usage" else _sessions)(tx, asked, clock, values)
     return Extract(rows, Place(clock.now, ending[0]) if ending else None)
 
 
@@ -76,13 +78,30 @@ def _named(end: str, key: tuple[int, ...]) -> dict[str, Any]:
     return {f"{end}_{name}": number for name, number in zip(_KEY, key, strict=False)}
 
 
+def _whole(tx: Reading, values: dict[str, Any], found: int | None) -> None:
+    """Raise StoreError where rows are missing: a damaged page may hide some without SQLite noticing.
+
+    Each session is counted in the step behind which the next one begins; ``found`` is what a step found where nothing
+    was asked.
+    """
+    if found not in (None, tx.rows("count_between", **values)[0][0]):
+        raise StoreError("rows of the ledger belong to no session: the book is damaged; see 'rollbook doctor'")
+    for (session_id,) in tx.rows("missing_between", **values):
+        raise StoreError(
+            f"ledger rows of session {checks.said(session_id)} are missing: the book is damaged; see 'rollbook doctor'"
+        )
+
+
 def _usage(tx: Reading, asked: Filters, clock: Clock, values: dict[str, Any]) -> list[Row]:
     """Ledger rows. Time and model are asked of the row, all else of its session, which must not be deleted then."""
     of_session = msgspec.structs.replace(asked, since=None, model=None)
     narrow = of_session.sliced or of_session.scanned or asked.status is not None
     words = {"sessions": "sessions_asked" if narrow else "no_filters", "filters": "filters"}
     values = {**values, "row_model_no": values["model_no"], "model_no": None, "since": asked.since}
-    return _shown(tx.compose("ledger_between", words, **values, **_spans(of_session, clock)))
+    rows = tx.compose("ledger_between", words, **values, **_spans(of_session, clock))
+    everything = not narrow and asked.since is None and asked.model is None
+    _whole(tx, values, len(rows) if everything else None)
+    return _shown(rows)
 
 
 def _sessions(tx: Reading, asked: Filters, clock: Clock, values: dict[str, Any]) -> list[Row]:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from rollbook.core import Plan, Whole
@@ -14,16 +15,17 @@ from rollbook.ledger import checkup
 from rollbook.ledger.verify import verify
 from rollbook.model import Backup, Finding, Restored, Verification
 from rollbook.plans.reading import ReadPlans
-from rollbook.store import Copied, Progress, Reading, Replaced, Store, reading_only, survey
+from rollbook.store import Check, Copied, Progress, Reading, Replaced, Store, reading_only, survey, traceless
 
-Path = str | os.PathLike[str]
+Name = str | os.PathLike[str]
+_FILE: Final = "file"
 _OPEN: Final = "open"
 
 
 class KeepPlans(ReadPlans):
     """Methods that look after the book as a whole."""
 
-    def backup(self, path: Path, *, replace: bool = False, progress: Progress | None = None) -> Plan[Backup]:
+    def backup(self, path: Name, *, replace: bool = False, progress: Progress | None = None) -> Plan[Backup]:
         """Copy the book as it is now into one file, while everybody goes on reading and writing.
 
         The copy is proven before it gets its name: SQLite finds it sound, and its sums are those of its rows. Its
@@ -42,16 +44,17 @@ class KeepPlans(ReadPlans):
             sha256=made.sha256,
             sessions=proof.sessions,
             ledger_rows=proof.ledger_rows,
-            seconds=time.monotonic() - began,
+            seconds=_since(began),
         )
 
-    def restore(self, path: Path, *, checksum: bool = True, progress: Progress | None = None) -> Plan[Restored]:
+    def restore(self, path: Name, *, checksum: bool = True, progress: Progress | None = None) -> Plan[Restored]:
         """Replace everything in the book by what a backup holds, also for the processes that have it open.
 
         The backup is proven first: its checksum (``checksum=False`` does without, where there is none), SQLite's own
         check, the schema, the balance of its sums. One of an older schema is brought up to date. What the book held is
-        backed up beside it, and the answer says where. All of it happens, or nothing. Raises StoreError for a backup
-        that is not in order, and for a book that was opened for reading only.
+        backed up beside it, and the answer says where. All of it happens, or nothing. Raises InvalidInput where
+        there is no such file, StoreError for a backup that is not in order, and for a book that was opened for reading
+        only.
         """
         began = time.monotonic()
         done: Replaced = yield Whole(
@@ -59,14 +62,14 @@ class KeepPlans(ReadPlans):
         )
         proof: Verification = done.proof
         return Restored(
-            path=os.fspath(path),
+            path=os.path.realpath(Path(path).expanduser()),
             bytes=done.bytes,
             sha256=done.sha256,
             sessions=proof.sessions,
             ledger_rows=proof.ledger_rows,
             schema=done.schema,
             replaced=None if done.kept is None else str(done.kept),
-            seconds=time.monotonic() - began,
+            seconds=_since(began),
         )
 
     def doctor(self) -> Plan[list[Finding]]:
@@ -75,11 +78,12 @@ class KeepPlans(ReadPlans):
         A finding that is not ``ok`` wants something done. Each look is on its own: damage found by one leaves the
         others their say.
         """
-        found: list[Finding] = yield Whole(self._findings)
+        found: list[Finding] = yield Whole(lambda store: self.findings(store, survey(self.url)))
         return found
 
-    def _findings(self, store: Store) -> list[Finding]:
-        found = [*survey(self.url), ("user", True, self.user_id), *store.health()]
+    def findings(self, store: Store, surveyed: list[Check]) -> list[Finding]:
+        """What there is to say of an open book, behind what was said of its file."""
+        found = [*surveyed, ("user", True, self.user_id), *store.health()]
         clock = self.now()
         for name, check in checkup.CHECKS.items():
             try:
@@ -105,18 +109,18 @@ class KeepPlans(ReadPlans):
 
 def examine(open_book: Callable[[str], KeepPlans], url: str) -> list[Finding]:
     """What is wrong with a book that may not open at all; nothing is made or changed."""
-    try:
-        book = open_book(reading_only(url))
-    except StoreError as error:
-        found = survey(url)
-        if all(ok for _, ok, _ in found):
-            found.append((_OPEN, False, str(error)))
-        return [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in found]
-    try:
-        book.url = url
-        return book.drive(book.doctor())
-    finally:
-        book.close()
+    surveyed = survey(url)  # before it is opened: reading makes files beside it for a while
+    with traceless(url):
+        try:
+            book = open_book(reading_only(url))
+        except StoreError as error:
+            if (_FILE, False) not in [(name, ok) for name, ok, _ in surveyed]:  # that there is none was said
+                surveyed.append((_OPEN, False, str(error)))
+            return [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in surveyed]
+        try:
+            return book.findings(book.store, surveyed)
+        finally:
+            book.close()
 
 
 def _balances(tx: Reading) -> Verification:
@@ -132,6 +136,10 @@ def _balances(tx: Reading) -> Verification:
             f"{first.where}; see 'rollbook verify'"
         )
     return found
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:

@@ -344,6 +344,8 @@ class _Entry:
                 raise self.wrong("bands, above", "must be a number of tokens, such as 200_000")
             if above in found:
                 raise self.wrong("bands, above", f"there are two bands above {above}")
+            if not band.keys() & set(KINDS):
+                raise self.wrong(f"bands above {above}", f"no price; it is of {', '.join(KINDS)}")
             for kind in KINDS:
                 if kind in band and kind not in self._table:
                     raise self.wrong(f"bands above {above}, {kind}", f"the entry itself gives no price for {kind}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -135,6 +135,15 @@ def survey(url: str) -> list[Check]:
     from rollbook.store import sqlite_health  # noqa: PLC0415 - a backend is loaded by its URL alone
 
     return sqlite_health.survey(url)
+
+
+def traceless(url: str) -> AbstractContextManager[None]:
+    """What is opened for reading only within the block leaves nothing beside the database that was not there before."""
+    if not url.startswith("sqlite://"):
+        return nullcontext()
+    from rollbook.store import sqlite_health  # noqa: PLC0415 - see survey
+
+    return sqlite_health.traceless(url)
 
 
 def reading_only(url: str) -> str:

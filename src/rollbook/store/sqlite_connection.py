@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +15,7 @@ from rollbook.errors import StoreError
 from rollbook.store import Row, statements
 
 DIALECT: Final = {"identity": "integer primary key", "clustered": "without rowid", "bytes": "blob"}
+_AT_ONCE: Final = 64 << 10  #: bytes; the index of a log grows by half of that
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 
 
@@ -37,11 +39,24 @@ def translated(where: str) -> Iterator[None]:
             f"{where} is damaged ({error}); move it away with the files beside it, and restore a backup"
         ) from error
     except apsw.IOError as error:
+        if _is_full(where):  # not every call that SQLite makes tells it so
+            raise StoreError(
+                f"no space is left for {where} and the files beside it; make room on that disk and try again"
+            ) from error
         raise StoreError(
             f"the disk failed while using {where} ({error}); what was not acknowledged may be lost"
         ) from error
     except (apsw.Error, UnicodeDecodeError) as error:
         raise StoreError(f"{where} cannot be used ({error}); it may be damaged") from error
+
+
+def _is_full(where: str) -> bool:
+    """Whether there is no room where a file lies for what SQLite takes at once."""
+    try:
+        disk = os.statvfs(os.path.dirname(where))  # noqa: PTH120 - what is no path has no folder
+    except (AttributeError, OSError, ValueError):
+        return False
+    return not disk.f_flag & os.ST_RDONLY and disk.f_bavail * disk.f_frsize < _AT_ONCE
 
 
 @cache

@@ -22,6 +22,7 @@ from rollbook.store import Copied, Progress, Proof, Replaced
 from rollbook.store.sqlite_connection import Connection, translated
 from rollbook.store.sqlite_file import beside, check, lacking, migrate, newest
 from rollbook.store.sqlite_parts import (
+    CHECKSUM,
     checksum_of,
     digest,
     disk,
@@ -74,7 +75,8 @@ def restore(
         if wanted not in (None, found):
             raise StoreError(
                 f"{source} is not the file of which {source.name}.sha256 was made: it was changed or damaged since; "
-                f"nothing was restored"
+                f"nothing was restored. It is changed by being opened for writing: if that was you, remove "
+                f"{source.name}.sha256 and say --no-checksum; its structure and its balance are checked all the same"
             )
         with translated(f"the copy of {source}"), _opened(part, str(source)) as raw:
             progress("check", 0, 0)
@@ -159,7 +161,10 @@ def _proven(raw: apsw.Connection, refusal: str, room: str, prove: Proof) -> Any:
 def _fit(raw: apsw.Connection, where: str, store: SqliteStore) -> int:
     """Make sure that a given file is a book that is whole, and bring it up to date; the schema's number that it had."""
     with _refused(where):
-        schema = check(raw, where)
+        try:
+            schema = check(raw, where)
+        except StoreError as error:
+            raise StoreError(f"{error}; nothing was restored") from error
         if not schema:
             raise StoreError(f"{where} holds no book; nothing was restored")
         if unsound := _unsound(raw):
@@ -243,7 +248,8 @@ def _kept(source: apsw.Connection, path: Path, progress: Progress) -> Path | Non
             return None
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         names = (f"{path.name}.before-restore-{stamp}{more}.db" for more in ("", *(f"-{n}" for n in range(2, 1000))))
-        target = next(one for one in (path.with_name(name) for name in names) if not one.exists())
+        places = (path.with_name(name) for name in names)
+        target = next(one for one in places if not one.exists() and not beside(one, CHECKSUM).exists())
         with part_beside(target, "backup") as part, part_beside(target, "backup") as listed:
             _snapshot(source, part, str(target), lambda _, done, total: progress("keep", done, total))
             with contextlib.suppress(StoreError), translated(str(target)), _opened(part):
@@ -257,7 +263,7 @@ def _kept(source: apsw.Connection, path: Path, progress: Progress) -> Path | Non
 
 def _drop(kept: Path | None) -> None:
     if kept is not None:
-        for path in (kept, beside(kept, ".sha256")):
+        for path in (kept, beside(kept, CHECKSUM)):
             path.unlink(missing_ok=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -63,9 +64,11 @@ def newest() -> int:
 
 def check(raw: apsw.Connection, where: str) -> int:
     """The schema's number of a book; 0 for an empty file. Anything else is refused untouched."""
-    version = int(raw.pragma("user_version"))
-    if raw.pragma("application_id") != APPLICATION_ID:
-        if version or raw.execute("select count(*) from sqlite_schema").fetchall()[0][0]:
+    with _moment(raw):
+        version, application = int(raw.pragma("user_version")), raw.pragma("application_id")
+        anything = version or raw.execute("select count(*) from sqlite_schema").fetchall()[0][0]
+    if application != APPLICATION_ID:
+        if anything:
             raise StoreError(f"{where} is a database of another program; nothing in it was changed")
         return 0
     if version > newest():
@@ -73,6 +76,20 @@ def check(raw: apsw.Connection, where: str) -> int:
             f"{where} was written by a newer Rollbook (schema {version}, this one knows {newest()}); upgrade"
         )
     return version
+
+
+@contextlib.contextmanager
+def _moment(raw: apsw.Connection) -> Iterator[None]:
+    """All that is read in the block is as it was at one moment: another process may be making the book meanwhile."""
+    if raw.in_transaction:
+        yield
+        return
+    raw.execute("begin")
+    try:
+        yield
+    finally:
+        if raw.in_transaction:
+            raw.execute("rollback")
 
 
 def current(raw: apsw.Connection, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import stat
 import time
@@ -61,6 +62,24 @@ def survey(url: str) -> list[Check]:
     return found
 
 
+@contextlib.contextmanager
+def traceless(url: str) -> Iterator[None]:
+    """Leave no log beside a book that had none. A reader makes one and may not remove it; who may write, may."""
+    path, _ = parse(url)
+    logs = [] if path is None else [beside(path, ending) for ending in ("-wal", "-shm")]
+    had = [log for log in logs if log.exists()]
+    try:
+        yield
+    finally:
+        if path is not None and not had and any(log.exists() for log in logs):
+            # SQLite removes them, and only where nobody else has the book open by now.
+            with (
+                contextlib.suppress(apsw.Error),
+                contextlib.closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as raw,
+            ):
+                raw.pragma("schema_version")
+
+
 def structure(store: SqliteStore) -> Iterator[Check]:
     """What SQLite says of an open book."""
     for name, check in (("sqlite", _version), ("structure", _structure)):
@@ -115,10 +134,12 @@ def _privacy(path: Path) -> tuple[bool, str]:
     open_files = [one for one in (path, *(beside(path, end) for end in ("-wal", "-shm"))) if _mode(one) & 0o007]
     folder = _mode(path.parent)
     if folder & 0o002 and not folder & stat.S_ISVTX:
-        return False, f"everybody on this machine may replace files in its folder; run: chmod o-w {path.parent}"
+        return (
+            False,
+            f"everybody on this machine may replace files in its folder; run: chmod o-w {_quoted(path.parent)}",
+        )
     if open_files and folder & 0o001:
-        names = " ".join(str(one) for one in open_files)
-        return False, f"everybody on this machine may open it; run: chmod o-rwx {names}"
+        return False, f"everybody on this machine may open it; run: chmod o-rwx {_quoted(*open_files)}"
     if _mode(path) & 0o070:
         return True, "its owner and its group may open it"
     return True, "only its owner may open it"
@@ -187,8 +208,13 @@ def _leftovers(path: Path) -> tuple[bool, str]:
     if not parts:
         return True, "nothing was left behind by an interruption"
     size = sum(map(_size, parts))
-    names = " ".join(str(part) for part in sorted(parts)[:5])
+    names = _quoted(*sorted(parts)[:5])
     return False, f"{len(parts)} files of {size:,} bytes were left by something that was interrupted; run: rm {names}"
+
+
+def _quoted(*paths: Path) -> str:
+    """Paths as a shell takes them."""
+    return shlex.join(map(str, paths))
 
 
 def _mode(path: Path) -> int:

@@ -53,12 +53,11 @@ def free(path: str | os.PathLike[str], book: Path | None, *, replace: bool) -> P
             raise InvalidInput(f"there is no folder {target.parent}; make it first")
         _not_of_the_book(target, book)
         _not_in_use(target, InvalidInput)
-        if not target.exists():
-            return target
-        if not target.is_file():
-            raise InvalidInput(f"{target} is not a file; name one to be written")
-        if not replace:
-            raise InvalidInput(f"{target} is there already; name another file, or replace it (replace=True, --replace)")
+        for one in (target, beside(target, CHECKSUM)):
+            if one.exists() and not one.is_file():
+                raise InvalidInput(f"{one} is not a file; name one to be written")
+            if one.exists() and not replace:
+                raise InvalidInput(f"{one} is there already; name another file, or say that it is replaced (--replace)")
     return target
 
 
@@ -66,9 +65,12 @@ def given(path: str | os.PathLike[str], book: Path | None) -> Path:
     """The path of a backup that is to be read."""
     source = named(path)
     with disk(str(source)):
-        mode = source.stat().st_mode
+        try:
+            mode = source.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            raise InvalidInput(f"there is no file {source}; nothing was restored") from None
         if not stat.S_ISREG(mode):
-            raise StoreError(f"{source} is not a file; nothing was restored")
+            raise InvalidInput(f"{source} is not a file; nothing was restored")
         _not_of_the_book(source, book)
         _not_in_use(source, StoreError)
     return source
@@ -140,23 +142,31 @@ def write_checksum(part: Path, checksum: str, name: str) -> None:
 
 
 def checksum_of(source: Path, *, needed: bool) -> str | None:
-    """The checksum that stands beside a backup; None where there is none and none is needed."""
+    """The checksum that stands beside a backup; None where there is none to be read and none is needed."""
+    try:
+        return _listed(source)
+    except StoreError:
+        if needed:
+            raise
+        return None
+
+
+def _listed(source: Path) -> str:
     listed = beside(source, CHECKSUM)
     with disk(str(listed)):
         if not listed.exists():
-            if needed:
-                raise StoreError(
-                    f"there is no checksum {listed.name} beside {source}; to restore it all the same, say so "
-                    f"(checksum=False, --no-checksum)"
-                )
-            return None
+            raise StoreError(
+                f"there is no checksum {listed.name} beside {source}; to restore it all the same, say --no-checksum"
+            )
         with listed.open("rb") as file:
             lines = os.fsdecode(file.read(_CHECKSUM_MOST)).splitlines()
     found = [match for line in lines if (match := _LISTED.fullmatch(line.rstrip()))]
     # A file that lists one checksum is the backup's, whatever the backup was called when it was made.
     mine = [match for match in found if match[2] == source.name] or (found if len(found) == 1 else [])
     if not mine:
-        raise StoreError(f"{listed} holds no checksum of {source.name}; nothing was restored")
+        raise StoreError(
+            f"{listed} holds no checksum of {source.name}; nothing was restored. To do without one, say --no-checksum"
+        )
     return mine[0][1].lower()
 
 
@@ -166,9 +176,14 @@ def place(part: Path, listed: Path, target: Path, *, replace: bool) -> None:
     if replace:
         checksum.unlink(missing_ok=True)
         part.replace(target)
+        listed.replace(checksum)
     else:
         _linked(part, target)
-    listed.replace(checksum)
+        try:
+            _linked(listed, checksum)
+        except BaseException:
+            target.unlink()
+            raise
     sync_folder(target.parent)
 
 
