@@ -172,7 +172,11 @@ def figures(book: rollbook.Rollbook, owner: str | None) -> dict[Any, Any]:
             [child.session_id for child in book.children(one.session_id, **place)],
         )
     for status in ("running", "abandoned", "completed", "failed", "cancelled", "unknown"):
-        shown["list", status] = [one.session_id for one in book.iterate(status=status, user_id=owner)]
+        # Between users, equal times are told apart by numbers that depend on who came first.
+        found = [
+            (one.last_activity_at, one.user_id, one.session_id) for one in book.iterate(status=status, user_id=owner)
+        ]
+        shown["list", status] = sorted(found) if owner is None else found
     for since in ("all", "30d"):
         shown["stats", since] = to_dict(book.stats(since=since, user_id=owner))
         shown["models", since] = to_dict(book.cost_by_model(since=since, user_id=owner))
