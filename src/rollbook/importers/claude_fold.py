@@ -16,9 +16,10 @@ import msgspec
 from rollbook.errors import InvalidInput
 from rollbook.importers import claude_lines as lines
 from rollbook.importers import sessions
-from rollbook.importers.base import Context, Item
+from rollbook.importers.base import Context
 from rollbook.importers.claude_calls import Calls
 from rollbook.importers.claude_lines import SYNTHETIC, ForkedFrom, Line, Message
+from rollbook.importers.fold import Fold
 from rollbook.importers.lines import micros, one_line
 from rollbook.importers.sessions import AI, CANCELLED, COMPLETED, CUSTOM, FAILED, OPEN, SUMMARY, Carried, Session
 from rollbook.model import Kind
@@ -57,53 +58,19 @@ def load(state: bytes) -> State:
     return _state.decode(state) if state else State()
 
 
-class Transcript:
+class Transcript(Fold[Line]):
     """The parser of one file."""
 
     def __init__(self, path: str, state: bytes, context: Context) -> None:
-        self.context = context
-        self.skipped = 0
-        self.home, self.agent = _names(path)
         self.calls = Calls(context)
-        self.by_id: dict[str, Session] = {}
+        super().__init__(lines.LINES, context, self.calls)
+        self.home, self.agent = _names(path)
         self.by_line: dict[Place, Session] = {}
         carried = load(state)
         self.stray = carried.stray
         for one in carried.sessions:
             self.by_id[one.id] = Session(one, AGENT)
         self.current = self.by_id.get(carried.current or "")
-
-    # what the loop of an import asks of a parser
-
-    def feed(self, block: bytes) -> None:
-        """Take in whole lines."""
-        found, skipped = lines.LINES.block(block)
-        self.skipped += skipped
-        for line in found:
-            if not self._take(line):
-                self.skipped += 1
-
-    def feed_tail(self, line: bytes) -> bool:
-        """Take in a last line that has no end yet. A part of an object is never an object, so what decodes is whole."""
-        found = lines.LINES.one(line)
-        if found is None:
-            return False
-        if not self._take(found):
-            self.skipped += 1
-        return True
-
-    @property
-    def held(self) -> int:
-        """How many calls wait to be handed over."""
-        return len(self.calls)
-
-    def drain(self, *, last: bool) -> list[Item]:
-        """Hand over what was understood, sessions first; ends only at the end of the file."""
-        items: list[Item] = []
-        for session in self.by_id.values():
-            items.extend(session.drain(self.context, last=last))
-        items.extend(self.calls.drain())
-        return items
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""

@@ -14,12 +14,13 @@ from msgspec import Raw
 from rollbook.errors import InvalidInput
 from rollbook.importers import codex_lines as lines
 from rollbook.importers import sessions
-from rollbook.importers.base import Context, Item
+from rollbook.importers.base import Context
 from rollbook.importers.codex_calls import COPIED, INHERITED, OWN, Calls, Counter, Spot, Terms, split_of
 from rollbook.importers.codex_facts import ID_BYTES, checked, door, metadata, named
 from rollbook.importers.codex_life import FINISHED, STARTED, happened, worked
 from rollbook.importers.codex_lineage import Lineage, parent_of
 from rollbook.importers.codex_lines import Line
+from rollbook.importers.fold import Fold
 from rollbook.importers.lines import micros
 from rollbook.importers.sessions import Carried, Session
 from rollbook.rules import checks
@@ -66,52 +67,19 @@ def load(state: bytes) -> State:
     return _state.decode(state) if state else State()
 
 
-class Transcript:
+class Transcript(Fold[Line]):
     """The parser of one file."""
 
     def __init__(self, path: str, state: bytes, context: Context) -> None:
-        self.context = context
-        self.skipped = 0
-        self.path = path
         carried = load(state)
         self.told = carried.told
         self.lineage = self.told.lineage
         self.terms = self.told.terms
         self.calls = Calls(context, self.told.counter)
+        super().__init__(lines.LINES, context, self.calls)
+        self.path = path
         self.by_id = {one.id: Session(one, AGENT) for one in carried.sessions}
         self.own = self.by_id.get(self.lineage.own or "")
-
-    # what the loop of an import asks of a parser
-
-    def feed(self, block: bytes) -> None:
-        """Take in whole lines."""
-        found, skipped = lines.LINES.block(block)
-        self.skipped += skipped
-        for line in found:
-            if not self._take(line):
-                self.skipped += 1
-
-    def feed_tail(self, line: bytes) -> bool:
-        """Take in a last line that has no end yet. A part of an object is never an object, so what decodes is whole."""
-        found = lines.LINES.one(line)
-        if found is None:
-            return False
-        if not self._take(found):
-            self.skipped += 1
-        return True
-
-    @property
-    def held(self) -> int:
-        """How many calls wait to be handed over."""
-        return len(self.calls)
-
-    def drain(self, *, last: bool) -> list[Item]:
-        """Hand over what was understood, sessions first; ends only at the end of the file."""
-        items: list[Item] = []
-        for session in self.by_id.values():
-            items.extend(session.drain(self.context, last=last))
-        items.extend(self.calls.drain())
-        return items
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""

@@ -15,7 +15,8 @@ from rollbook.errors import InvalidInput
 from rollbook.importers import gemini_lines as lines
 from rollbook.importers import gemini_places as places
 from rollbook.importers import sessions
-from rollbook.importers.base import Context, Item
+from rollbook.importers.base import Context
+from rollbook.importers.fold import Fold
 from rollbook.importers.gemini_calls import SOURCE, Calls, named
 from rollbook.importers.gemini_lines import Facts, Line
 from rollbook.importers.lines import micros, one_line
@@ -63,49 +64,18 @@ def load(state: bytes) -> State:
     return _state.decode(state) if state else State()
 
 
-class Transcript:
+class Transcript(Fold[Line]):
     """The parser of one file."""
 
     def __init__(self, path: str, state: bytes, context: Context) -> None:
-        self.path = path
-        self.context = context
-        self.skipped = 0
         self.calls = Calls(context)
+        super().__init__(lines.LINES, context, self.calls)
+        self.path = path
         carried = load(state)
         self.head = carried.head
         self.prompts = dict.fromkeys(carried.prompts)
         self.by_id = {one.id: Session(one, AGENT) for one in carried.sessions}
         self.current = self.by_id.get(carried.current or "")
-
-    # what the loop of an import asks of a parser
-
-    def feed(self, block: bytes) -> None:
-        """Take in whole lines."""
-        found, skipped = lines.LINES.block(block)
-        self.skipped += skipped
-        for line in found:
-            self.take(line)
-
-    def feed_tail(self, line: bytes) -> bool:
-        """Take in a last line that has no end yet. A part of an object is never an object, so what decodes is whole."""
-        found = lines.LINES.one(line)
-        if found is None:
-            return False
-        self.take(found)
-        return True
-
-    @property
-    def held(self) -> int:
-        """How many calls wait to be handed over."""
-        return len(self.calls)
-
-    def drain(self, *, last: bool) -> list[Item]:
-        """Hand over what was understood, sessions first; ends only at the end of the file."""
-        items: list[Item] = []
-        for session in self.by_id.values():
-            items.extend(session.drain(self.context, last=last))
-        items.extend(self.calls.drain())
-        return items
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""
@@ -119,6 +89,10 @@ class Transcript:
         return sessions.dump(state)
 
     # one record
+
+    def _take(self, line: Line) -> bool:
+        self.take(line)
+        return True
 
     def take(self, line: Line, *, copied: bool = False) -> None:
         """Fold one record in; one that is not understood is counted. A copy says nothing of how the session stands."""
