@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 from hypothesis import given
@@ -222,13 +223,21 @@ def test_r13_another_writer_is_not_held_up_and_every_row_comes_once(tmp_path: Pa
         assert book.verify().ok
 
 
-def test_a_reading_that_is_left_holds_nothing() -> None:
-    with opened() as book:
+def test_a_reading_that_is_left_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with rollbook.open(path) as book:
         for number in range(10):
             book.record_usage("s", tokens_in=1, usage_id=f"u{number}")
         reading = book.iterate_usage(limit=1)
-        next(reading)
-        book.record_usage("s", tokens_in=1)
+        first = next(reading)
+        assert book.record_usage("s", tokens_in=1) == "counted"
+        # A snapshot that was held would keep the log from being emptied.
+        raw = apsw.Connection(str(path))
+        assert raw.execute("select count(*) from ledger").get == 11
+        left, _ = raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        raw.close()
+        assert left == 0
+        assert first.usage_id == "u0"
         del reading
 
 

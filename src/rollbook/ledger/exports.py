@@ -16,14 +16,13 @@ from rollbook.errors import StoreError
 from rollbook.ledger import reads
 from rollbook.ledger import state as st
 from rollbook.ledger.reads import FOREVER, Clock, Filters, Scope
-from rollbook.model import NANO, Evidence, Session, Usage, from_micros, to_micros
+from rollbook.model import NANO, Session, Usage, from_micros, to_micros
 from rollbook.rules import checks
 from rollbook.store import Reading, Row
 
 WHATS: Final = ("usage", "sessions")
 STEP: Final = 2_000  #: rows that a step looks at; a snapshot is held for some ten milliseconds
 
-_EVIDENCE: Final = {int(item): item.name.lower() for item in Evidence}
 _USAGE: Final = Usage.__struct_fields__
 _USAGE_TIMES: Final = ("occurred_at", "recorded_at")
 _SESSION_TIMES: Final = tuple(
@@ -127,7 +126,7 @@ def _plain(session: Session) -> Row:
 
 def _shown(rows: list[Row]) -> list[Row]:
     """Rows of ``ledger_between`` as the values of :class:`Usage`; one of a deleted session names no session."""
-    entries, sources, billings, tiers, ranks = st.ENTRIES, st.COST_SOURCES, st.BILLINGS, st.TIERS, _EVIDENCE
+    entries, sources, billings, tiers, ranks = st.ENTRIES, st.COST_SOURCES, st.BILLINGS, st.TIERS, st.RANKS
     # Unpacked and packed again in one expression: a million rows are a million times this.
     return [
         (

@@ -14,7 +14,6 @@ from rollbook.ledger.figures import counts_by_status
 from rollbook.model import (
     MICROS,
     NANO,
-    Evidence,
     Inclusive,
     Page,
     Session,
@@ -32,7 +31,6 @@ COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a tota
 FOREVER: Final = 2**62
 _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
 _life_decoder = msgspec.json.Decoder(tuple[lives.Event, ...])
-_EVIDENCE: Final = {int(item): item.name.lower() for item in Evidence}
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -360,7 +358,7 @@ def _usage(row: Row, session_id: str, user_id: str) -> Usage:
         billing=st.BILLINGS[row[18]],
         tier=st.TIERS[row[19]],
         source=row[20] or "",
-        evidence=_EVIDENCE.get(row[21], "adjustment"),
+        evidence=st.RANKS.get(row[21], "adjustment"),
         errored=bool(row[22]),
         late=bool(row[23]),
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rollbook.model import QUARTER_US
+from rollbook.model import QUARTER_US, Evidence
 from rollbook.rules import life as lives
 
 #: Places in a vector of sums, for a session and for each of its models.
@@ -57,6 +57,7 @@ ENTRIES: Final = ("call", "reversal", "correction", "adjustment", "closing")
 COST_SOURCES: Final = ("unpriced", "computed", "reported")
 BILLINGS: Final = ("unknown", "api", "subscription")
 TIERS: Final = ("standard", "batch", "flex", "priority", "fast")
+RANKS: Final = {int(item): item.name.lower() for item in Evidence}
 
 FLAG_CLOCK: Final = 1
 
