@@ -16,7 +16,7 @@ from uuid import UUID
 
 from rollbook import core, settings
 from rollbook.book import Handle, ending, signature_of
-from rollbook.core import Plan, Write
+from rollbook.core import Outside, Plan, Write
 from rollbook.errors import RollbookError
 from rollbook.ledger.exports import usage_of
 from rollbook.model import Session, Usage
@@ -86,6 +86,41 @@ class AsyncRollbook:
     restore = awaited(Plans.restore)
     doctor = awaited(Plans.doctor)
 
+    # The journal
+
+    add_qa = awaited(Plans.add_qa)
+    qa = awaited(Plans.qa)
+    get_qa = awaited(Plans.get_qa)
+    latest_qa_id = awaited(Plans.latest_qa_id)
+    update_qa = awaited(Plans.update_qa)
+    delete_qa = awaited(Plans.delete_qa)
+    add_feedback = awaited(Plans.add_feedback)
+    delete_feedback = awaited(Plans.delete_feedback)
+    add_trace_step = awaited(Plans.add_trace_step)
+    trace = awaited(Plans.trace)
+    add_message = awaited(Plans.add_message)
+    conversation = awaited(Plans.conversation)
+    history = awaited(Plans.history)
+    history_text = awaited(Plans.history_text)
+    graph_context = awaited(Plans.graph_context)
+    set_graph_context = awaited(Plans.set_graph_context)
+    all_state = awaited(Plans.all_state)
+    get_state = awaited(Plans.get_state)
+    set_state = awaited(Plans.set_state)
+    delete_state = awaited(Plans.delete_state)
+    append = awaited(Plans.append)
+    entries = awaited(Plans.entries)
+    entry = awaited(Plans.entry)
+    replace_entry = awaited(Plans.replace_entry)
+    patch_entry = awaited(Plans.patch_entry)
+    remove_entry = awaited(Plans.remove_entry)
+    pop_entries = awaited(Plans.pop_entries)
+    heads = awaited(Plans.heads)
+    revision = awaited(Plans.revision)
+    move_head = awaited(Plans.move_head)
+    drop_head = awaited(Plans.drop_head)
+    fork = awaited(Plans.fork)
+
     async def _drive(self, plan: Plan[R]) -> R:
         answer: Any = None
         while True:
@@ -93,8 +128,9 @@ class AsyncRollbook:
                 step = plan.send(answer)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
-            if isinstance(step, Write):
-                answer = await self._plans.writer.submit_async(step.ops)
+            if isinstance(step, Write | Outside):
+                writer, asked = self._plans.writer_for(step)
+                answer = await writer.submit_async(asked)
             else:
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._readers(), self._plans.perform, step)
@@ -231,11 +267,20 @@ class _Opening:
 
 
 def open(  # noqa: A001 - rollbook.aio.open is the door, as rollbook.open is
-    url: str | os.PathLike[str] | None = None, *, user: str | UUID | None = None, all_users: bool = False
+    url: str | os.PathLike[str] | None = None,
+    *,
+    user: str | UUID | None = None,
+    all_users: bool = False,
+    journal: str | None = None,
+    redact: Callable[[str], str] | bool = True,
 ) -> _Opening:
     """Open a book: ``async with rollbook.aio.open() as book``, or ``book = await rollbook.aio.open()``.
 
     Takes and raises what :func:`rollbook.open` does.
     """
     chosen = settings.default_url() if url is None else core.url_of(url)
-    return _Opening(lambda: AsyncRollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load())))
+    return _Opening(
+        lambda: AsyncRollbook(
+            core.opened(Plans, chosen, user=user, all_users=all_users, journal=journal, redact=redact)
+        )
+    )

@@ -77,6 +77,41 @@ class Rollbook:
     restore = blocking(Plans.restore)
     doctor = blocking(Plans.doctor)
 
+    # The journal
+
+    add_qa = blocking(Plans.add_qa)
+    qa = blocking(Plans.qa)
+    get_qa = blocking(Plans.get_qa)
+    latest_qa_id = blocking(Plans.latest_qa_id)
+    update_qa = blocking(Plans.update_qa)
+    delete_qa = blocking(Plans.delete_qa)
+    add_feedback = blocking(Plans.add_feedback)
+    delete_feedback = blocking(Plans.delete_feedback)
+    add_trace_step = blocking(Plans.add_trace_step)
+    trace = blocking(Plans.trace)
+    add_message = blocking(Plans.add_message)
+    conversation = blocking(Plans.conversation)
+    history = blocking(Plans.history)
+    history_text = blocking(Plans.history_text)
+    graph_context = blocking(Plans.graph_context)
+    set_graph_context = blocking(Plans.set_graph_context)
+    all_state = blocking(Plans.all_state)
+    get_state = blocking(Plans.get_state)
+    set_state = blocking(Plans.set_state)
+    delete_state = blocking(Plans.delete_state)
+    append = blocking(Plans.append)
+    entries = blocking(Plans.entries)
+    entry = blocking(Plans.entry)
+    replace_entry = blocking(Plans.replace_entry)
+    patch_entry = blocking(Plans.patch_entry)
+    remove_entry = blocking(Plans.remove_entry)
+    pop_entries = blocking(Plans.pop_entries)
+    heads = blocking(Plans.heads)
+    revision = blocking(Plans.revision)
+    move_head = blocking(Plans.move_head)
+    drop_head = blocking(Plans.drop_head)
+    fork = blocking(Plans.fork)
+
     @property
     def url(self) -> str:
         """The database's URL."""
@@ -228,17 +263,25 @@ class SessionHandle(Handle):
 
 
 def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
-    url: str | os.PathLike[str] | None = None, *, user: str | UUID | None = None, all_users: bool = False
+    url: str | os.PathLike[str] | None = None,
+    *,
+    user: str | UUID | None = None,
+    all_users: bool = False,
+    journal: str | None = None,
+    redact: Callable[[str], str] | bool = True,
 ) -> Rollbook:
     """Open a book, creating it if need be; close it, or use it as a context manager.
 
     Without a URL or a path: ``ROLLBOOK_DB``, or a file in the user's data folder. ``user`` is a UUID, a name or an
     e-mail; without one it is the fixed local user. ``all_users=True`` lets reads that name no user see everybody's
     sessions.
+    ``journal`` is where the contents of sessions are kept, if not in the book's own database: ``redis://``,
+    ``rediss://`` or ``file://`` (``ROLLBOOK_JOURNAL``). ``redact`` takes keys and tokens out of every text before it is
+    stored; False stores everything as given (``ROLLBOOK_REDACT=off``), a function of your own gets each text.
     Raises InvalidInput for a URL or user that cannot be read, StoreError for a database that cannot be used.
     """
     chosen = settings.default_url() if url is None else core.url_of(url)
-    return Rollbook(Plans(chosen, user=user, all_users=all_users, settings=settings.load()))
+    return Rollbook(core.opened(Plans, chosen, user=user, all_users=all_users, journal=journal, redact=redact))
 
 
 def examine(url: str | os.PathLike[str] | None = None, *, user: str | UUID | None = None) -> list[Finding]:

@@ -9,18 +9,26 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from rollbook.errors import InvalidInput, RollbookError, StoreError
+from rollbook.journal import sql
+from rollbook.journal.backend import Journals, open_journals
+from rollbook.journal.memory import MemoryShelf
+from rollbook.journal.shelf import Peek, Who
+from rollbook.journal.steps import Drop, Step
+from rollbook.ledger.apply import apply_batch
 from rollbook.ledger.ops import Op
 from rollbook.ledger.reads import Clock, Scope
+from rollbook.ledger.work import Cache
 from rollbook.model import MICROS
 from rollbook.pricing import Prices
 from rollbook.rules import checks
-from rollbook.settings import LOCAL_USER, Settings
+from rollbook.rules.redaction import Redactor
+from rollbook.settings import LOCAL_USER, Settings, load
 from rollbook.store import Reading, Store, open_store
 from rollbook.writer import Writer
 
@@ -48,14 +56,30 @@ class Read(msgspec.Struct, frozen=True):
     look: Callable[[Reading], Any]
 
 
+class Outside(msgspec.Struct, frozen=True):
+    """A plan asks for steps in journals that are kept outside the book's database; it is sent their answers."""
+
+    steps: Sequence[Step | Drop]
+
+
+class Peruse(msgspec.Struct, frozen=True):
+    """A plan asks for a session's journal to be looked at; it is sent what the function returns."""
+
+    user_id: str
+    session_id: str | None  #: None: the state of the user
+    look: Callable[[Peek, Who], Any]
+
+
 class Whole(msgspec.Struct, frozen=True):
     """A plan asks for something to be done with the database as a whole; it is sent what the function returns."""
 
     do: Callable[[Store], Any]
 
 
-Step = Write | Read | Whole
-Plan = Generator[Step, Any, R]
+Asked = Write | Read | Outside | Peruse | Whole
+Plan = Generator[Asked, Any, R]
+
+_EMPTY: Final = (MemoryShelf(), "")
 
 #: Held while a book is opened anew in a child process, so that two threads there do not both do it.
 _reopening = threading.Lock()
@@ -80,6 +104,7 @@ class Core:
         user: str | UUID | None,
         all_users: bool,
         settings: Settings,
+        redactor: Redactor | None = None,
         clock: Callable[[], int] = checks.utc_now,
     ) -> None:
         self.url = url
@@ -88,13 +113,23 @@ class Core:
         self.user_id, self.user_name = (LOCAL_USER, None) if user is None else checks.user(user)
         self.clock = clock
         self.prices = Prices(settings.prices)
+        self.redactor = redactor
         self._lock = threading.Lock()
         self._closed = False
         self._open()
 
     def _open(self) -> None:
-        self._store = open_store(self.url, self.settings)
-        self._writer = Writer(self._store, self.settings, self.clock)
+        self._store = store = open_store(self.url, self.settings)
+        try:
+            place = self.settings.journal
+            self._journals = None if place is None else open_journals(place, self.settings)
+        except BaseException:
+            store.close()
+            raise
+        cache, clock = Cache(), self.clock
+        cache.journal.outside = self._journals is not None
+        self._writer = Writer(lambda ops: apply_batch(store, cache, ops, clock()), self.settings)
+        self._scribe = None if self._journals is None else Writer(self._journals.apply, self.settings)
         self._pid = os.getpid()
 
     def alive(self) -> None:
@@ -117,12 +152,29 @@ class Core:
         self.alive()
         return self._writer
 
+    @property
+    def journals(self) -> Journals | None:
+        """The place for journals outside the database, if there is one."""
+        self.alive()
+        return self._journals
+
+    def writer_for(self, step: Write | Outside) -> tuple[Writer, Sequence[Any]]:
+        """Who makes what a plan asks for durable."""
+        if isinstance(step, Write):
+            return self.writer, step.ops
+        self.alive()
+        assert self._scribe is not None  # noqa: S101 - plans ask for it only where there is such a place
+        return self._scribe, step.steps
+
     def close(self) -> None:
         """Write what is queued and close the database. A second call does nothing."""
         with self._lock:
             if self._closed:
                 return
             if self._pid == os.getpid():
+                if self._scribe is not None and self._journals is not None:
+                    self._scribe.close()
+                    self._journals.close()
                 self._writer.close()
                 self._store.close()
             self._closed = True
@@ -149,9 +201,22 @@ class Core:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise StoreError(f"what the book holds cannot be read ({error}); 'rollbook doctor' says more") from error
 
-    def perform(self, step: Read | Whole) -> Any:
+    def perform(self, step: Read | Peruse | Whole) -> Any:
         """The answer to a step that writes no rows."""
-        return self.read(step.look) if isinstance(step, Read) else step.do(self.store)
+        if isinstance(step, Whole):
+            return step.do(self.store)
+        return self.read(step.look) if isinstance(step, Read) else self.peruse(step)
+
+    def peruse(self, step: Peruse) -> Any:
+        """Look at a journal, wherever it is kept; one that is not there is empty."""
+        journals = self.journals
+        if journals is None:
+            return self.read(lambda tx: step.look(*(sql.peek(tx, step.user_id, step.session_id) or _EMPTY)))
+        if step.session_id is None:
+            with journals.user_state(step.user_id) as (peek, who):
+                return step.look(peek, who)
+        with journals.read(step.user_id, step.session_id) as (peek, who):
+            return step.look(peek, who)
 
     def drive(self, plan: Plan[R]) -> R:
         """Run a plan, blocking."""
@@ -161,7 +226,11 @@ class Core:
                 step = plan.send(answer)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
-            answer = self.writer.submit(step.ops) if isinstance(step, Write) else self.perform(step)
+            if isinstance(step, Write | Outside):
+                writer, asked = self.writer_for(step)
+                answer = writer.submit(asked)
+            else:
+                answer = self.perform(step)
 
 
 def one(answers: Sequence[Any]) -> Any:
@@ -169,3 +238,26 @@ def one(answers: Sequence[Any]) -> Any:
     if isinstance(answers[0], RollbookError):
         raise answers[0]
     return answers[0]
+
+
+Opened = TypeVar("Opened", bound=Core)
+
+
+def opened(
+    plans: Callable[..., Opened],
+    url: str,
+    *,
+    user: str | UUID | None,
+    all_users: bool,
+    journal: str | None,
+    redact: Callable[[str], str] | bool,
+) -> Opened:
+    """What both faces open a book with: the settings of the environment, under what the caller says."""
+    chosen = load()
+    if journal is not None:
+        chosen = chosen._replace(journal=journal)
+    if redact is True:
+        redactor = Redactor() if chosen.redact else None
+    else:
+        redactor = None if redact is False else Redactor(redact)
+    return plans(url, user=user, all_users=all_users, settings=chosen, redactor=redactor)

@@ -24,6 +24,11 @@ class NotFound(RollbookError, LookupError):
 class Conflict(RollbookError):
     """The session's record already says something else; nothing was changed."""
 
+    def __init__(self, message: str | None = None, *, expected: int | None = None, found: int | None = None) -> None:
+        super().__init__(message)
+        self.expected = expected  #: the revision that the caller had seen, where that is what differs
+        self.found = found  #: the revision that there is
+
 
 class Gone(RollbookError):
     """The session was deleted; it takes no new content."""

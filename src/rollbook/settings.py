@@ -31,27 +31,34 @@ class Settings(NamedTuple):
     batch_items: int = 512  #: writes that share one commit at the most
     readers: int = 8  #: read connections at the most
     prices: str | None = None  #: a price file of the user's own, before the shipped tables
+    journal: str | None = None  #: where journals are kept, if not in the book's own database
+    entry_bytes: int = 1 << 20  #: how large an entry of a journal may be
+    redact: bool = True  #: whether keys and tokens are taken out of what is said before it is stored
 
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment.
 
-    ``ROLLBOOK_ABANDON_AFTER`` and ``ROLLBOOK_BUSY_TIMEOUT`` (seconds), ``ROLLBOOK_PRICES`` (a price file).
+    ``ROLLBOOK_ABANDON_AFTER`` and ``ROLLBOOK_BUSY_TIMEOUT`` (seconds), ``ROLLBOOK_PRICES`` (a price file),
+    ``ROLLBOOK_JOURNAL`` (a URL), ``ROLLBOOK_ENTRY_BYTES``, ``ROLLBOOK_REDACT`` (``off`` stores everything as given).
     """
     env = os.environ if env is None else env
     return Settings(
         abandon_after_s=_whole(env, "ROLLBOOK_ABANDON_AFTER", DEFAULT_ABANDON_AFTER_S),
         busy_timeout_s=float(_whole(env, "ROLLBOOK_BUSY_TIMEOUT", 30)),
         prices=env.get("ROLLBOOK_PRICES", "").strip() or None,
+        journal=env.get("ROLLBOOK_JOURNAL", "").strip() or None,
+        entry_bytes=_whole(env, "ROLLBOOK_ENTRY_BYTES", 1 << 20, "bytes"),
+        redact=env.get("ROLLBOOK_REDACT", "").strip().lower() not in ("off", "0", "no", "false"),
     )
 
 
-def _whole(env: Mapping[str, str], name: str, default: int) -> int:
+def _whole(env: Mapping[str, str], name: str, default: int, unit: str = "seconds") -> int:
     text = env.get(name, "").strip()
     if not text:
         return default
     if not text.isascii() or not text.isdigit():
-        raise InvalidInput(f"{name} must be a whole number of seconds, not {text!r}")
+        raise InvalidInput(f"{name} must be a whole number of {unit}, not {text!r}")
     return int(text)
 
 

@@ -14,12 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from rollbook.errors import Overloaded, RollbookError, StoreError
-from rollbook.ledger.apply import apply_batch
-from rollbook.ledger.ops import Op
-from rollbook.ledger.work import Cache
-from rollbook.rules.checks import utc_now
 from rollbook.settings import Settings
-from rollbook.store import Store
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +23,8 @@ _FULL_PAUSE_S: Final = 0.005
 _GATHER_S: Final = 0.0002  #: how long a busy writer waits for the callers that it has just answered
 
 Answers = list[Any]
+#: Makes operations durable, in order; an answer or an error for each. Raises StoreError where none of them was kept.
+Apply = Callable[[Sequence[Any]], Answers]
 
 
 class Job:
@@ -35,7 +32,7 @@ class Job:
 
     __slots__ = ("done", "future", "loop", "ops", "result")
 
-    def __init__(self, ops: Sequence[Op]) -> None:
+    def __init__(self, ops: Sequence[Any]) -> None:
         self.ops = ops
         self.loop: asyncio.AbstractEventLoop | None = None
         self.future: asyncio.Future[Answers] | None = None
@@ -47,11 +44,9 @@ class Job:
 class Writer:
     """The queue and the thread of one open book. The thread starts with the first write."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Callable[[], int] = utc_now) -> None:
-        self._store = store
+    def __init__(self, apply: Apply, settings: Settings) -> None:
+        self._apply = apply
         self._settings = settings
-        self._clock = clock
-        self._cache = Cache()
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._left: Job | None = None  # taken from the queue, and too large for the batch that was full
         self._waiting = 0  # operations in the queue
@@ -59,7 +54,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = False
 
-    def submit(self, ops: Sequence[Op]) -> Answers:
+    def submit(self, ops: Sequence[Any]) -> Answers:
         """Hand operations over and wait until they are durable; an answer or an error for each.
 
         Raises Overloaded if the queue stays full, and StoreError if the database refuses the transaction.
@@ -76,7 +71,7 @@ class Writer:
             raise job.result
         return job.result or []
 
-    async def submit_async(self, ops: Sequence[Op]) -> Answers:
+    async def submit_async(self, ops: Sequence[Any]) -> Answers:
         """The same for an event loop. A caller that is cancelled does not take its write back."""
         import asyncio  # noqa: PLC0415 - whoever blocks needs none, and it is slow to load
 
@@ -145,7 +140,7 @@ class Writer:
         """The answers of each job, or the error that all of its operations met."""
         ops = [op for job in jobs for op in job.ops]
         try:
-            answers = apply_batch(self._store, self._cache, ops, self._clock())
+            answers = self._apply(ops)
         except StoreError as error:
             return [error] * len(jobs)
         except Exception as error:  # noqa: BLE001 - the thread must outlive every error, and every caller must hear of it

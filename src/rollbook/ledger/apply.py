@@ -9,16 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
-from rollbook.ledger import pruning
+from rollbook.ledger import journaling, pruning
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import apply_call, post, reshape, settle
 from rollbook.ledger.names import Slice
 from rollbook.ledger.ops import (
     Absolute,
     Call,
+    Cleared,
     Delete,
     End,
     Facts,
+    Jot,
+    Jotted,
     Mark,
     MarkAllBut,
     Op,
@@ -80,6 +83,7 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
     sessions: list[tuple[int, str]] = []
     keys: list[tuple[str, int]] = []
     told: list[tuple[int, str]] = []
+    jotted: list[tuple[int, Jot]] = []
     for op in ops:
         if isinstance(op, SourceFile | Sweep | PurgeUser):
             continue
@@ -89,17 +93,18 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
         sessions.append((user_no, op.session_id))
         if isinstance(op, Call):
             if not op.fresh:
-                keys.append((op.usage_id, user_no))
-                if op.aliases:
-                    keys += [(alias, user_no) for alias in op.aliases]
+                keys += [(name, user_no) for name in (op.usage_id, *op.aliases)]
         elif isinstance(op, Reprice):
             keys.append((op.usage_id, user_no))
+        elif isinstance(op, Jot):
+            jotted.append((user_no, op))
         elif isinstance(op, Touch | Absolute):
             told.append((user_no, op.session_id))
     work.preload(sessions)
     work.preload_keys(keys)
     by_id = work.cache.by_id
     work.preload_infos((key[0], by_id[key]) for key in told if key in by_id)
+    journaling.preload(work, jotted)
 
 
 def _found_or_made(work: Work, op: Touch | End | Reopen | Absolute, *, sign: int) -> State:
@@ -335,4 +340,7 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     PurgeUser: pruning.purge_user,
     Reprice: apply_reprice,
     SourceFile: _file,
+    Jot: journaling.jot,
+    Jotted: journaling.jotted,
+    Cleared: journaling.cleared,
 }

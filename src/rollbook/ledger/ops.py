@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from rollbook.journal.steps import Step
 from rollbook.model import Evidence, Tokens
 
 
@@ -132,6 +133,35 @@ class Absolute(Struct, frozen=True, kw_only=True):
     user_name: str | None = None
 
 
+class Jot(Struct, frozen=True, kw_only=True, array_like=True):
+    """A step in a session's journal, which is a sign of life of it; answered what it did."""
+
+    user_id: str
+    session_id: str
+    at: int  #: when the session was active
+    step: Step
+    flagged: bool = False
+    user_name: str | None = None
+
+
+class Jotted(Struct, frozen=True, kw_only=True):
+    """The same of a journal that is kept elsewhere: a sign of life, and how many steps of its trace failed so far."""
+
+    user_id: str
+    session_id: str
+    at: int
+    failed: int = 0
+    flagged: bool = False
+    user_name: str | None = None
+
+
+class Cleared(Struct, frozen=True, kw_only=True):
+    """What was to be removed of a session's journal elsewhere is removed."""
+
+    user_id: str
+    session_id: str
+
+
 class Delete(Struct, frozen=True, kw_only=True):
     """Hide a session and forget its contents; its ledger rows stay as spend (R12)."""
 
@@ -213,4 +243,7 @@ Op = (
     | PurgeUser
     | Reprice
     | SourceFile
+    | Jot
+    | Jotted
+    | Cleared
 )

@@ -122,13 +122,22 @@ def delete(work: Work, state: State) -> bool:
     work.infos.pop(place, None)
     work.dirty_infos.add(place)
     work.unsettled.discard(place)
+    _clear_journal(work, state)
     return True
+
+
+def _clear_journal(work: Work, state: State) -> bool:
+    """Remove what a session contains; from a place outside, what is to be removed there is noted."""
+    if work.cache.journal.outside:
+        work.journal.gone.append((work.names.user_id(work.tx, state.user_no), state.session_id))
+    return work.journal.drop(state.user_no, state.session_no, work.now)
 
 
 def _wipe(work: Work, state: State, now: int) -> bool:
     """Forget what was said of a session; what it was and came to stays."""
+    cleared = _clear_journal(work, state)
     if not work.info(state).forget(now):
-        return False
+        return cleared
     work.dirty_infos.add((state.user_no, state.session_no))
     return True
 

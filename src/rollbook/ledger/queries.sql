@@ -69,7 +69,10 @@ select user_no, session_no, facts from session_info where (user_no, session_no) 
 
 -- last_session_no --
 -- Writer: the newest session's number of a user.
-select coalesce(max(session_no), 0) from session where user_no = :user_no
+select coalesce(max(number), 0) from (
+    select max(session_no) as number from session where user_no = :user_no
+    union all
+    select last_session_no from account where user_no = :user_no) numbers
 
 -- keys_of --
 -- Writer: what is known under the names of calls.
@@ -128,6 +131,10 @@ where alias.alias_of is not null and first.usage_key is null
     and (alias.usage_key, alias.user_no) > (:after_key, :after_user)
     and (alias.usage_key, alias.user_no) <= (:upto_key, :upto_user)
 
+-- keep_last_no --
+-- The highest number of a user's sessions that were purged.
+update account set last_session_no = case when last_session_no < ? then ? else last_session_no end where user_no = ?
+
 -- drop_session --
 delete from session where user_no = ? and session_no = ?
 
@@ -163,9 +170,13 @@ where {scope} and (session.user_no, session.session_no) > (:after_user, :after_s
     and (cast(:kind as text) is null or slice.kind = :kind)
     and (session.status <> 5 and session.last_activity_at < :sessions_before
         or session.status <> 5 and session.last_activity_at < :content_before
-        and exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
-            and (i.title is not null or i.goal_text is not null or i.metadata is not null or i.tags is not null
-                or i.actor is not null))
+        and (exists (select 1 from session_info i where i.user_no = session.user_no
+                and i.session_no = session.session_no and (i.title is not null or i.goal_text is not null
+                    or i.metadata is not null or i.tags is not null or i.actor is not null))
+            or exists (select 1 from journal_head h where h.user_no = session.user_no
+                and h.session_no = session.session_no)
+            or exists (select 1 from journal_state s where s.user_no = session.user_no
+                and s.session_no = session.session_no))
         or session.started_at < :ledger_before
         and exists (select 1 from ledger where ledger.user_no = session.user_no
             and ledger.session_no = session.session_no and ledger.entry <> 4 and ledger.occurred_at < :ledger_before))
@@ -183,6 +194,11 @@ from ledger where user_no = :user_no and session_no = :session_no and occurred_a
 -- Whether anything is said of a session that can be forgotten.
 select 1 from session_info where user_no = :user_no and session_no = :session_no
     and (title is not null or goal_text is not null or metadata is not null or tags is not null or actor is not null)
+union all
+select 1 from journal_head where user_no = :user_no and session_no = :session_no
+union all
+select 1 from journal_state where user_no = :user_no and session_no = :session_no
+limit 1
 
 -- names_stretch --
 -- The end of a stretch of the key table that begins after a key.

@@ -44,11 +44,13 @@ def save(work: Work) -> None:
     tx.put("save_keys", keys)
     _save_spend(work)
     _save_activity(work, states)
+    work.journal.save()
+    tx.run("journal.drop_outbox", sorted(work.cleared))
     tx.put("save_files", [_file_row(user_no, file) for user_no, file in work.files])
     if work.purged_states:
         _save_purges(work)
     tx.run("drop_slices_of", [(user_no,) for user_no in work.leaving])
-    for statement in ("drop_user_files", "drop_user"):
+    for statement in ("drop_user_files", "journal.drop_user_state", "drop_user"):
         tx.run(statement, [(user_no, user_no) for user_no in work.leaving])
 
 
@@ -115,6 +117,7 @@ def _save_purges(work: Work) -> None:
     tx, places = work.tx, sorted(work.purged_states)
     for statement in ("drop_session", "drop_infos"):
         tx.run(statement, places)
+    tx.run("keep_last_no", [(session_no, session_no, user_no) for user_no, session_no in places])
     files = []
     for place in places:
         session_id = work.purged_states[place].session_id

@@ -7,10 +7,12 @@ copied at the first touch, and the copies replace them only after the commit, so
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeVar
 
 from rollbook.errors import Gone, NotFound
+from rollbook.journal.sql import JournalCache, JournalWork
 from rollbook.ledger import state as st
 from rollbook.ledger.facts import Info
 from rollbook.ledger.names import Names, Slice
@@ -57,12 +59,14 @@ class Cache:
         self.states: dict[tuple[int, int], State] = {}
         self.by_id: dict[tuple[int, str], int] = {}
         self.last_no: dict[int, int] = {}
+        self.journal = JournalCache()
 
     def clear(self) -> None:
         self.names.clear()
         self.states.clear()
         self.by_id.clear()
         self.last_no.clear()
+        self.journal.clear()
 
     def keep(self, states: Iterable[State]) -> None:
         """Take in what a commit made true."""
@@ -105,6 +109,8 @@ class Work:
         self.spend: dict[tuple[int, int, int, int], st.Vector] = {}
         self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
+        self.journal = JournalWork(tx, cache.journal, partial(self.names.label, tx))
+        self.cleared: list[tuple[str, str]] = []  #: journals elsewhere that are removed as they were to be
 
     # Sessions
 

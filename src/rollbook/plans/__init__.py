@@ -1,5 +1,6 @@
 """What a book can do, once for both faces. Each method checks, then yields the writes and reads that it needs."""
 
+from rollbook.plans.conversation import ContentPlans
 from rollbook.plans.exporting import ExportPlans
 from rollbook.plans.keeping import KeepPlans
 from rollbook.plans.repricing import RepricePlans
@@ -7,7 +8,7 @@ from rollbook.plans.retention import PrunePlans
 from rollbook.plans.writing import WritePlans
 
 
-class Plans(WritePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
+class Plans(ContentPlans, WritePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
     """All methods of a book."""
 
 

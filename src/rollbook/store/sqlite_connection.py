@@ -61,7 +61,10 @@ def _is_full(where: str) -> bool:
 
 @cache
 def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
-    text = statements.spell(statements.load(room)[name], DIALECT)
+    """A statement of a room; another room's is named with it, as ``journal.head_of``."""
+    other, dotted, short = name.partition(".")
+    known = statements.load(other)[short] if dotted else statements.load(room)[name]
+    text = statements.spell(known, DIALECT)
     if count:
         row = "(" + ",".join("?" * width) + ")"
         text = text.replace("{values}", ",".join([row] * count))

@@ -32,13 +32,21 @@ def load(room: str) -> dict[str, str]:
 
 
 @cache
-def migrations() -> tuple[tuple[int, str, str], ...]:
-    """The numbered migrations: number, name, text."""
-    found = []
-    for item in (_PACKAGE / "store" / "migrations").glob("*.sql"):
-        number, _, name = item.stem.partition("_")
-        found.append((int(number), name, item.read_text("utf-8")))
-    return tuple(sorted(found))
+def migrations(dialect: str = "sqlite") -> tuple[tuple[int, str, str], ...]:
+    """The numbered migrations: number, name, text.
+
+    What only one engine has stands in a file of its own, ``0003_journal.sqlite.sql``, and comes after the common text.
+    """
+    found: dict[tuple[int, str], str] = {}
+    for item in sorted(
+        (_PACKAGE / "store" / "migrations").glob("*.sql"), key=lambda item: (item.stem.count("."), item)
+    ):
+        stem, _, only = item.stem.partition(".")
+        if only in ("", dialect):
+            number, _, name = stem.partition("_")
+            key = (int(number), name)
+            found[key] = found.get(key, "") + item.read_text("utf-8")
+    return tuple((number, name, text) for (number, name), text in sorted(found.items()))
 
 
 def spell(text: str, words: Mapping[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""What a session contains, beside its ledger and under its id: streams of entries, and state."""

@@ -1,0 +1,80 @@
+"""What a place for journals outside the ledger's database promises; :func:`open_journals` picks it by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from rollbook.errors import InvalidInput, NotSupported, RollbookError
+from rollbook.journal.shelf import Peek, Who
+from rollbook.journal.steps import Done, Drop, Step
+from rollbook.settings import Settings
+
+Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
+
+
+class Kept(NamedTuple):
+    """A session of which there is a journal."""
+
+    user_id: str
+    session_id: str
+    changed_at: int  #: microseconds UTC
+
+
+class Journals(Protocol):
+    """Journals of many sessions in one place, for many threads and processes at once."""
+
+    url: str
+
+    def apply(self, steps: Sequence[Step | Drop]) -> list[Done | bool | RollbookError]:
+        """Make steps in order, each wholly or not at all; their answers when they are durable.
+
+        A step that is refused answers its error and leaves the others alone. Raises StoreError where the place cannot
+        be used; then every step that was not kept can be given again, and one that was kept is known again by its ids.
+        """
+        ...
+
+    def read(self, user_id: str, session_id: str) -> AbstractContextManager[tuple[Peek, Who]]:
+        """A session's journal to look at, and by what name it knows the session. It need not exist."""
+        ...
+
+    def user_state(self, user_id: str) -> AbstractContextManager[tuple[Peek, Who]]:
+        """The same for the state of a user."""
+        ...
+
+    def sessions(self, user_id: str | None = None) -> Iterator[Kept]:
+        """The sessions, of one user or of all, of which something is kept, in no order."""
+        ...
+
+    def wipe(self) -> int:
+        """Remove every journal of everybody, and nothing that is not a journal; how many sessions there were."""
+        ...
+
+    def health(self) -> list[Check]:
+        """What is to be said of the place: how durable an acknowledged step is, what is wrong with it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections, files and locks. A second call does nothing."""
+        ...
+
+
+def open_journals(url: str, settings: Settings) -> Journals:
+    """The place that a URL names: ``redis://``, ``rediss://``, ``file://``.
+
+    Raises InvalidInput for a URL that cannot be read, NotSupported for what is not installed, StoreError for a place
+    that cannot be used.
+    """
+    scheme, found, _ = url.partition("://")
+    if not found:
+        raise InvalidInput(f"not a journal URL: {url!r}; write redis://host:6379/0 or file:///path/to/folder")
+    if scheme in ("redis", "rediss"):
+        from rollbook.journal.redis import RedisJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
+
+        return RedisJournals(url, settings)
+    if scheme == "file":
+        from rollbook.journal.files import FileJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
+
+        return FileJournals(url, settings)
+    raise NotSupported(f"no journals under {scheme}:// URLs; there are redis://, rediss:// and file://")

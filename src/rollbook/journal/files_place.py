@@ -1,0 +1,202 @@
+"""A folder of journals: whose it is, what of it is kept in memory, and what a fork of the process does with both."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from rollbook.errors import StoreError
+from rollbook.journal import files_disk as disk
+from rollbook.journal.files_lines import FORMAT
+from rollbook.journal.files_log import Log
+from rollbook.journal.files_names import MARKER, NEW, USER_LOG, log_name, user_name
+
+CACHE_BYTES: Final = 64 * 1024 * 1024
+_LOG_BYTES: Final = 2048  #: memory that a log takes beside what is on its shelf
+#: What systems put into folders by themselves; with nothing else in it a folder counts as empty.
+_NOBODYS: Final = frozenset({".DS_Store", "lost+found", MARKER + NEW})
+
+
+class Cache:
+    """The logs that were used last, up to so many bytes of memory."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._logs: OrderedDict[str, Log] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._total = 0
+        self._lock = threading.Lock()
+
+    def log(self, path: str, user_id: str, session_id: str | None) -> Log:
+        with self._lock:
+            log = self._logs.get(path)
+            if log is None:
+                log = self._logs[path] = Log(path, user_id, session_id)
+            self._logs.move_to_end(path)
+            return log
+
+    def settle(self, log: Log) -> None:
+        """Take account of a log that has grown, and let go of others for it."""
+        size = log.shelf.memory + _LOG_BYTES
+        with self._lock:
+            if self._logs.get(log.path) is not log:
+                return
+            self._total += size - self._sizes.get(log.path, 0)
+            self._sizes[log.path] = size
+            while self._total > self._most and self._logs:
+                path, _ = self._logs.popitem(last=False)
+                self._total -= self._sizes.pop(path, 0)
+
+
+class Gate:
+    """Lets a fork wait until nothing is under way."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._shut = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while self._shut:
+                self._changed.wait()
+            self._under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+
+    def shut(self, deadline: float) -> None:
+        with self._changed:
+            self._shut = True
+            self._changed.wait_for(lambda: not self._under_way, max(0.0, deadline - time.monotonic()))
+
+    def open(self) -> None:
+        with self._changed:
+            self._shut = False
+            self._changed.notify_all()
+
+
+class Place:
+    """The folder."""
+
+    def __init__(self, folder: Path, wait_s: float, *, durable: bool, cache_bytes: int = CACHE_BYTES) -> None:
+        self.durable = durable
+        self.wait_s = wait_s
+        self._cache_bytes = cache_bytes
+        with disk.explained(str(folder)):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # A link to the folder is followed here and now, and none inside it ever.
+            self.folder = os.path.realpath(folder)
+            _claim(self.folder, durable=durable)
+        self._renew()
+
+    def _renew(self) -> None:
+        self.cache = Cache(self._cache_bytes)
+        self.locks = disk.Locks(self.wait_s)
+        self.gate = Gate()
+
+    def log(self, user_id: str, session_id: str | None) -> Log:
+        """A session's log, or, without a session, the user's. Raises InvalidInput for ids that cannot be."""
+        name = USER_LOG if session_id is None else log_name(session_id)
+        return self.cache.log(os.path.join(self.folder, user_name(user_id), name), user_id, session_id)
+
+    def make_room(self, log: Log) -> None:
+        """Make the folder of a log's user. Raises OSError or StoreError."""
+        folder = os.path.dirname(log.path)
+        if os.path.islink(folder):
+            raise StoreError(f"{folder} is a symbolic link, which is not followed; put the folder itself there")
+        if not os.path.isdir(folder):
+            self.must_be_there()
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+                if self.durable:
+                    disk.sync_folder(self.folder)
+
+    def must_be_there(self) -> None:
+        """Raise StoreError where the folder was taken away, which must not look like journals that are empty."""
+        if not os.path.exists(os.path.join(self.folder, MARKER)):
+            raise StoreError(f"{self.folder} is no folder of journals any more; put it back, or open the journals again")
+
+    def refresh(self, log: Log) -> None:
+        """Know everything that is in a log; the caller holds its ``lock``. Raises StoreError."""
+        with disk.explained(log.path):
+            if not log.current():
+                fd = self.locks.read(log.path)
+                if fd is None:
+                    log.forget()
+                else:
+                    try:
+                        log.catch_up(fd, repair=False)
+                    finally:
+                        self.locks.release(fd)
+            if not log.end:
+                self.must_be_there()
+        self.cache.settle(log)
+
+    # A fork (see store.forks): nothing may be under way in the moment of it, and the child starts anew.
+
+    def hold(self, deadline: float) -> Callable[[], None]:
+        """Wait until nothing is under way, and let nothing begin until the returned function is called."""
+        self.gate.shut(deadline)
+        return self.gate.open
+
+    def abandon(self) -> None:
+        """In a forked child: close what was inherited, and know nothing."""
+        self.locks.abandon()
+        self._renew()
+
+
+def _claim(folder: str, *, durable: bool) -> None:
+    """See to it that a folder is one of journals: it says so, or it is empty and is made to say so. Raises OSError."""
+    marker = os.path.join(folder, MARKER)
+    with _alone(folder):
+        if not os.path.exists(marker):
+            if any(name not in _NOBODYS for name in os.listdir(folder)):
+                raise StoreError(f"{folder} holds something else; nothing in it was changed. Name an empty or new folder")
+            _mark(folder, durable=durable)
+        try:
+            with open(marker, "rb") as file:
+                said = msgspec.json.decode(file.read(), type=dict[str, object])
+            number = said["format"]
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+            raise StoreError(f"{marker} is damaged ({error}); nothing was changed. Restore it from a backup") from None
+    if not isinstance(number, int) or number > FORMAT:
+        raise StoreError(
+            f"{folder} was written by a newer Rollbook (format {number}, this one knows {FORMAT}); upgrade"
+        )
+
+
+def _mark(folder: str, *, durable: bool) -> None:
+    marker = os.path.join(folder, MARKER)
+    fd = os.open(marker + NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        disk.write(fd, msgspec.json.encode({"rollbook": "journal", "format": FORMAT}) + b"\n")
+        if durable:
+            disk.sync(fd)
+    finally:
+        os.close(fd)
+    os.rename(marker + NEW, marker)
+    if durable:
+        disk.sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Of those that open a folder at the same time, one looks at it and marks it before the next one looks."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,88 @@
+"""Following a head through its stream: the newest entries, a stretch, one entry, whether an entry is on its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rollbook.journal.shelf import Head, Line, Peek, Who
+
+_AT_ONCE: Final = 256  #: entries that are asked for at once
+
+
+def walk(peek: Peek, stream: str, tip: int, most: int | None = None) -> Iterator[Line]:
+    """The entries of a line from its tip backwards, at most so many."""
+    bound, left = tip + 1, most
+    while bound > 1 and left != 0:
+        wanted = _AT_ONCE if left is None else min(left, _AT_ONCE)
+        found = peek.below(stream, bound, wanted)
+        for line in found:
+            yield line
+            if left is not None:
+                left -= 1
+            bound = line.position
+            if line.parent is not None:
+                bound = line.parent + 1
+                break
+        else:
+            if len(found) < wanted:
+                return
+
+
+def tail(peek: Peek, stream: str, tip: int, most: int | None) -> list[Line]:
+    """The newest entries of a line, oldest first."""
+    return list(walk(peek, stream, tip, most))[::-1]
+
+
+def holds(peek: Peek, stream: str, tip: int, position: int) -> bool:
+    """Whether an entry is on the line that ends at a tip."""
+    for line in walk(peek, stream, tip):
+        if line.position <= position:
+            return line.position == position
+    return False
+
+
+def count(peek: Peek, stream: str, tip: int) -> int:
+    """How many entries a line has."""
+    return sum(1 for _ in walk(peek, stream, tip))
+
+
+def parent_of(peek: Peek, stream: str, line: Line) -> int:
+    """The position of the entry that an entry stands behind; 0 where it is the first."""
+    if line.parent is not None:
+        return line.parent
+    before = peek.below(stream, line.position, 1)
+    return before[0].position if before else 0
+
+
+def seen(peek: Peek, who: Who, stream: str, entry_id: str) -> Line | None:
+    """The entry that a session knows by an id: one of its own, or one of the past that it shares."""
+    found = peek.find(stream, entry_id)
+    for line in found:
+        if line.who == who:
+            return line
+    if found:
+        own = [head for head in peek.heads(stream) if head.who == who]
+        for line in found:
+            if any(holds(peek, stream, head.tip, line.position) for head in own):
+                return line
+    return None
+
+
+def page(peek: Peek, who: Who, head: Head, most: int | None, before: str | None) -> list[Line]:
+    """The newest entries of a head, or the newest before one of them, oldest first.
+
+    Raises LookupError where the entry that they are to stand before is not on the head's line.
+    """
+    if before is None:
+        return tail(peek, head.stream, head.tip, most)
+    at = seen(peek, who, head.stream, before)
+    if at is None or not holds(peek, head.stream, head.tip, at.position):
+        raise LookupError(before)
+    return tail(peek, head.stream, parent_of(peek, head.stream, at), most)
+
+
+def last_of(peek: Peek, stream: str, top: int) -> int:
+    """The position of the last entry of a stream that is there."""
+    found = peek.below(stream, top + 1, 1)
+    return found[0].position if found else 0

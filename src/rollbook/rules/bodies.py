@@ -1,0 +1,131 @@
+"""What a journal takes: names of streams, ids and bodies of entries, feedback scores, keys and values of state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import uuid_utils
+
+from rollbook.errors import InvalidInput
+from rollbook.rules import checks
+
+MAX_NAME_BYTES: Final = 256  #: of a stream, a head, a key of state
+MOST_SECONDS: Final = 10**9  #: of one step
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encoded(value: Any, what: str, most: int) -> bytes:
+    """A value as JSON, without a loss: integers of any size, floats exact. Raises InvalidInput for what JSON is not."""
+    try:
+        text = _encoder.encode(value)
+        body = text.encode()
+    except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
+        raise InvalidInput(f"{what} cannot be said in JSON: {error}") from None
+    if len(body) > most:
+        raise InvalidInput(f"{what} is {len(body)} bytes as JSON; at most {most} are allowed (ROLLBOOK_ENTRY_BYTES)")
+    return body
+
+
+def given(body: bytes, what: str, most: int) -> bytes:
+    """A body that is JSON already, which is kept byte for byte."""
+    try:
+        body.decode()
+        json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{what} is not JSON: {error}") from None
+    if len(body) > most:
+        raise InvalidInput(f"{what} is {len(body)} bytes; at most {most} are allowed (ROLLBOOK_ENTRY_BYTES)")
+    return body
+
+
+def decoded(body: bytes) -> Any:
+    """The values of a body."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError):  # what only the larger numbers of the standard library can say
+        return json.loads(body)
+
+
+def entry_id(value: str | None, what: str = "an entry id") -> tuple[str, bool]:
+    """An entry's id, and whether it was made here."""
+    if value is None:
+        return str(uuid_utils.uuid7()), True
+    return checks.text(value, what, checks.MAX_ID_BYTES), False
+
+
+def stream(value: str) -> str:
+    return checks.text(value, "a stream", MAX_NAME_BYTES)
+
+
+def head(value: str) -> str:
+    return checks.text(value, "a head", MAX_NAME_BYTES)
+
+
+def key(value: str) -> str:
+    return checks.text(value, "a key of state", MAX_NAME_BYTES)
+
+
+def last_n(value: int | None) -> int | None:
+    """How many of the newest are wanted; none: all."""
+    return None if value is None else checks.count(value, "last_n", checks.MAX_COUNT)
+
+
+def revision(value: int | None) -> int | None:
+    return None if value is None else checks.count(value, "an expected revision", 2**62)
+
+
+def score(value: Any) -> int | None:
+    """A feedback score: a whole number from 1 to 5, or none (R10)."""
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= 5:  # noqa: PLR2004 - the rule's own numbers
+        raise InvalidInput(f"a feedback score is a whole number from 1 to 5, not {checks.said(value)}")
+    return value
+
+
+def words(value: Any, what: str) -> str:
+    """A text that has to be there, of any length; it may be empty."""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} must be text, not {type(value).__name__}")
+    return value
+
+
+def words_or_none(value: Any, what: str) -> str | None:
+    return None if value is None else words(value, what)
+
+
+def graph_ids(value: Any) -> dict[str, list[str]] | None:
+    """Ids of graph elements that an answer used, by ``node_ids`` and ``edge_ids``; an empty mapping is none."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not value.keys() <= {"node_ids", "edge_ids"}:
+        raise InvalidInput("used_graph_element_ids must be a mapping with node_ids and edge_ids")
+    found: dict[str, list[str]] = {}
+    for name, ids in value.items():
+        if not isinstance(ids, list | tuple) or not all(isinstance(one, str) for one in ids):
+            raise InvalidInput(f"used_graph_element_ids.{name} must be a list of texts")
+        found[name] = list(ids)
+    return found or None
+
+
+def flags(value: Any) -> dict[str, bool] | None:
+    """Names of flags with true or false; an empty mapping is none."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str) and isinstance(flag, bool) for name, flag in value.items()
+    ):
+        raise InvalidInput("memify_metadata must be a mapping of names to true or false")
+    return dict(value) or None
+
+
+def seconds(value: Any, what: str) -> float | None:
+    """A duration: a finite number of seconds from 0, or none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
+        raise InvalidInput(f"{what} must be a number of seconds from 0, not {checks.said(value)}")
+    return float(value)

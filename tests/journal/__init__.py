@@ -1,0 +1,1 @@
+"""What sessions contain: the shipped contract on every place for journals, and the rules against a plain model."""
