@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,17 @@ _LOG_PAGES: Final = 8_000  #: pages in the log at which it is copied into the fi
 
 def record(path: str, work: Workload, group: int, into: str) -> None:
     """Meter the calls in groups of that size, and note what is executed."""
+    made = calls(work)
+
+    def meter(book: rollbook.Rollbook) -> None:
+        for start in range(0, len(made), group):
+            book.record_many(made[start : start + group])
+
+    note(path, meter, into)
+
+
+def note(path: str, work: Callable[[rollbook.Rollbook], None], into: str, *, redact: bool = True) -> None:
+    """Note what is executed while something is done with a book."""
     texts: dict[str, int] = {}
     transactions: list[list[Statement]] = []
 
@@ -41,12 +52,10 @@ def record(path: str, work: Workload, group: int, into: str) -> None:
             transactions[-1].append((texts.setdefault(text, len(texts)), _plain(values)))
         return True
 
-    made = calls(work)
-    with rollbook.open(f"sqlite:///{path}") as book:
+    with rollbook.open(f"sqlite:///{path}", redact=redact) as book:
         # The one place where a benchmark looks inside: nothing else sees what a transaction holds.
         book._plans.store._writer.raw.exec_trace = trace  # type: ignore[attr-defined]  # noqa: SLF001
-        for start in range(0, len(made), group):
-            book.record_many(made[start : start + group])
+        work(book)
     with Path(into).open("wb") as file:
         pickle.dump((list(texts), transactions), file, protocol=5)
 
@@ -60,7 +69,16 @@ def _plain(values: Any) -> Any:
     return [next((kind(value) for kind in (int, str) if isinstance(value, kind)), value) for value in values]
 
 
-def replay(path: str, recording: str, warm: int, group: int, timed: int, *, reads: bool = False) -> Measured:
+def replay(
+    path: str,
+    recording: str,
+    warm: int,
+    group: int,
+    timed: int,
+    *,
+    reads: bool = False,
+    checks: Callable[[], Any] | None = None,
+) -> Measured:
     """Execute what was noted; the first ``warm`` calls are not timed."""
     with Path(recording).open("rb") as file:
         texts, transactions = pickle.load(file)  # noqa: S301 - written by this program a moment ago
@@ -81,7 +99,8 @@ def replay(path: str, recording: str, warm: int, group: int, timed: int, *, read
     seconds = now() - started
     connection.close()
     p50, p99 = latencies(waits)
-    return Measured(rate=timed / seconds, p50_ms=p50, p99_ms=p99, checks=contents(path))
+    left = contents(path) if checks is None else checks()
+    return Measured(rate=timed / seconds, p50_ms=p50, p99_ms=p99, checks=left)
 
 
 def _execute(connection: apsw.Connection, transactions: Sequence[Sequence[tuple[str, Any]]]) -> list[float]:

@@ -49,7 +49,10 @@ def test_every_promised_method_is_there() -> None:
     promised = (
         "touch", "end", "reopen", "mark_unknown", "upsert", "record_usage", "record_many", "get", "list", "iterate",
         "stats", "cost_by_model", "spend", "usage", "reconcile_except", "verify", "delete", "session", "doctor",
-        "children", "inclusive", "ingest", "source_files", "close", "backup", "restore",
+        "children", "inclusive", "ingest", "source_files", "close", "backup", "restore", "delete_session",
+        "wipe_journal", "add_qa", "qa", "get_qa", "latest_qa_id", "update_qa", "delete_qa", "add_feedback",
+        "delete_feedback", "add_trace_step", "trace", "graph_context", "set_graph_context", "get_state", "set_state",
+        "delete_state", "all_state", "history", "history_text",
     )  # fmt: skip
     assert set(promised) <= _public(Rollbook).keys()
 
@@ -63,6 +66,8 @@ def test_the_session_id_comes_first_and_the_rest_by_keyword(face: type) -> None:
         loose = [one.name for one in others if one.kind is one.POSITIONAL_OR_KEYWORD]
         assert loose in (
             [], ["session_id"], ["session_id", "status"], ["session"], ["items"], ["source"], ["names"], ["path"],
+            ["session_id", "qa_id"], ["session_id", "key"], ["session_id", "context"], ["session_id", "stream"],
+            ["session_id", "stream", "entry_id"], ["session_id", "new_session_id"], ["text"],
         ), name  # fmt: skip
 
 

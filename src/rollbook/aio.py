@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 from rollbook import core, settings
-from rollbook.book import Handle, ending, signature_of
+from rollbook.book import Handle, ending, signature_of, without_session
 from rollbook.core import Outside, Plan, Write
 from rollbook.errors import RollbookError
 from rollbook.ledger.exports import usage_of
 from rollbook.model import Session, Usage
 from rollbook.plans import Plans
 from rollbook.pricing import Prices
+from rollbook.readers import Readers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,15 +47,19 @@ class AsyncRollbook:
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
         self._pid = 0
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Readers | None = None
 
-    def _readers(self) -> ThreadPoolExecutor:
+    def _readers(self) -> Readers:
         """The threads that read; after a fork the child has its own."""
         self._plans.alive()
         if self._threads is None or self._pid != os.getpid():
-            self._threads = ThreadPoolExecutor(self._plans.settings.readers, thread_name_prefix="rollbook-read")
+            self._threads = Readers(self._plans.settings.readers)
             self._pid = os.getpid()
         return self._threads
+
+    def _warm(self) -> None:
+        """Load the prices beside whatever comes first: loaded by a call they would hold up the loop."""
+        threading.Thread(target=self._plans.prices.warm, name="rollbook-prices").start()
 
     touch = awaited(Plans.touch)
     end = awaited(Plans.end)
@@ -67,9 +72,11 @@ class AsyncRollbook:
     ingest = awaited(Plans.ingest)
     source_files = awaited(Plans.source_files)
     delete = awaited(Plans.delete)
+    delete_session = delete  #: the same, by the name that other session stores have for it
     prune = awaited(Plans.prune)
     purge = awaited(Plans.purge)
     purge_user = awaited(Plans.purge_user)
+    wipe_journal = awaited(Plans.wipe_journal)
     reprice = awaited(Plans.reprice)
     get = awaited(Plans.get)
     children = awaited(Plans.children)
@@ -104,6 +111,7 @@ class AsyncRollbook:
     history_text = awaited(Plans.history_text)
     graph_context = awaited(Plans.graph_context)
     set_graph_context = awaited(Plans.set_graph_context)
+    search = awaited(Plans.search)
     all_state = awaited(Plans.all_state)
     get_state = awaited(Plans.get_state)
     set_state = awaited(Plans.set_state)
@@ -132,8 +140,7 @@ class AsyncRollbook:
                 writer, asked = self._plans.writer_for(step)
                 answer = await writer.submit_async(asked)
             else:
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._readers(), self._plans.perform, step)
+                answer = await self._readers().run(functools.partial(self._plans.perform, step))
 
     @property
     def url(self) -> str:
@@ -183,7 +190,7 @@ class AsyncRollbook:
 
     def _shut(self) -> None:
         if self._threads is not None and self._pid == os.getpid():
-            self._threads.shutdown()
+            self._threads.close()
         self._plans.close()
 
     async def __aenter__(self) -> Self:
@@ -191,6 +198,19 @@ class AsyncRollbook:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def of_session(
+    method: Callable[Concatenate[AsyncRollbook, str, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[AsyncSessionHandle, P], Coroutine[Any, Any, R]]:
+    """A method of the book, for the session of a handle."""
+
+    @functools.wraps(method)
+    async def bound(self: AsyncSessionHandle, /, *args: Any, **kwargs: Any) -> Any:
+        return await method(self.book, self.session_id, *args, **kwargs, user_id=self._user_id)  # type: ignore[arg-type]  # among P's own
+
+    bound.__signature__ = without_session(method)  # type: ignore[attr-defined]  # inspect reads it
+    return bound
 
 
 class AsyncSessionHandle(Handle):
@@ -241,6 +261,41 @@ class AsyncSessionHandle(Handle):
         """The session as the book has it."""
         return await self.book.get(self.session_id, user_id=self._user_id)
 
+    # What it contains: the book's methods of these names
+
+    add_qa = of_session(AsyncRollbook.add_qa)
+    qa = of_session(AsyncRollbook.qa)
+    get_qa = of_session(AsyncRollbook.get_qa)
+    latest_qa_id = of_session(AsyncRollbook.latest_qa_id)
+    update_qa = of_session(AsyncRollbook.update_qa)
+    delete_qa = of_session(AsyncRollbook.delete_qa)
+    add_feedback = of_session(AsyncRollbook.add_feedback)
+    delete_feedback = of_session(AsyncRollbook.delete_feedback)
+    add_trace_step = of_session(AsyncRollbook.add_trace_step)
+    trace = of_session(AsyncRollbook.trace)
+    add_message = of_session(AsyncRollbook.add_message)
+    conversation = of_session(AsyncRollbook.conversation)
+    history = of_session(AsyncRollbook.history)
+    history_text = of_session(AsyncRollbook.history_text)
+    graph_context = of_session(AsyncRollbook.graph_context)
+    set_graph_context = of_session(AsyncRollbook.set_graph_context)
+    all_state = of_session(AsyncRollbook.all_state)
+    get_state = of_session(AsyncRollbook.get_state)
+    set_state = of_session(AsyncRollbook.set_state)
+    delete_state = of_session(AsyncRollbook.delete_state)
+    append = of_session(AsyncRollbook.append)
+    entries = of_session(AsyncRollbook.entries)
+    entry = of_session(AsyncRollbook.entry)
+    replace_entry = of_session(AsyncRollbook.replace_entry)
+    patch_entry = of_session(AsyncRollbook.patch_entry)
+    remove_entry = of_session(AsyncRollbook.remove_entry)
+    pop_entries = of_session(AsyncRollbook.pop_entries)
+    heads = of_session(AsyncRollbook.heads)
+    revision = of_session(AsyncRollbook.revision)
+    move_head = of_session(AsyncRollbook.move_head)
+    drop_head = of_session(AsyncRollbook.drop_head)
+    fork = of_session(AsyncRollbook.fork)
+
 
 class _Opening:
     """What :func:`open` answers: to be awaited, or entered with ``async with``."""
@@ -254,7 +309,7 @@ class _Opening:
 
     def _open(self) -> AsyncRollbook:
         book = self._opening()
-        book._readers().submit(book.prices.warm)  # noqa: SLF001 - loaded by a call it would hold up the loop
+        book._warm()  # noqa: SLF001 - its own face
         return book
 
     async def __aenter__(self) -> AsyncRollbook:

@@ -58,9 +58,11 @@ class Rollbook:
     ingest = blocking(Plans.ingest)
     source_files = blocking(Plans.source_files)
     delete = blocking(Plans.delete)
+    delete_session = delete  #: the same, by the name that other session stores have for it
     prune = blocking(Plans.prune)
     purge = blocking(Plans.purge)
     purge_user = blocking(Plans.purge_user)
+    wipe_journal = blocking(Plans.wipe_journal)
     reprice = blocking(Plans.reprice)
     get = blocking(Plans.get)
     children = blocking(Plans.children)
@@ -95,6 +97,7 @@ class Rollbook:
     history_text = blocking(Plans.history_text)
     graph_context = blocking(Plans.graph_context)
     set_graph_context = blocking(Plans.set_graph_context)
+    search = blocking(Plans.search)
     all_state = blocking(Plans.all_state)
     get_state = blocking(Plans.get_state)
     set_state = blocking(Plans.set_state)
@@ -214,6 +217,26 @@ class Handle:
         return kind is not None or isinstance(refused, Conflict | Gone)
 
 
+def without_session(method: Callable[..., Any]) -> inspect.Signature:
+    """A book's method's signature as a session's handle has it: the session and its user are known."""
+    found = inspect.signature(method)
+    kept = [one for name, one in found.parameters.items() if name not in ("session_id", "user_id")]
+    return found.replace(parameters=kept)
+
+
+def of_session(
+    method: Callable[Concatenate[Rollbook, str, P], R],
+) -> Callable[Concatenate[SessionHandle, P], R]:
+    """A method of the book, for the session of a handle."""
+
+    @functools.wraps(method)
+    def bound(self: SessionHandle, /, *args: Any, **kwargs: Any) -> Any:
+        return method(self.book, self.session_id, *args, **kwargs, user_id=self._user_id)  # type: ignore[arg-type]  # among P's own
+
+    bound.__signature__ = without_session(method)  # type: ignore[attr-defined]  # inspect reads it
+    return bound
+
+
 class SessionHandle(Handle):
     """One session of an open book, by its id; see :meth:`Rollbook.session`."""
 
@@ -260,6 +283,41 @@ class SessionHandle(Handle):
     def get(self) -> Session:
         """The session as the book has it."""
         return self.book.get(self.session_id, user_id=self._user_id)
+
+    # What it contains: the book's methods of these names
+
+    add_qa = of_session(Rollbook.add_qa)
+    qa = of_session(Rollbook.qa)
+    get_qa = of_session(Rollbook.get_qa)
+    latest_qa_id = of_session(Rollbook.latest_qa_id)
+    update_qa = of_session(Rollbook.update_qa)
+    delete_qa = of_session(Rollbook.delete_qa)
+    add_feedback = of_session(Rollbook.add_feedback)
+    delete_feedback = of_session(Rollbook.delete_feedback)
+    add_trace_step = of_session(Rollbook.add_trace_step)
+    trace = of_session(Rollbook.trace)
+    add_message = of_session(Rollbook.add_message)
+    conversation = of_session(Rollbook.conversation)
+    history = of_session(Rollbook.history)
+    history_text = of_session(Rollbook.history_text)
+    graph_context = of_session(Rollbook.graph_context)
+    set_graph_context = of_session(Rollbook.set_graph_context)
+    all_state = of_session(Rollbook.all_state)
+    get_state = of_session(Rollbook.get_state)
+    set_state = of_session(Rollbook.set_state)
+    delete_state = of_session(Rollbook.delete_state)
+    append = of_session(Rollbook.append)
+    entries = of_session(Rollbook.entries)
+    entry = of_session(Rollbook.entry)
+    replace_entry = of_session(Rollbook.replace_entry)
+    patch_entry = of_session(Rollbook.patch_entry)
+    remove_entry = of_session(Rollbook.remove_entry)
+    pop_entries = of_session(Rollbook.pop_entries)
+    heads = of_session(Rollbook.heads)
+    revision = of_session(Rollbook.revision)
+    move_head = of_session(Rollbook.move_head)
+    drop_head = of_session(Rollbook.drop_head)
+    fork = of_session(Rollbook.fork)
 
 
 def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is

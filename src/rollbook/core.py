@@ -6,6 +6,7 @@ returns the answer. A blocking face and an asyncio face drive the same plans, so
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -16,12 +17,12 @@ import msgspec
 
 from rollbook.errors import InvalidInput, RollbookError, StoreError
 from rollbook.journal import sql
-from rollbook.journal.backend import Journals, open_journals
+from rollbook.journal.backend import Journals, open_journals, peruse
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Drop, Step
 from rollbook.ledger.apply import apply_batch
-from rollbook.ledger.ops import Op
+from rollbook.ledger.ops import Cleared, Op
 from rollbook.ledger.reads import Clock, Scope
 from rollbook.ledger.work import Cache
 from rollbook.model import MICROS
@@ -68,6 +69,7 @@ class Peruse(msgspec.Struct, frozen=True):
     user_id: str
     session_id: str | None  #: None: the state of the user
     look: Callable[[Peek, Who], Any]
+    first: tuple[str, str] | None = None  #: the stream and the head that it looks at first, if it knows
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -79,6 +81,7 @@ class Whole(msgspec.Struct, frozen=True):
 Asked = Write | Read | Outside | Peruse | Whole
 Plan = Generator[Asked, Any, R]
 
+_CLEARED_AT_ONCE: Final = 200  #: journals elsewhere that one step removes
 _EMPTY: Final = (MemoryShelf(), "")
 
 #: Held while a book is opened anew in a child process, so that two threads there do not both do it.
@@ -207,16 +210,26 @@ class Core:
             return step.do(self.store)
         return self.read(step.look) if isinstance(step, Read) else self.peruse(step)
 
+    def clear_outside(self) -> Plan[None]:
+        """Remove, from a place for journals outside the database, what was deleted in the book (R12, R13).
+
+        A deletion notes in its own transaction what is to be removed there, so whoever comes next can finish it.
+        """
+        if self.journals is None:
+            return
+        while found := (yield Read(lambda tx: tx.rows("journal.outbox", most=_CLEARED_AT_ONCE))):
+            now = self.clock()
+            for answer in (yield Outside([Drop(user_id, session_id, now) for user_id, session_id in found])):
+                if isinstance(answer, RollbookError):
+                    raise answer
+            yield Write([Cleared(user_id=user_id, session_id=session_id) for user_id, session_id in found])
+
     def peruse(self, step: Peruse) -> Any:
         """Look at a journal, wherever it is kept; one that is not there is empty."""
         journals = self.journals
         if journals is None:
-            return self.read(lambda tx: step.look(*(sql.peek(tx, step.user_id, step.session_id) or _EMPTY)))
-        if step.session_id is None:
-            with journals.user_state(step.user_id) as (peek, who):
-                return step.look(peek, who)
-        with journals.read(step.user_id, step.session_id) as (peek, who):
-            return step.look(peek, who)
+            return self.read(lambda tx: step.look(*(sql.peek(tx, step.user_id, step.session_id, step.first) or _EMPTY)))
+        return peruse(journals, step.user_id, step.session_id, step.look)
 
     def drive(self, plan: Plan[R]) -> R:
         """Run a plan, blocking."""
@@ -260,4 +273,8 @@ def opened(
         redactor = Redactor() if chosen.redact else None
     else:
         redactor = None if redact is False else Redactor(redact)
-    return plans(url, user=user, all_users=all_users, settings=chosen, redactor=redactor)
+    book = plans(url, user=user, all_users=all_users, settings=chosen, redactor=redactor)
+    if book.journals is not None:
+        with contextlib.suppress(StoreError):  # a place that cannot be reached now is cleared another time
+            book.drive(book.clear_outside())
+    return book

@@ -22,7 +22,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def from_micros(value: int) -> datetime:
     """The UTC time of integer microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=value)
+    return _EPOCH + timedelta(0, 0, value)
 
 
 def to_micros(value: datetime) -> int:
@@ -350,7 +350,7 @@ class Repricing(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One place where a sum and the rows under it differ."""
 
-    what: str  #: session | model | spend | activity | activity_model | key
+    what: str  #: session | model | ledger | spend | activity | activity_model | key | journal
     where: str
     field: str
     stored: int | str | None

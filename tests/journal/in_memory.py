@@ -1,4 +1,4 @@
-"""Journals in memory: the smallest place that keeps the contract, so that the rules can be tried many times a second."""
+"""Journals in memory: the smallest place that keeps the contract, to try the rules many times a second."""
 
 from __future__ import annotations
 

@@ -13,7 +13,19 @@ from typing import Any
 from msgspec import UNSET
 
 from rollbook.journal.steps import (
-    Append, Appended, Drop, DropHead, Entry, Fork, MoveHead, Patch, Pop, Remove, Replace, SetState, Step,
+    Append,
+    Appended,
+    Drop,
+    DropHead,
+    Entry,
+    Fork,
+    MoveHead,
+    Patch,
+    Pop,
+    Remove,
+    Replace,
+    SetState,
+    Step,
 )  # fmt: skip
 
 
@@ -30,7 +42,7 @@ class Item:
         return self.name, self.body
 
 
-class Refused(Exception):  # noqa: N818 - it is no error of this model
+class Refused(Exception):
     """The step is not to be made; the names of the errors that may say so."""
 
 

@@ -15,10 +15,13 @@ from msgspec import Struct, field
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.importers import follow
 from rollbook.importers.follow import Found
-from rollbook.ledger.ops import Call, End, SourceFile, Touch
+from rollbook.ledger.ops import Call, End, Jot, SourceFile, Touch
+from rollbook.journal.steps import Done
 from rollbook.model import Outcome, Tokens
 from rollbook.pricing import Prices
 from rollbook.rules import checks
+from rollbook.rules.redaction import Redactor
+from rollbook.settings import Settings
 
 PARSER_ITEMS: Final = 4_000  #: calls that a parser may hold back within one file
 PROBLEMS_KEPT: Final = 100
@@ -26,7 +29,10 @@ PROBLEMS_KEPT: Final = 100
 #: agent may merely be waiting for the user. The same span after which silence alone shows as abandoned.
 QUIET_US: Final = 1800 * 1_000_000
 
-Item = Touch | Call | End
+#: Behind a source's name in the registry of files: how far they have been read with their contents.
+WITH_CONTENTS: Final = "+content"
+
+Item = Touch | Call | End | Jot
 Progress = Callable[[int, int], None]  #: bytes gone through, bytes in all
 
 
@@ -51,12 +57,24 @@ class Pricer(Protocol):
         """The price of a call, or none."""
 
 
+class Contents(Struct, frozen=True):
+    """On what terms contents are taken in."""
+
+    most: int  #: bytes of one entry
+    redactor: Redactor | None = None
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """What a parser is told from outside, so that it reads neither clock nor environment."""
 
     user_id: str
     now: int  #: microseconds
     price: Pricer
+    contents: Contents | None = None  #: where contents are taken in as well
+
+    def registered(self, source: str) -> str:
+        """Under which name it is noted how far files of a source have been read: it is further without contents."""
+        return source if self.contents is None else source + WITH_CONTENTS
 
     def time(self, at: int) -> tuple[int, bool]:
         """A time that a line states, and whether it was flagged: one well ahead of the clock is taken as now.
@@ -84,6 +102,9 @@ class Parser(Protocol):
 
     def feed(self, block: bytes) -> None:
         """Take in whole lines."""
+
+    def place(self, block: bytes, start: int) -> None:
+        """Where in the file the lines stand that were just taken in."""
 
     def feed_tail(self, line: bytes) -> bool:
         """Take in a last line without an end, if it is whole; whether it was."""
@@ -133,6 +154,8 @@ class ImportReport(Struct, kw_only=True):
     calls: int = 0  #: metered calls in what was read
     new_calls: int = 0  #: of these, calls that the book did not have
     too_old: int = 0  #: of these, calls that are not taken because the book was pruned
+    entries: int = 0  #: messages and steps in what was read with contents
+    new_entries: int = 0  #: of these, entries that the book did not have; a dry run does not look
     skipped_lines: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)  #: files and folders that could not be read, and refused items
@@ -158,9 +181,17 @@ class Book(Protocol):
     def prices(self) -> Prices:
         """By which calls are priced whose cost the source does not say."""
 
+    @property
+    def redactor(self) -> Redactor | None:
+        """What takes secrets out of contents."""
+
+    @property
+    def settings(self) -> Settings:
+        """What is tuned."""
+
     def ingest(
         self, items: Sequence[Item], *, files: Sequence[SourceFile] = ()
-    ) -> list[Outcome | RollbookError | None]:
+    ) -> list[Outcome | Done | RollbookError | None]:
         """Store all of it in one transaction; what became of each item, in order."""
 
     def known_usage(self, names: Iterable[str]) -> set[str]:
@@ -186,6 +217,7 @@ def read_lines(
         skipped = 0
         for block in reading.blocks():
             parser.feed(block)
+            parser.place(block, reading.offset - len(block))
             if parser.held >= PARSER_ITEMS:
                 items = parser.drain(last=False)
                 lost = parser.skipped + reading.oversized
@@ -194,6 +226,7 @@ def read_lines(
                 )
                 at, skipped = reading.offset, lost
         if reading.tail and parser.feed_tail(reading.tail):
+            parser.place(reading.tail, reading.offset)
             reading.accept_tail()
         items = parser.drain(last=True)
         lost = parser.skipped + reading.oversized

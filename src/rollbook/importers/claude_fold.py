@@ -8,6 +8,7 @@ been silent for long.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import PurePath
 from typing import Final
 
@@ -18,7 +19,9 @@ from rollbook.importers import claude_lines as lines
 from rollbook.importers import sessions
 from rollbook.importers.base import Context
 from rollbook.importers.claude_calls import Calls
+from rollbook.importers.claude_content import ClaudeContent
 from rollbook.importers.claude_lines import SYNTHETIC, ForkedFrom, Line, Message
+from rollbook.importers.content import Place
 from rollbook.importers.fold import Fold
 from rollbook.importers.lines import micros, one_line
 from rollbook.importers.sessions import AI, CANCELLED, COMPLETED, CUSTOM, FAILED, OPEN, SUMMARY, Carried, Session
@@ -48,6 +51,8 @@ class State(sessions.State, kw_only=True, omit_defaults=True):
 
     current: str | None = None  #: the session of the latest line
     stray: str | None = None  #: a title that came before any session
+    past: bool = False  #: there were lines of other sessions, or copies, that may be another one's past
+    open: list[Place] = []  #: calls of tools whose results have not come
 
 
 _state = msgspec.json.Decoder(State)
@@ -71,11 +76,19 @@ class Transcript(Fold[Line]):
         for one in carried.sessions:
             self.by_id[one.id] = Session(one, AGENT)
         self.current = self.by_id.get(carried.current or "")
+        self.past = carried.past
+        self.content: ClaudeContent | None = None
+        if context.contents is not None:
+            self._contents = self.content = ClaudeContent(path, carried.open, context)
+            self._open = self.content.calls
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""
         current = None if self.current is None else self.current.carried.id
-        return sessions.dump(State(sessions=sessions.carry(self.by_id), current=current, stray=self.stray))
+        state = State(sessions=sessions.carry(self.by_id), current=current, stray=self.stray, past=self.past)
+        if self.content is not None:
+            state.open = self.content.calls.carried()
+        return sessions.dump(state)
 
     # one line
 
@@ -96,7 +109,10 @@ class Transcript(Fold[Line]):
             return not speaks
         session = self._session(line)
         at, flagged = self.context.time(micros(line.timestamp))
+        lived = session.carried.last
         session.seen(at, flagged=flagged)
+        if self.content is not None:
+            self._remember(self.content, line, session, at, lived=bool(lived))
         if kind in _NAMING or self.stray is not None:
             self._titles(line, session)
         self.current = session
@@ -137,6 +153,38 @@ class Transcript(Fold[Line]):
         if session is None:
             session = self.by_id[name] = Session(Carried(id=checks.session_id(name), parent=parent), AGENT)
         return session
+
+    # what was said and done
+
+    def _remember(self, content: ClaudeContent, line: Line, session: Session, at: int, *, lived: bool) -> None:
+        """Take in what a line contains, for the session that it names."""
+        copy_of = _copied_to(line)
+        if copy_of is not None:
+            self.past = True
+            fork = self.by_id.get(copy_of)
+            if fork is not None and fork.carried.last and line.type in _SPEAKING:
+                content.take(fork.carried.id, line, at)
+            return
+        if session.carried.parent is None:
+            if not lived and self.past:
+                self._recall(content, session)
+            self.past = self.past or session.carried.id != self.home
+        if line.type in _SPEAKING:
+            content.take(session.carried.id, line, at)
+
+    def _recall(self, content: ClaudeContent, session: Session) -> None:
+        """Take in what the file tells of a session's past before its own first line."""
+        name = session.carried.id
+        for line in content.past():
+            copy_of = _copied_to(line)
+            root = line.session_id or self.home
+            if line.is_sidechain or line.timestamp is None:
+                continue
+            if copy_of is None and root == name:
+                return
+            if line.type in _SPEAKING and (copy_of == name or (copy_of is None and name == self.home)):
+                with contextlib.suppress(InvalidInput):
+                    content.take(name, line, self.context.time(micros(line.timestamp))[0])
 
     def _titles(self, line: Line, session: Session | None) -> None:
         if session is not None and self.stray is not None:
@@ -190,6 +238,14 @@ class Transcript(Fold[Line]):
         inner.session_id, inner.is_sidechain, inner.agent_id = line.session_id, True, found.agent_id
         inner.forked_from, inner.type = line.forked_from, "assistant"
         return usage is None or self._fold(inner)
+
+
+def _copied_to(line: Line) -> str | None:
+    """The fork that a line was copied to; None for a line of a session's own."""
+    forked = line.forked_from
+    if forked is None or type(forked) is not ForkedFrom or not forked.session or forked.session == line.session_id:
+        return None
+    return line.session_id
 
 
 def _standing(message: Message) -> tuple[int, str | None]:

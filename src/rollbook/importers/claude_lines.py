@@ -150,17 +150,18 @@ def user_said(raw: Raw) -> Said:
         return _ANSWERED
     content = _content(raw)
     if isinstance(content, str):
-        return _spoken(content)
+        return spoken(content)
     if any(block.type == "tool_result" for block in content):
         return _ANSWERED
-    said = [_spoken(block.text) if block.text else Said(prompt=block.type != "text") for block in content]
+    said = [spoken(block.text) if block.text else Said(prompt=block.type != "text") for block in content]
     for one in said:
         if one.interrupted or one.text:
             return one
     return next((one for one in said if one.prompt), _SAID_NOTHING)
 
 
-def _spoken(text: str) -> Said:
+def spoken(text: str) -> Said:
+    """What a text in the user's name is."""
     text = text.lstrip()
     if text.startswith(_INTERRUPTED):
         return Said(interrupted=True)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, Protocol, TypeVar
 
 from rollbook.importers.base import Context, Item
+from rollbook.importers.content import Content, OpenCalls
 from rollbook.importers.lines import Decoder
 from rollbook.importers.sessions import Session
 
@@ -31,6 +32,8 @@ class Fold(ABC, Generic[T]):
         self.by_id: dict[str, Session] = {}
         self._lines = lines
         self._calls = calls
+        self._contents: Content | None = None
+        self._open: OpenCalls | None = None
 
     @abstractmethod
     def _take(self, line: T) -> bool:
@@ -44,6 +47,11 @@ class Fold(ABC, Generic[T]):
             if not self._take(line):
                 self.skipped += 1
 
+    def place(self, block: bytes, start: int) -> None:
+        """Where in the file the lines stand that were just taken in."""
+        if self._open is not None:
+            self._open.place(block, start)
+
     def feed_tail(self, line: bytes) -> bool:
         """Take in a last line that has no end yet. A part of an object is never an object, so what decodes is whole."""
         found = self._lines.one(line)
@@ -55,8 +63,8 @@ class Fold(ABC, Generic[T]):
 
     @property
     def held(self) -> int:
-        """How many calls wait to be handed over."""
-        return len(self._calls)
+        """How many calls wait to be handed over; contents weigh as much as calls do."""
+        return len(self._calls) + (0 if self._contents is None else self._contents.weight)
 
     def drain(self, *, last: bool) -> list[Item]:
         """Hand over what was understood, sessions first; ends only at the end of the file."""
@@ -64,4 +72,6 @@ class Fold(ABC, Generic[T]):
         for session in self.by_id.values():
             items.extend(session.drain(self.context, last=last))
         items.extend(self._calls.drain())
+        if self._contents is not None:
+            items.extend(self._contents.drain(self.context, lambda name: self.by_id[name].carried.last))
         return items

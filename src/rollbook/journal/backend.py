@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from rollbook.errors import InvalidInput, NotSupported, RollbookError
+from rollbook.errors import Conflict, InvalidInput, NotSupported, RollbookError
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Done, Drop, Step
 from rollbook.settings import Settings
+
+T = TypeVar("T")
+
+_LOOKS: Final = 100  #: how often a journal that others change is looked at before the reader is told
 
 Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
 
@@ -36,7 +40,11 @@ class Journals(Protocol):
         ...
 
     def read(self, user_id: str, session_id: str) -> AbstractContextManager[tuple[Peek, Who]]:
-        """A session's journal to look at, and by what name it knows the session. It need not exist."""
+        """A session's journal to look at, and by what name it knows the session. It need not exist.
+
+        It stays as it is while one looks, or looking raises Conflict where somebody changed it meanwhile: a look is
+        never at two moments. :func:`peruse` looks again.
+        """
         ...
 
     def user_state(self, user_id: str) -> AbstractContextManager[tuple[Peek, Who]]:
@@ -58,6 +66,31 @@ class Journals(Protocol):
     def close(self) -> None:
         """Let go of connections, files and locks. A second call does nothing."""
         ...
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """What a place for journals has beside, where reading is so cheap that a search can look through sessions."""
+
+    def latest(self, user_id: str | None, most: int) -> list[Kept]:
+        """The sessions that were changed last, of one user or of all, the last one first."""
+        ...
+
+
+def peruse(journals: Journals, user_id: str, session_id: str | None, look: Callable[[Peek, Who], T]) -> T:
+    """What a function makes of a session's journal (None: of the state of the user), at one moment.
+
+    The function may be called several times. Raises Conflict where others write so much that no look comes to its end.
+    """
+    for left in reversed(range(_LOOKS)):
+        try:
+            place = journals.user_state(user_id) if session_id is None else journals.read(user_id, session_id)
+            with place as (peek, who):
+                return look(peek, who)
+        except Conflict:
+            if not left:
+                raise
+    raise AssertionError("a look either answers or raises")
 
 
 def open_journals(url: str, settings: Settings) -> Journals:

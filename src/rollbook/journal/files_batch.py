@@ -1,13 +1,14 @@
-"""Steps that are made together: every log they need is locked, each step is made in memory, and each log is written and
-synced once. A log that fails costs the steps in it, and nothing else.
+"""Steps that are made together: each in memory, then each log that they changed is written and synced once.
+
+All logs that they need are locked meanwhile. A log that fails costs the steps in it, and nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, Self
 
 from rollbook.errors import Conflict, NotSupported, RollbookError, StoreError
@@ -21,7 +22,9 @@ from rollbook.journal.steps import Done, Drop, Fork, SetState, Step
 
 Answer = Done | bool | RollbookError
 
-_HOPS: Final = 16  #: from a fork to its source and on to that one's
+_Name = tuple[str, str]  #: of a user's session
+
+_TRIES: Final = 100
 _SYNCS: Final = 8  #: logs that are synced at the same time
 
 
@@ -31,12 +34,12 @@ class Held:
     def __init__(self, log: Log) -> None:
         self.log = log
         self.fd: int | None = None  #: None: there is no file
+        self.locked = False
         self.error: RollbookError | None = None  #: why it cannot be used
         self.end = 0  #: of what was there before
         self.records: list[bytes] = []
         self.erase = False  #: nothing that was removed may stay in the file
-        self.joined: Held | None = None  #: the log in which the session's journal is from now on
-        self.steps: list[int] = []  #: those that are lost if it fails
+        self.steps: list[tuple[int, str]] = []  #: those that are lost if it fails, and their sessions
 
 
 class Batch:
@@ -47,12 +50,18 @@ class Batch:
         self._steps = steps
         self._answers: list[Answer] = []
         self._held: dict[str, Held] = {}
-        self._left: list[Held] = []  #: forks of which nothing is kept any more
+        self._roots: dict[_Name, str] = {}  #: in whose log the journals of sessions are
+        self._joined: dict[_Name, Held] = {}  #: where they are from this batch on, for those that became forks
+        self._left: dict[_Name, Held] = {}  #: forks of which nothing is kept any more, and where it was
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # who knows how far it came: the disk does
+            for held in self._held.values():
+                if held.locked:
+                    held.log.forget()
         self._release()
 
     def run(self) -> list[Answer]:
@@ -69,29 +78,42 @@ class Batch:
     # Locks: in the order of paths, so that no two wait for each other
 
     def _take(self) -> None:
-        wanted: dict[str, tuple[Log, bool]] = {}
-        for step in self._steps:
-            with contextlib.suppress(RollbookError):  # what is wrong with the step is said when it is made
-                own = self._place.log(step.user_id, _session(step))
-                _want(wanted, own, make=isinstance(step, Step))
-                for source in _sources(step):
-                    _want(wanted, self._place.log(step.user_id, source), make=False)
-        for _ in range(_HOPS):
+        for _ in range(_TRIES):
+            wanted = self._wanted()
             for path in sorted(wanted):
                 self._held[path] = self._hold(*wanted[path])
-            known = len(wanted)
-            for held in self._held.values():
-                if held.log.root is not None:
-                    _want(wanted, self._root(held.log), make=wanted[held.log.path][1])
-            if len(wanted) == known:
+            if all(self._place.root_of(*name) == root for name, root in self._roots.items()):
                 return
             self._release()
+            self._roots.clear()
+        raise StoreError("sessions become forks faster than they can be written to; try again")
+
+    def _wanted(self) -> dict[str, tuple[Log, bool]]:
+        """The logs that the steps need, and whether they are to be made."""
+        wanted: dict[str, tuple[Log, bool]] = {}
+        for step in self._steps:
+            with contextlib.suppress(RollbookError):  # what is wrong with a step is said when it is made
+                own = _session(step)
+                _want(wanted, self._log(step.user_id, own), make=isinstance(step, Step))
+                for source in _sources(step):
+                    _want(wanted, self._log(step.user_id, source), make=False)
+        return wanted
+
+    def _log(self, user_id: str, session_id: str | None) -> Log:
+        """The log that a session's journal is in, as it was found first."""
+        if session_id is None:
+            return self._place.log(user_id, None)
+        name = (user_id, session_id)
+        if name not in self._roots:
+            self._roots[name] = self._place.root_of(user_id, session_id)
+        return self._place.log(user_id, self._roots[name])
 
     def _hold(self, log: Log, make: bool) -> Held:  # noqa: FBT001 - as it stands in what is wanted
         held = Held(log)
         if not log.lock.acquire(timeout=self._place.wait_s):
             held.error = StoreError(f"{log.path} is in use by another thread that does not let go; try again")
             return held
+        held.locked = True
         try:
             with disk.explained(log.path):
                 if make:
@@ -112,9 +134,12 @@ class Batch:
         return held
 
     def _let_go(self, held: Held) -> None:
+        if not held.locked:
+            return
+        held.locked = False
         if held.fd is not None:
             with contextlib.suppress(OSError):
-                if not os.fstat(held.fd).st_size:
+                if disk.is_empty(held.fd, held.log.path):
                     held.log.remove()  # it was made only to be locked
             self._place.locks.release(held.fd)
             held.fd = None
@@ -123,106 +148,72 @@ class Batch:
 
     def _release(self) -> None:
         for held in self._held.values():
-            if held.error is None:
-                self._let_go(held)
+            self._let_go(held)
         self._held.clear()
-
-    # Where a session's journal is
-
-    def _root(self, log: Log) -> Log:
-        return self._place.log(log.user_id, log.root)
-
-    def _home(self, log: Log) -> Held:
-        """The log that holds the journal of a log's session. Raises what is wrong with it."""
-        held = self._held[log.path]
-        for _ in range(_HOPS):
-            if held.error is not None:
-                raise held.error
-            if held.joined is not None:
-                held = held.joined
-            elif held.log.root is not None:
-                held = self._held[self._root(held.log).path]
-            else:
-                return held
-        raise StoreError(f"{log.path} leads from one log to another without end; remove it")
 
     # Steps
 
+    def _home(self, user_id: str, session_id: str | None) -> Held:
+        """The log that holds a session's journal. Raises what is wrong with it."""
+        log = self._log(user_id, session_id)
+        held = self._joined.get((user_id, session_id or "")) or self._held.get(log.path)
+        if held is None:
+            raise StoreError(f"{log.path} could not be looked for before; try again")
+        if held.error is not None:
+            raise held.error
+        return held
+
     def _make(self, number: int, step: Step) -> Done:
         session = _session(step)
-        own = self._held[self._place.log(step.user_id, session).path]
-        home = target = self._home(own.log)
         who, source = session or "", None
+        home = target = self._home(step.user_id, session)
         for name in _sources(step):
-            found = self._home(self._place.log(step.user_id, name))
+            found = self._home(step.user_id, name)
             if found.log.shelf.holds(name):
                 source, target = name, found
-        if target is not home:
-            self._may_move(own, home, who)
+        if target is not home and home.log.shelf.holds(who):
+            raise Conflict("the session has a journal already, so it cannot become a fork")
         with self._recording(target, step.at) as shelf:
             if target is not home:
-                self._move(shelf, home.log.shelf, who, step.at)
+                rules.drop(shelf, who, step.at)  # what a fork has left that was interrupted
             rules.refuse(shelf, who, step, source)
             done = rules.apply(shelf, who, step, source)
         if target is not home:
-            own.joined = target
-        target.steps.append(number)
-        if own.joined is not None:
-            own.steps.append(number)
+            self._joined[step.user_id, who] = target
+        self._left.pop((step.user_id, who), None)
+        target.steps.append((number, who))
         return done
 
-    @staticmethod
-    def _may_move(own: Held, home: Held, who: str) -> None:
-        """Raise Conflict where a session that is to become a fork has a journal that would have to stay where it is."""
-        shelf = home.log.shelf
-        alone = own is home and not shelf.all_heads and shelf.states.keys() <= {who}
-        if shelf.heads_of(who) or (not alone and (own is home or shelf.holds(who)) and not shelf.empty()):
-            raise Conflict("the session has a journal already, so it cannot become a fork")
-
-    @staticmethod
-    def _move(shelf: LogShelf, old: LogShelf, who: str, at: int) -> None:
-        """Let a session begin in another's log with its state; what an interrupted fork has left of it goes."""
-        rules.drop(shelf, who, at)
-        for key, value in old.state(who).items():
-            shelf.set_state(who, key, value)
-
     def _drop(self, number: int, step: Drop) -> bool:
-        own = self._held[self._place.log(step.user_id, step.session_id).path]
-        home = self._home(own.log)
+        name = (step.user_id, step.session_id)
+        home = self._home(*name)
+        if self._roots[name] != step.session_id or name in self._joined:
+            self._left[name] = home
         if home.fd is None:
             return False
-        who = step.session_id
         with self._recording(home, step.at) as shelf:
-            was_there = rules.drop(shelf, who, step.at)
+            was_there = rules.drop(shelf, step.session_id, step.at)
             if was_there:
-                self._drop_strangers(home, shelf, step.at)
+                self._drop_strangers(home, shelf, step)
         home.erase |= was_there
-        home.steps.append(number)
-        if own is not home:
-            self._left.append(own)
+        home.steps.append((number, step.session_id))
         return was_there
 
-    def _drop_strangers(self, home: Held, shelf: LogShelf, at: int) -> None:
+    def _drop_strangers(self, home: Held, shelf: LogShelf, step: Drop) -> None:
         """Let go of what forks have left that were interrupted, so that it keeps nothing alive."""
-        users = {head.who for head in shelf.all_heads.values()} | shelf.states.keys()
-        for who in users - {home.log.session_id, shelf.user}:
-            log = self._place.log(home.log.user_id, str(who))
-            held = self._held.get(log.path)
-            if held is None and log.lock.acquire(blocking=False):
-                try:
-                    self._place.refresh(log)
-                    lost = log.root is None
-                finally:
-                    log.lock.release()
-                if lost:
-                    rules.drop(shelf, who, at)
+        everybody = {str(head.who) for head in shelf.all_heads.values()} | {str(who) for who in shelf.states}
+        for who in everybody - {home.log.session_id, shelf.user}:
+            joined = self._joined.get((step.user_id, who))
+            if joined is None and self._place.root_of(step.user_id, who) != home.log.session_id:
+                rules.drop(shelf, who, step.at)
 
     @contextlib.contextmanager
     def _recording(self, held: Held, at: int) -> Iterator[LogShelf]:
         """A shelf to change; what was done to it becomes a line, or was not done."""
         log = held.log
         shelf = log.own_shelf()
-        shelf.ops = ops = []
+        ops: list[lines.Op] = []
+        shelf.ops = ops
         try:
             yield shelf
         except BaseException:
@@ -256,25 +247,30 @@ class Batch:
         written = [held for held in touched if held.error is None and held.records]
         if self._place.durable:
             self._sync(written)
-        # A pointer is only set to what is there, and what it stands for goes only after that.
-        for held in self._held.values():
-            if held.joined is not None and held.joined.error is None and held.error is None:
-                self._try(held, self._point)
-        for held in self._left:
-            if held.error is None and self._home_failed(held) is None:
-                self._try(held, self._unlink)
+        # Where a fork's journal is stands there only once it is there, and no longer than that.
+        for name, held in self._joined.items():
+            self._try_root(name, held, partial(self._set_root, name, held))
+        for name, held in self._left.items():
+            self._try_root(name, held, partial(self._place.drop_root, *name))
         for held in self._held.values():
             if held.error is not None:
-                self._fail(held)
+                self._fail(held.steps, held.error)
             elif held.fd is not None and held.records and held.log.wasteful():
                 self._compact(held)
 
-    def _home_failed(self, held: Held) -> RollbookError | None:
+    def _set_root(self, name: _Name, held: Held) -> None:
+        root = held.log.session_id
+        assert root is not None  # noqa: S101 - only sessions are forked
+        self._place.set_root(*name, root)
+
+    def _try_root(self, name: _Name, held: Held, what: Callable[[], None]) -> None:
+        if held.error is not None:
+            return
         try:
-            self._home(held.log)
-        except RollbookError as error:
-            return error
-        return None
+            with disk.explained(self._place.fork_path(*name)):
+                what()
+        except StoreError as error:
+            self._fail([each for each in held.steps if each[1] == name[1]], error)
 
     def _try(self, held: Held, what: Callable[[Held], None]) -> None:
         try:
@@ -323,16 +319,6 @@ class Batch:
         if self._place.durable:
             held.log.sync_folder()
 
-    def _point(self, held: Held) -> None:
-        root = held.joined.log.session_id if held.joined is not None else None
-        assert root is not None  # noqa: S101 - only sessions are forked
-        held.log.point(root, self._place.locks, durable=self._place.durable)
-        self._sync_folder(held)
-
-    def _unlink(self, held: Held) -> None:
-        held.log.remove()
-        self._sync_folder(held)
-
     def _compact(self, held: Held) -> None:
         """Write a log anew; that it cannot be done now costs nothing but room."""
         size = held.log.end
@@ -343,10 +329,10 @@ class Batch:
             held.log.forget()
             held.log.spared = size
 
-    def _fail(self, held: Held) -> None:
-        for number in held.steps:
+    def _fail(self, steps: list[tuple[int, str]], error: RollbookError) -> None:
+        for number, _ in steps:
             if not isinstance(self._answers[number], RollbookError):
-                self._answers[number] = held.error or StoreError()
+                self._answers[number] = error
 
 
 def _want(wanted: dict[str, tuple[Log, bool]], log: Log, *, make: bool) -> None:

@@ -8,13 +8,16 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rollbook.errors import StoreError
 
+NEW: Final = ".new"  #: behind the name of a file that is to take another one's place
+
 _PAUSES_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005)  #: between looks at a lock that another one holds
 _FULL: Final = getattr(fcntl, "F_FULLFSYNC", None)  #: where fsync alone leaves data in the drive's cache
+_FIRST_BYTES: Final = 16 * 1024  #: longer than any first line of a log
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _NO_ROOM: Final = "no room is left; free some space and try again"
@@ -79,6 +82,34 @@ def regular(path: str) -> os.stat_result | None:
         return None
     _must_be_regular(found)
     return found
+
+
+def first_line(path: str) -> bytes:
+    """The first line of a file with its end, without a lock; nothing where there is no whole one. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | _FLAGS)
+    try:
+        head, found, _ = os.read(fd, _FIRST_BYTES).partition(b"\n")
+        return head + found if found else b""
+    finally:
+        os.close(fd)
+
+
+def last_bytes(path: str, most: int) -> bytes:
+    """The end of a file, without a lock. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | _FLAGS)
+    try:
+        return os.pread(fd, most, max(0, os.fstat(fd).st_size - most))
+    finally:
+        os.close(fd)
+
+
+def is_empty(fd: int, path: str) -> bool:
+    """Whether an open file holds nothing and is still the one with that name. Raises OSError."""
+    mine = os.fstat(fd)
+    if mine.st_size:
+        return False
+    now = regular(path)
+    return now is not None and (now.st_dev, now.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def _must_be_regular(found: os.stat_result) -> None:
@@ -165,3 +196,20 @@ class Locks:
                 tries += 1
             else:
                 return
+
+
+def replaced(path: str, blocks: Iterable[bytes], locks: Locks, *, durable: bool) -> int:
+    """Put a file with these contents in a place, whole or not at all; answers the new file, locked. Raises OSError."""
+    fd = locks.fresh(path + NEW)
+    try:
+        for block in blocks:
+            write(fd, block)
+        if durable:
+            sync(fd)
+        os.rename(path + NEW, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path + NEW)
+        locks.release(fd)
+        raise
+    return fd

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from rollbook.errors import InvalidInput
+from rollbook.errors import InvalidInput, StoreError
 from rollbook.journal.shelf import Head, Line
 
 FORMAT: Final = 1
@@ -21,7 +22,7 @@ class Header(Struct, omit_defaults=True):
     log: str  #: a name that no other log has, so that one that took the place of another is known
     user: str
     session: str | None = None  #: None: the log holds the user's state
-    root: str | None = None  #: there is nothing more here: the session's journal is in the log of this one
+    root: str | None = None  #: of a fork: the session in whose log its journal is, and nothing follows
 
 
 class Kept(Struct, omit_defaults=True, kw_only=True):
@@ -102,6 +103,23 @@ def record(raw: bytes) -> Record:
 def header(raw: bytes) -> Header:
     """The first line. Raises MsgspecError or UnicodeDecodeError."""
     return _header.decode(raw)
+
+
+def header_of(user_id: str, session_id: str | None, root: str | None = None) -> Header:
+    """The first line of a log that is made now."""
+    return Header("journal", FORMAT, secrets.token_hex(8), user_id, session_id, root)
+
+
+def checked(header: Header, path: str, user_id: str, session_id: str | None) -> None:
+    """Raise ValueError for a first line that is not that of this log, StoreError for one of a newer version."""
+    if header.rollbook != "journal":
+        raise ValueError("it does not begin a journal")
+    if header.format > FORMAT:
+        raise StoreError(
+            f"{path} was written by a newer Rollbook (format {header.format}, this one knows {FORMAT}); upgrade"
+        )
+    if (header.user, header.session) != (user_id, session_id):
+        raise ValueError(f"it is of {header.session!r} of the user {header.user}, under another name")
 
 
 def encoded(line: Record | Header) -> bytes:

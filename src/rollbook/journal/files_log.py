@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -17,7 +17,6 @@ import msgspec
 from rollbook.errors import StoreError
 from rollbook.journal import files_disk as disk
 from rollbook.journal import files_lines as lines
-from rollbook.journal.files_names import NEW
 from rollbook.journal.files_shelf import LogShelf
 
 _BLOCK: Final = 1 << 20
@@ -41,7 +40,6 @@ class Log:
     def forget(self) -> None:
         """Know nothing of the file."""
         self.shelf = LogShelf()
-        self.root: str | None = None  #: the session in whose log the journal is
         self.end = 0  #: bytes of whole lines
         self.changed_at = 0  #: of the latest step
         self._lines = 0
@@ -115,17 +113,8 @@ class Log:
         self.changed_at = max(self.changed_at, record.at)
 
     def _begin(self, raw: bytes) -> None:
-        header = lines.header(raw)
-        if header.rollbook != "journal":
-            raise ValueError("it does not begin a journal")
-        if header.format > lines.FORMAT:
-            raise StoreError(
-                f"{self.path} was written by a newer Rollbook (format {header.format}, this one knows {lines.FORMAT}); "
-                f"upgrade"
-            )
-        if (header.user, header.session) != (self.user_id, self.session_id):
-            raise ValueError(f"it is the log of {header.session!r} of {header.user}, under another name")
-        self.root, self._first = header.root, raw
+        lines.checked(lines.header(raw), self.path, self.user_id, self.session_id)
+        self._first = raw
 
     # Writing, with the file locked alone
 
@@ -161,45 +150,25 @@ class Log:
         Raises OSError, and then the old log is in its place, or both it and the new one are whole.
         """
         header = self._header()
-        fd = locks.fresh(self.path + NEW)
-        try:
-            end, count = len(header), 1
-            disk.write(fd, header)
-            for block, held in _blocks(
-                lines.encoded(lines.Record(self.changed_at, [op])) for op in self.shelf.whole_log()
-            ):
-                disk.write(fd, block)
-                end += len(block)
-                count += held
-            if durable:
-                disk.sync(fd)
-            os.rename(self.path + NEW, self.path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path + NEW)
-            locks.release(fd)
-            raise
-        self.folder_waits = True
-        self.root, self._first, self.end, self._lines = None, header, end, count
-        self.spared, self._stamp = end, _stamp(os.fstat(fd))
-        return fd
+        ops = (lines.encoded(lines.Record(self.changed_at, [op])) for op in self.shelf.whole_log())
+        count = 0
 
-    def point(self, root: str, locks: disk.Locks, *, durable: bool) -> None:
-        """Let the log say only that the journal is in another session's. Raises OSError."""
-        fd = locks.fresh(self.path + NEW)
-        try:
-            disk.write(fd, self._header(root))
-            if durable:
-                disk.sync(fd)
-            os.rename(self.path + NEW, self.path)
-        finally:
-            locks.release(fd)
+        def counted() -> Iterator[bytes]:
+            nonlocal count
+            for block, held in _blocks(chain([header], ops)):
+                count += held
+                yield block
+
+        fd = disk.replaced(self.path, counted(), locks, durable=durable)
         self.folder_waits = True
-        self.forget()
+        self._first, self._lines = header, count
+        self._stamp = _stamp(os.fstat(fd))
+        self.end = self.spared = self._stamp[2]
+        return fd
 
     def remove(self) -> None:
         """Let there be no log. Raises OSError."""
-        for path in (self.path + NEW, self.path):
+        for path in (self.path + disk.NEW, self.path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
                 self.folder_waits = True
@@ -211,10 +180,8 @@ class Log:
             disk.sync_folder(os.path.dirname(self.path))
             self.folder_waits = False
 
-    def _header(self, root: str | None = None) -> bytes:
-        return lines.encoded(
-            lines.Header("journal", lines.FORMAT, secrets.token_hex(8), self.user_id, self.session_id, root)
-        )
+    def _header(self) -> bytes:
+        return lines.encoded(lines.header_of(self.user_id, self.session_id))
 
 
 def _stamp(found: os.stat_result) -> Stamp:

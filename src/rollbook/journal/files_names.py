@@ -13,12 +13,13 @@ from rollbook.errors import InvalidInput
 
 MARKER: Final = "rollbook-journal.json"  #: says whose folder it is
 USER_LOG: Final = "user.jsonl"  #: the state of a user
-NEW: Final = ".new"  #: behind the name of a file that is to take another one's place
 
 _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST: Final = 128  #: characters of an id in a name; some file systems take no more than 143 in all
 _USER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LOG: Final = re.compile(r"(?:s-(?:[a-z0-9_.-]|%[0-9a-f]{2})*|h-[0-9a-f]{64}|user)\.jsonl")
+_SESSION: Final = r"(?:(?:[a-z0-9_.-]|%[0-9a-f]{2})*|@[0-9a-f]{64})"
+_LOG: Final = re.compile(rf"(?:s-{_SESSION}|user)\.jsonl")
+_FORK: Final = re.compile(rf"f-{_SESSION}\.jsonl")
 
 
 def parse(url: str) -> tuple[Path, bool]:
@@ -37,19 +38,29 @@ def parse(url: str) -> tuple[Path, bool]:
     return Path(path), fsync == "always"
 
 
-@lru_cache(maxsize=4096)
 def log_name(session_id: str) -> str:
-    """The name of a session's log.
+    """The name of a session's log. Raises InvalidInput for what UTF-8 cannot hold."""
+    return f"s-{encoded(session_id)}.jsonl"
 
-    No two ids share a name, not even where a file system takes upper case for lower or changes accents; an id that is too
-    long for a name goes by its hash, and stands in the log's first line.
+
+def fork_name(session_id: str) -> str:
+    """The name of the line that says in whose log a fork's journal is."""
+    return f"f-{encoded(session_id)}.jsonl"
+
+
+@lru_cache(maxsize=4096)
+def encoded(session_id: str) -> str:
+    """A session id as a part of a name.
+
+    No two ids share a name, not even where a file system takes upper case for lower or changes accents. An id that is
+    too long for a name goes by its hash, and stands in the first line of the file.
     """
     try:
         raw = session_id.encode()
     except UnicodeEncodeError as error:
         raise InvalidInput(f"a session id must be text that UTF-8 can hold: {error.reason}") from None
     name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in raw)
-    return f"h-{sha256(raw).hexdigest()}.jsonl" if len(name) > _LONGEST else f"s-{name}.jsonl"
+    return f"@{sha256(raw).hexdigest()}" if len(name) > _LONGEST else name
 
 
 def user_name(user_id: str) -> str:
@@ -65,3 +76,7 @@ def is_user(name: str) -> bool:
 
 def is_log(name: str) -> bool:
     return _LOG.fullmatch(name) is not None
+
+
+def is_fork(name: str) -> bool:
+    return _FORK.fullmatch(name) is not None

@@ -16,14 +16,16 @@ import msgspec
 
 from rollbook.errors import StoreError
 from rollbook.journal import files_disk as disk
+from rollbook.journal import files_lines as lines
 from rollbook.journal.files_lines import FORMAT
 from rollbook.journal.files_log import Log
-from rollbook.journal.files_names import MARKER, NEW, USER_LOG, log_name, user_name
+from rollbook.journal.files_names import MARKER, USER_LOG, fork_name, log_name, user_name
+from rollbook.journal.files_shelf import LogShelf
 
 CACHE_BYTES: Final = 64 * 1024 * 1024
 _LOG_BYTES: Final = 2048  #: memory that a log takes beside what is on its shelf
 #: What systems put into folders by themselves; with nothing else in it a folder counts as empty.
-_NOBODYS: Final = frozenset({".DS_Store", "lost+found", MARKER + NEW})
+_NOBODYS: Final = frozenset({".DS_Store", "lost+found", MARKER + disk.NEW})
 
 
 class Cache:
@@ -111,6 +113,47 @@ class Place:
         name = USER_LOG if session_id is None else log_name(session_id)
         return self.cache.log(os.path.join(self.folder, user_name(user_id), name), user_id, session_id)
 
+    def fork_path(self, user_id: str, session_id: str) -> str:
+        """The path of the line that says in whose log a fork's journal is."""
+        return os.path.join(self.folder, user_name(user_id), fork_name(session_id))
+
+    def root_of(self, user_id: str, session_id: str) -> str:
+        """The session in whose log the journal of a session is: its own, or that of the first one it was forked from.
+
+        No lock is needed to see it: the line is there whole from its first moment on. It changes only while the logs
+        that it leads to before and after are locked. Raises InvalidInput and StoreError.
+        """
+        path = self.fork_path(user_id, session_id)
+        with disk.explained(path):
+            try:
+                first = disk.first_line(path)
+            except FileNotFoundError:
+                return session_id
+        try:
+            header = lines.header(first)
+            lines.checked(header, path, user_id, session_id)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+            raise StoreError(f"{path}, line 1, is damaged ({error}); restore the file from a backup") from None
+        return header.root or session_id
+
+    def set_root(self, user_id: str, session_id: str, root: str) -> None:
+        """Let the journal of a session be in another one's log. Raises OSError."""
+        path = self.fork_path(user_id, session_id)
+        header = lines.encoded(lines.header_of(user_id, session_id, root))
+        self.locks.release(disk.replaced(path, [header], self.locks, durable=self.durable))
+        self._sync_folder_of(path)
+
+    def drop_root(self, user_id: str, session_id: str) -> None:
+        """Let the journal of a session be in its own log. Raises OSError."""
+        path = self.fork_path(user_id, session_id)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            self._sync_folder_of(path)
+
+    def _sync_folder_of(self, path: str) -> None:
+        if self.durable:
+            disk.sync_folder(os.path.dirname(path))
+
     def make_room(self, log: Log) -> None:
         """Make the folder of a log's user. Raises OSError or StoreError."""
         folder = os.path.dirname(log.path)
@@ -126,23 +169,49 @@ class Place:
     def must_be_there(self) -> None:
         """Raise StoreError where the folder was taken away, which must not look like journals that are empty."""
         if not os.path.exists(os.path.join(self.folder, MARKER)):
-            raise StoreError(f"{self.folder} is no folder of journals any more; put it back, or open the journals again")
+            raise StoreError(
+                f"{self.folder} is no folder of journals any more; put it back, or open the journals again"
+            )
 
     def refresh(self, log: Log) -> None:
         """Know everything that is in a log; the caller holds its ``lock``. Raises StoreError."""
         with disk.explained(log.path):
             if not log.current():
-                fd = self.locks.read(log.path)
-                if fd is None:
-                    log.forget()
-                else:
-                    try:
-                        log.catch_up(fd, repair=False)
-                    finally:
-                        self.locks.release(fd)
+                self.read_whole(log)
             if not log.end:
                 self.must_be_there()
         self.cache.settle(log)
+
+    @contextlib.contextmanager
+    def looking(self, user_id: str, session_id: str | None) -> Iterator[tuple[LogShelf, int]]:
+        """The shelf that a session's journal is on, and when it was changed last; nobody changes it meanwhile."""
+        looker = object()
+        with self.gate:
+            log = self.log(user_id, session_id if session_id is None else self.root_of(user_id, session_id))
+            with log.lock:
+                self.refresh(log)
+                shelf, changed_at = log.shelf, log.changed_at
+                shelf.lookers.add(looker)
+        try:
+            yield shelf, changed_at
+        finally:
+            shelf.lookers.discard(looker)
+
+    def read_whole(self, log: Log) -> None:
+        """Read what is new in a log. Raises StoreError for what is wrong with it."""
+        with disk.explained(log.path):
+            fd = self.locks.read(log.path)
+            if fd is None:
+                log.forget()
+            else:
+                try:
+                    log.catch_up(fd, repair=False)
+                finally:
+                    self.locks.release(fd)
+
+    def clear(self) -> None:
+        """Let go of what is kept in memory."""
+        self.cache = Cache(self._cache_bytes)
 
     # A fork (see store.forks): nothing may be under way in the moment of it, and the child starts anew.
 
@@ -163,7 +232,9 @@ def _claim(folder: str, *, durable: bool) -> None:
     with _alone(folder):
         if not os.path.exists(marker):
             if any(name not in _NOBODYS for name in os.listdir(folder)):
-                raise StoreError(f"{folder} holds something else; nothing in it was changed. Name an empty or new folder")
+                raise StoreError(
+                    f"{folder} holds something else; nothing in it was changed. Name an empty or new folder"
+                )
             _mark(folder, durable=durable)
         try:
             with open(marker, "rb") as file:
@@ -179,14 +250,14 @@ def _claim(folder: str, *, durable: bool) -> None:
 
 def _mark(folder: str, *, durable: bool) -> None:
     marker = os.path.join(folder, MARKER)
-    fd = os.open(marker + NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(marker + disk.NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         disk.write(fd, msgspec.json.encode({"rollbook": "journal", "format": FORMAT}) + b"\n")
         if durable:
             disk.sync(fd)
     finally:
         os.close(fd)
-    os.rename(marker + NEW, marker)
+    os.rename(marker + disk.NEW, marker)
     if durable:
         disk.sync_folder(folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Self
 
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
 from rollbook.journal import files_lines as written
 from rollbook.journal.memory import MemoryShelf, Stream

@@ -14,7 +14,7 @@ select user_no, root_no, stream_no, entry_id from entry
 where (user_no, root_no, stream_no, entry_id) in (values {values})
 
 -- head_of --
-select tip, length, revision, top, failed, changed_at from journal_head
+select tip, length, revision, top, failed, changed_at, root_no from journal_head
 where user_no = :user_no and session_no = :session_no and stream_no = :stream_no and head = :head
 
 -- heads_of_stream --
@@ -55,10 +55,9 @@ where user_no = :user_no and root_no = :root_no and stream_no = :stream_no order
 -- state_of --
 select name, value from journal_state where user_no = :user_no and session_no = :session_no
 
--- place_of --
--- The number of a session that is not deleted, and its user's.
-select session.user_no, session.session_no from account join session on session.user_no = account.user_no
-where account.user_id = :user_id and session.session_id = :session_id and session.status <> 5
+-- session_of --
+-- The number of a session, and its status.
+select session_no, status from session where session_id = :session_id and user_no = :user_no
 
 -- root_of --
 select root_no from journal_head where user_no = :user_no and session_no = :session_no limit 1
@@ -124,9 +123,85 @@ insert into journal_outbox (user_id, session_id, at) values {values} on conflict
 delete from journal_outbox where user_id = ? and session_id = ?
 
 -- outbox --
-select user_id, session_id from journal_outbox order by at
+select user_id, session_id from journal_outbox order by at limit :most
 
 -- deleted --
 -- Whether a session was deleted.
 select 1 from account join session on session.user_no = account.user_no
 where account.user_id = :user_id and session.session_id = :session_id and session.status = 5
+
+-- kept_sessions --
+-- How many sessions have a journal.
+select count(*) from (select user_no, session_no from journal_head
+    union select user_no, session_no from journal_state where session_no > 0) kept
+
+-- wipe_heads --
+delete from journal_head
+
+-- wipe_entries --
+delete from entry
+
+-- wipe_state --
+delete from journal_state
+
+-- wipe_docs --
+delete from search_doc
+
+-- wipe_texts --
+insert into search_text (search_text) values ('delete-all')
+
+-- every_head --
+-- Every head, stream by stream.
+select user_no, root_no, stream_no, session_no, head, tip, length, top from journal_head
+order by user_no, root_no, stream_no
+
+-- every_count --
+-- How many entries every stream has, and how far it goes.
+select user_no, root_no, stream_no, count(*), max(position) from entry group by user_no, root_no, stream_no
+order by user_no, root_no, stream_no
+
+-- every_branch --
+-- The streams that branch.
+select distinct user_no, root_no, stream_no from entry where parent is not null
+
+-- matches --
+-- Entries that hold what is asked for, the latest first. The index knows the words of each user apart.
+select search_doc.user_no, search_doc.root_no, search_doc.stream_no, search_doc.position, entry.session_no,
+    entry.created_at, relevance(search_text)
+from search_text cross join search_doc on search_doc.doc_no = search_text.rowid
+cross join entry on entry.user_no = search_doc.user_no and entry.root_no = search_doc.root_no
+    and entry.stream_no = search_doc.stream_no and entry.position = search_doc.position
+where search_text match :query and entry.created_at >= :since
+order by search_text.rowid desc limit :most
+
+-- seen_sessions --
+-- Of some sessions of a user those that may be shown, with their titles.
+select session.session_no, session.session_id, account.user_id, session_info.title
+from json_each(cast(:sessions as text)) wanted
+join session on session.user_no = :owner_no and session.session_no = wanted.value
+join account on account.user_no = session.user_no
+left join session_info on session_info.user_no = session.user_no and session_info.session_no = session.session_no
+where session.status <> 5 and {scope} and {filters}
+
+-- wrong_docs --
+-- Texts without their entry, and entries whose text is of another one or not there.
+select search_doc.doc_no, search_doc.user_no, search_doc.root_no, 0 from search_doc
+left join entry on entry.user_no = search_doc.user_no and entry.root_no = search_doc.root_no
+    and entry.stream_no = search_doc.stream_no and entry.position = search_doc.position
+where entry.doc_no is null or entry.doc_no <> search_doc.doc_no
+union all
+select entry.doc_no, entry.user_no, entry.root_no, 1 from entry
+left join search_doc on search_doc.doc_no = entry.doc_no
+where entry.doc_no is not null and search_doc.doc_no is null
+
+-- wrong_texts --
+-- Texts whose words are not in the index, and words of none.
+select search_doc.doc_no, 1 from search_doc
+left join search_text_docsize on search_text_docsize.id = search_doc.doc_no where search_text_docsize.id is null
+union all
+select search_text_docsize.id, 0 from search_text_docsize
+left join search_doc on search_doc.doc_no = search_text_docsize.id where search_doc.doc_no is null
+
+-- merge_texts --
+-- A step towards an index that holds no words of texts that are gone; pages of it at the most.
+insert into search_text (search_text, rank) values ('merge', -500)

@@ -16,7 +16,7 @@ from rollbook.journal.shelf import Head, Line, Who
 SHARDS: Final = 64  #: sets that name the roots
 NOBODY: Final = ""  #: whose entries are that their session let go of; also by what the state of a user stands
 _LONGEST: Final = 200  #: a name that is longer when encoded goes by its hash
-_FIXED: Final = ("meta", "root", "done", "turn", "entries", "ids", "order", "branches")
+_FIXED: Final = ("meta", "root", "done", "turn", "hold", "entries", "ids", "order", "branches")
 _DIGITS: Final = 12  #: of a position in base 16: 2**48 entries
 
 _ROOT: Final = b"r/"

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 try:
     from redis.backoff import NoBackoff
     from redis.connection import Connection, ConnectionPool, SSLConnection
+    from redis.crc import key_slot
     from redis.exceptions import (
         AskError,
         AuthenticationError,
@@ -30,7 +31,9 @@ except ImportError as _missing:
 from rollbook.errors import RollbookError, StoreError
 from rollbook.journal.redis_url import Options
 
-__all__ = ["AskError", "Flight", "MovedError", "Node", "Script", "Scripts", "passing", "translated", "unknown_script"]
+__all__ = ["TROUBLE", "AskError", "Flight", "MovedError", "Node", "Scripts", "Words", "key_slot"]
+
+TROUBLE: Final = (RedisError, OSError, RollbookError)  #: whatever may come of a request
 
 _FACTS_S: Final = 10.0  #: how long what a node said of itself is believed
 _GRACE_S: Final = 10.0  #: a node that lost its replicas is held to have one for so long
@@ -134,7 +137,7 @@ class Flight:
                     self._connection.disconnect()
                 self._pool.release(self._connection)
                 self._connection = None
-        return answers + [self._trouble] * (self._count - len(answers))
+        return answers + [_unheard(self._trouble)] * (self._count - len(answers))
 
     def _answer(self) -> Any:
         try:
@@ -256,6 +259,15 @@ def _code(error: Exception) -> str:
     return str(known) if known else str(error).partition(" ")[0]
 
 
+def _unheard(error: Exception | None) -> Exception:
+    """For requests behind one that failed: nobody heard what became of them."""
+    return (
+        ConnectionError(str(error))
+        if isinstance(error, RedisError) and _code(error) in _PASSING
+        else error or OSError()
+    )
+
+
 def unknown_script(error: object) -> bool:
     return isinstance(error, NoScriptError)
 
@@ -286,4 +298,3 @@ def translated(error: Exception, options: Options, *, repeated: bool = False) ->
         return StoreError(f"Redis at {place} refused: {error}")
     known = "; a write may have been kept, and giving it again is safe" if repeated else ""
     return StoreError(f"Redis at {place} cannot be used: {error}; it was tried for a while, try again later{known}")
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -12,12 +13,14 @@ from msgspec import Struct
 
 from rollbook.errors import StoreError
 from rollbook.journal.redis_node import (
+    TROUBLE,
     AskError,
     Flight,
     MovedError,
     Node,
     Scripts,
     Words,
+    key_slot,
     passing,
     translated,
     unknown_script,
@@ -25,7 +28,6 @@ from rollbook.journal.redis_node import (
 from rollbook.journal.redis_url import Options
 
 _PAUSES_S: Final = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3)
-_ALL: Final = range(16384)
 
 
 class Request(Struct, eq=False):
@@ -50,7 +52,7 @@ class Server:
         self._lock = threading.Lock()
         self._nodes: dict[str, Node] = {}
         self._slots: dict[int, str] = {}
-        self._first = self._node(options.host, options.port)
+        self._first = self._told = self._node(options.host, options.port)
         self._closed = False
 
     # Where things are
@@ -73,10 +75,11 @@ class Server:
                 self.look(deadline)
                 for node in self.primaries():
                     node.load(deadline)
-                return
-            except Exception as error:
+            except TROUBLE as error:
                 if not passing(error) or time.monotonic() >= deadline:
                     raise translated(error, self.options) from error
+            else:
+                return
 
     @staticmethod
     def _pauses(deadline: float) -> Iterable[float]:
@@ -92,16 +95,17 @@ class Server:
         if not self.cluster:
             return
         trouble: Exception = StoreError()
-        for node in [self._first, *(each for each in list(self._nodes.values()) if each is not self._first)]:
+        for node in sorted(self._nodes.values(), key=lambda each: each is not self._told):
             try:
                 ranges = node.ask([("CLUSTER", "SLOTS")], min(deadline, time.monotonic() + self.options.connect_s))[0]
-            except Exception as error:
+            except TROUBLE as error:
                 trouble = error
                 if not passing(error):
                     raise
                 continue
             if ranges:
                 self._slots = dict(self._owners(ranges, node))
+                self._told = node
                 return
         raise trouble
 
@@ -116,15 +120,21 @@ class Server:
         return [self._nodes[name] for name in sorted(set(self._slots.values()))] if self.cluster else [self._first]
 
     def slot(self, key: bytes) -> int:
-        start = key.find(b"{")
-        end = key.find(b"}", start + 1)
-        return _crc16(key[start + 1 : end] if end > start + 1 else key) % len(_ALL)
+        return int(key_slot(key))
 
     def _home(self, request: Request) -> Node | None:
         if not self.cluster:
             return self._first
         name = request.to or self._slots.get(self.slot(request.key))
         return None if name is None else self._nodes.get(name)
+
+    def waits(self, key: bytes, deadline: float) -> bool:
+        """Whether a write of a key is acknowledged only when more than one process's memory holds it."""
+        node = self._home(Request(key, ()))
+        try:
+            return node is not None and bool(node.waits(deadline))
+        except TROUBLE:
+            return False
 
     # Requests
 
@@ -162,7 +172,7 @@ class Server:
         for node, mine in by_node.values():
             try:
                 waits = node.waits(deadline) if any(request.durable for request in mine) else []
-            except Exception as error:  # noqa: BLE001 - whatever it is, each request hears of it
+            except TROUBLE as error:
                 self._troubled(mine, error, deadline)
                 continue
             words = [each for request in mine for each in ((("ASKING",),) if request.to else ()) + (request.words,)]
@@ -200,7 +210,7 @@ class Server:
         if unknown:
             try:
                 node.load(deadline)
-            except Exception as error:  # noqa: BLE001 - the next attempt hears of it
+            except TROUBLE as error:
                 troubled |= passing(error)
         if troubled:
             node.idle()
@@ -211,7 +221,9 @@ class Server:
             if not passing(error) or time.monotonic() >= deadline:
                 self._give_up(request, error)
             elif isinstance(error, MovedError):
-                self._slots[error.slot_id] = self._node(error.host or self._first.name.rpartition(":")[0], error.port).name
+                self._slots[error.slot_id] = self._node(
+                    error.host or self._first.name.rpartition(":")[0], error.port
+                ).name
             elif isinstance(error, AskError):
                 request.to = self._node(error.host or self._first.name.rpartition(":")[0], error.port).name
 
@@ -219,39 +231,35 @@ class Server:
         request.answer = translated(error, self.options, repeated=request.repeated)
         request.settled = True
 
-    def _durable(
-        self, node: Node, done: list[Request], needed: tuple[int, ...], answer: Any, deadline: float
-    ) -> None:
+    def _durable(self, node: Node, done: list[Request], needed: tuple[int, ...], answer: Any, deadline: float) -> None:
         """Take back the answers to writes that are not as safe as they have to be."""
-        got = tuple(answer) if isinstance(answer, list) else (answer,)
-        if isinstance(answer, Exception):
-            if passing(answer):
-                reason = f"Redis was lost while it made a write durable: {answer}"
-            else:
-                reason = f"Redis at {node.name} cannot wait until a write is durable: {answer}"
-        elif all(has >= wanted for has, wanted in zip(got, needed, strict=True)):
-            return
-        elif len(needed) == 1 and self._enough(node, got[0], deadline):
-            return
-        else:
-            reason = f"Redis at {node.name} did not have a write safe in time: it reached {got}, not {needed}"
-        for request in done:
-            if request.durable:
-                request.answer = StoreError(f"{reason}; it may have been kept, and giving it again is safe")
+        writes = [request for request in done if request.durable]
+        if isinstance(answer, Exception) and passing(answer) and time.monotonic() < deadline:
+            for request in writes:
+                request.settled, request.repeated = False, True
+        elif isinstance(answer, Exception):
+            self._unsafe(writes, f"Redis at {node.name} did not say whether a write is safe: {answer}")
+        elif not self._enough(node, needed, tuple(answer) if isinstance(answer, list) else (answer,), deadline):
+            self._unsafe(writes, f"Redis at {node.name} did not have a write safe in time: {answer}, not {needed}")
 
     @staticmethod
-    def _enough(node: Node, got: int, deadline: float) -> bool:
-        """Whether so many replicas are all that there are by now."""
+    def _unsafe(writes: list[Request], reason: str) -> None:
+        for request in writes:
+            request.answer = StoreError(f"{reason}; it may have been kept, and giving it again is safe")
+
+    @staticmethod
+    def _enough(node: Node, needed: tuple[int, ...], got: tuple[int, ...], deadline: float) -> bool:
+        """Whether a write reached as much as it has to, or all the replicas that there are by now."""
+        if all(has >= wanted for has, wanted in zip(got, needed, strict=True)):
+            return True
         try:
-            return got >= node.replicas_needed(deadline, fresh=True)
-        except Exception:  # noqa: BLE001 - then nobody knows
+            return len(needed) == 1 and got[0] >= node.replicas_needed(deadline, fresh=True)
+        except TROUBLE:
             return False
 
     def _look_again(self, deadline: float) -> None:
-        try:
+        with contextlib.suppress(*TROUBLE):  # what was known stays; the next attempt says what is wrong
             self.look(deadline)
-        except Exception:  # noqa: BLE001, S110 - what was known stays; the next attempt says what is wrong
-            pass
 
     def close(self) -> None:
         self._closed = True
@@ -262,9 +270,3 @@ class Server:
 def _said(error: Exception) -> bool:
     """Whether the node itself answered, and so did nothing."""
     return isinstance(error, AskError) or bool(getattr(error, "status_code", None)) or not passing(error)
-
-
-def _crc16(data: bytes) -> int:
-    from redis.crc import key_slot  # noqa: PLC0415
-
-    return int(key_slot(data))

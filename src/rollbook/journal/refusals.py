@@ -12,6 +12,7 @@ from rollbook.journal.steps import (
     Change,
     DropHead,
     Expect,
+    ExpectState,
     Fork,
     MoveHead,
     Patch,
@@ -29,7 +30,10 @@ def refuse(shelf: Shelf, who: Who, step: Step, source: Who | None = None) -> Non
     ``source`` is how the backend knows the session that a Fork names.
     """
     for expect in step.expects:
-        _expected(shelf, who, expect)
+        if isinstance(expect, ExpectState):
+            _held(shelf, who, expect)
+        else:
+            _expected(shelf, who, expect)
     if len(step.changes) == 1 and type(step.changes[0]) is Append and step.changes[0].after is UNSET:
         return  # what nearly every step is, and nothing can be wrong with it
     met = _Met()
@@ -85,6 +89,12 @@ def _expected(shelf: Shelf, who: Who, expect: Expect) -> None:
             expected=expect.revision,
             found=found,
         )
+
+
+def _held(shelf: Shelf, who: Who, expect: ExpectState) -> None:
+    found = shelf.state(who).get(expect.key)
+    if (None if found is None else bytes(found)) != (None if expect.value is None else bytes(expect.value)):
+        raise Conflict(f"the state's {expect.key!r} has changed; read it again")
 
 
 def _known(shelf: Shelf, who: Who, stream: str, name: str, met: _Met) -> None:

@@ -12,10 +12,11 @@ from typing import Final
 from msgspec import Raw
 
 from rollbook.errors import Conflict
-from rollbook.journal import rules
+from rollbook.journal import rules, sql_search
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Shelf, Who
 from rollbook.journal.steps import Append, Done, Step
+from rollbook.rules import life as lives
 from rollbook.store import Reading, Row, Writing
 
 _ROOTS_MOST: Final = 20_000  #: roots whose heads are remembered between batches
@@ -35,6 +36,7 @@ class SqlPeek:
         self.user_no = user_no
         self.root_no = root_no
         self._streams: dict[str, int] = {}
+        self._first: Head | None = None  #: one that was read together with where the session stands
 
     def stream_no(self, stream: str) -> int:
         """A stream's number; -1 where nobody ever wrote to one of that name."""
@@ -45,10 +47,16 @@ class SqlPeek:
         return known
 
     def head(self, who: Who, stream: str, name: str) -> Head | None:
-        rows = self.tx.rows(
+        first = self._first
+        if first is not None and (who, stream, name) == (first.who, first.stream, first.name):
+            return first
+        rows = self._head_rows(who, stream, name)
+        return Head(who, stream, name, *rows[0][:6]) if rows else None
+
+    def _head_rows(self, who: Who, stream: str, name: str) -> list[Row]:
+        return self.tx.rows(
             "journal.head_of", user_no=self.user_no, session_no=who, stream_no=self.stream_no(stream), head=name
         )
-        return Head(who, stream, name, *rows[0]) if rows else None
 
     def heads(self, stream: str) -> list[Head]:
         rows = self._rows("heads_of_stream", stream)
@@ -78,15 +86,38 @@ class SqlPeek:
         )
 
 
-def peek(tx: Reading, user_id: str, session_id: str | None) -> tuple[SqlPeek, int] | None:
-    """A session's journal, and the session's number; None where there is no such session. No id: the user's state."""
-    if session_id is None:
-        user = tx.rows("user_no", user_id=user_id)
-        return (SqlPeek(tx, user[0][0], OF_USER), OF_USER) if user else None
-    found = tx.rows("journal.place_of", user_id=user_id, session_id=session_id)
-    if not found:
+    def begin(self, who: int, stream: str, name: str) -> bool:
+        """Learn the root by way of a head, which is asked for anyway; whether there is such a head."""
+        rows = self._head_rows(who, stream, name)
+        if not rows:
+            return False
+        self.root_no = rows[0][6]
+        self._first = Head(who, stream, name, *rows[0][:6])
+        return True
+
+
+def peek(
+    tx: Reading, user_id: str, session_id: str | None, first: tuple[str, str] | None = None
+) -> tuple[SqlPeek, int] | None:
+    """A session's journal, and the session's number; None where there is no such session. No id: the user's state.
+
+    ``first`` is the stream and the head that will be asked for first; that it is known saves a statement. (One statement
+    that joins all of these tables takes twice as long as one for each.)
+    """
+    user = tx.rows("user_no", user_id=user_id)
+    if not user:
         return None
-    user_no, session_no = found[0]
+    user_no = user[0][0]
+    if session_id is None:
+        return SqlPeek(tx, user_no, OF_USER), OF_USER
+    session = tx.rows("journal.session_of", user_no=user_no, session_id=session_id)
+    if not session or session[0][1] == lives.DELETED:
+        return None
+    session_no = session[0][0]
+    if first is not None:
+        found = SqlPeek(tx, user_no, session_no)
+        if found.begin(session_no, *first):
+            return found, session_no
     root = tx.rows("journal.root_of", user_no=user_no, session_no=session_no)
     return SqlPeek(tx, user_no, root[0][0] if root else session_no), session_no
 
@@ -213,6 +244,14 @@ class JournalWork:
         """Remove a session's journal but for what its forks share."""
         return rules.drop(self.shelf(user_no, session_no), session_no, at)
 
+    def wipe(self) -> None:
+        """Remove every journal of everybody."""
+        self.lines, self.docs, self.texts = [], [], []
+        self.states, self.heads, self.shelves = {}, {}, {}
+        for name in ("wipe_heads", "wipe_entries", "wipe_state", "wipe_texts", "wipe_docs"):
+            self.tx.rows(f"journal.{name}")
+        self.cache.clear()
+
     # After it
 
     def flush(self) -> None:
@@ -323,7 +362,7 @@ class SqlShelf(SqlPeek):
     def _text(self, at: tuple[int, int, int, int], text: str) -> int:
         number = self.work.doc()
         self.work.docs.append((number, *at))
-        self.work.texts.append((number, f"u{self.user_no}", text))
+        self.work.texts.append(sql_search.row_of(number, self.user_no, self.root_no, text))
         return number
 
     def change(self, stream: str, line: Line) -> None:

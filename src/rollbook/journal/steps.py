@@ -113,12 +113,19 @@ class SetState(Struct, frozen=True, array_like=True, tag="state"):
 Change = Append | Replace | Patch | Remove | Pop | MoveHead | DropHead | Fork | SetState
 
 
-class Expect(Struct, frozen=True, array_like=True):
+class Expect(Struct, frozen=True, array_like=True, tag="head"):
     """The revision that a head of the session must have, or nothing is written; 0: there is no such head."""
 
     stream: str
     revision: int
     head: str = MAIN
+
+
+class ExpectState(Struct, frozen=True, array_like=True, tag="state"):
+    """The value that a key of the session's state must have, byte for byte, or nothing is written; None: no value."""
+
+    key: str
+    value: msgspec.Raw | None
 
 
 class Step(Struct, frozen=True, array_like=True):
@@ -128,7 +135,7 @@ class Step(Struct, frozen=True, array_like=True):
     session_id: str
     at: int  #: now, for what has no time of its own; microseconds UTC
     changes: tuple[Change, ...]
-    expects: tuple[Expect, ...] = ()
+    expects: tuple[Expect | ExpectState, ...] = ()
 
 
 class Drop(Struct, frozen=True, array_like=True):

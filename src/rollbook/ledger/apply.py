@@ -33,6 +33,7 @@ from rollbook.ledger.ops import (
     SourceFile,
     Sweep,
     Touch,
+    Wipe,
 )
 from rollbook.ledger.reprice import apply_reprice
 from rollbook.ledger.saving import save
@@ -85,7 +86,7 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
     told: list[tuple[int, str]] = []
     jotted: list[tuple[int, Jot]] = []
     for op in ops:
-        if isinstance(op, SourceFile | Sweep | PurgeUser):
+        if isinstance(op, SourceFile | Sweep | PurgeUser | Wipe):
             continue
         user_no = find(work.tx, op.user_id)
         if user_no is None:
@@ -343,4 +344,5 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Jot: journaling.jot,
     Jotted: journaling.jotted,
     Cleared: journaling.cleared,
+    Wipe: journaling.wipe,
 }

@@ -8,7 +8,7 @@ from rollbook.errors import Gone, NotFound
 from rollbook.journal.sql import OF_USER
 from rollbook.journal.steps import Appended, Done, Fork
 from rollbook.ledger import state as st
-from rollbook.ledger.ops import Cleared, Jot, Jotted
+from rollbook.ledger.ops import Cleared, Jot, Jotted, Wipe
 from rollbook.ledger.state import State
 from rollbook.ledger.work import Work
 
@@ -73,3 +73,8 @@ def jotted(work: Work, op: Jotted) -> None:
 def cleared(work: Work, op: Cleared) -> None:
     """Take note that what was to be removed elsewhere is removed."""
     work.cleared.append((op.user_id, op.session_id))
+
+
+def wipe(work: Work, _: Wipe) -> None:
+    """Remove every journal of everybody; the ledger stays."""
+    work.journal.wipe()

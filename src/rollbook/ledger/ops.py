@@ -162,6 +162,10 @@ class Cleared(Struct, frozen=True, kw_only=True):
     session_id: str
 
 
+class Wipe(Struct, frozen=True, kw_only=True):
+    """Remove every journal of everybody."""
+
+
 class Delete(Struct, frozen=True, kw_only=True):
     """Hide a session and forget its contents; its ledger rows stay as spend (R12)."""
 
@@ -246,4 +250,5 @@ Op = (
     | Jot
     | Jotted
     | Cleared
+    | Wipe
 )

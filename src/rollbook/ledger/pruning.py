@@ -185,3 +185,5 @@ def purge_user(work: Work, op: PurgeUser) -> None:
     user_no = work.names.find_user(work.tx, op.user_id)
     if user_no is not None:
         work.leaving.append(user_no)
+        if work.cache.journal.outside:
+            work.journal.gone.append((op.user_id, ""))  # the state of the user

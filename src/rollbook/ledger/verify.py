@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from rollbook.journal import audit
 from rollbook.ledger import state as st
 from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
 from rollbook.ledger.state import State
@@ -168,6 +169,8 @@ def verify(tx: Reading) -> Verification:
         check.compare("key", str(name), ["usage_id"], [usage_id], [name])
     for (usage_id,) in tx.each("every_lost_row"):
         check.compare("key", str(usage_id), ["usage_key"], [None], [usage_id])
+    for found in audit.differences(tx):
+        check.compare("journal", found.where, [found.field], [found.stored], [found.expected])
     return Verification(
         ok=not check.problems, sessions=check.sessions, ledger_rows=ledger.taken, problems=check.problems
     )

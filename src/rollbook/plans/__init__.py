@@ -5,10 +5,11 @@ from rollbook.plans.exporting import ExportPlans
 from rollbook.plans.keeping import KeepPlans
 from rollbook.plans.repricing import RepricePlans
 from rollbook.plans.retention import PrunePlans
+from rollbook.plans.searching import SearchPlans
 from rollbook.plans.writing import WritePlans
 
 
-class Plans(ContentPlans, WritePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
+class Plans(ContentPlans, SearchPlans, WritePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
     """All methods of a book."""
 
 

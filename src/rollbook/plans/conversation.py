@@ -14,27 +14,18 @@ from rollbook.core import Plan
 from rollbook.errors import InvalidInput, NotFound
 from rollbook.journal import lines
 from rollbook.journal.shelf import Line, Peek, Who
-from rollbook.journal.steps import Append, Change, New, Patch, Remove
+from rollbook.journal.steps import MAIN, Append, Change, New, Patch, Remove
 from rollbook.plans.reading import User
 from rollbook.plans.streams import StreamPlans, When, newest
-from rollbook.plans.turns import MESSAGES, QAS, TRACE, formatted, gathered, message_of, qa_of, said, step_of
+from rollbook.plans.turns import formatted, gathered, message_of, qa_of, said, step_of
 from rollbook.rules import bodies, checks
+from rollbook.rules.texts import FIELDS, MESSAGES, QAS, TRACE, text_of
 
 ROLES: Final = ("user", "assistant", "system", "tool")
 GRAPH_CONTEXT: Final = "graph_context"  #: the key of state
 HISTORY_N: Final = 10  #: turns that a prompt is given
 APPLIED: Final = "feedback_weights_applied"  #: the flag that new feedback resets (R10)
 
-#: What a search finds an entry by.
-_QA_TEXTS: Final = ("question", "answer")
-_TRACE_TEXTS: Final = (
-    "origin_function",
-    "tool_name",
-    "memory_query",
-    "memory_context",
-    "error_message",
-    "session_feedback",
-)
 _FAILED: Final = frozenset({"error", "failed", "failure"})
 _FALSE: Final = Raw(b"false")
 
@@ -73,7 +64,7 @@ class ContentPlans(StreamPlans):
             "used_graph_element_ids": bodies.graph_ids(used_graph_element_ids),
             "memify_metadata": bodies.flags(memify_metadata),
         }
-        return (yield from self._add(session_id, QAS, qa_id, body, _QA_TEXTS, user_id=user_id, at=moment))
+        return (yield from self._add(session_id, QAS, qa_id, body, user_id=user_id, at=moment))
 
     def _add(
         self,
@@ -81,7 +72,6 @@ class ContentPlans(StreamPlans):
         stream: str,
         given: str | None,
         body: dict[str, Any],
-        texts: tuple[str, ...],
         *,
         user_id: User,
         at: int,
@@ -89,7 +79,7 @@ class ContentPlans(StreamPlans):
     ) -> Plan[str]:
         name, fresh = bodies.entry_id(given)
         clean = body if self.redactor is None else self.redactor.value(body)
-        text = "\n".join(clean[field] for field in texts if clean.get(field))
+        text = text_of(stream, clean)
         new = New(name, bodies.encoded(clean, "an entry", self.settings.entry_bytes), at, text, failed, fresh)
         yield from self.step(session_id, [Append(stream, (new,))], user_id=user_id, at=at)
         return name
@@ -106,7 +96,7 @@ class ContentPlans(StreamPlans):
         def look(peek: Peek, who: Who) -> List[Any]:
             return [made(name, line) for line in newest(peek, who, stream, most)]
 
-        return (yield from self.perused(name, user_id, look))
+        return (yield from self.perused(name, user_id, look, (stream, MAIN)))
 
     def get_qa(self, session_id: str, qa_id: str, *, user_id: User = None) -> Plan[QA]:
         """One question and its answer. Raises NotFound."""
@@ -163,7 +153,7 @@ class ContentPlans(StreamPlans):
             name,
             {field: Raw(self.body(value, field)) for field, value in fields.items()},
             {"memify_metadata": {APPLIED: _FALSE}} if told and "memify_metadata" not in fields else {},
-            _QA_TEXTS if {"question", "answer"} & fields.keys() else (),
+            FIELDS[QAS] if set(FIELDS[QAS]) & fields.keys() else (),
         )
         return (yield from self._whether(session_id, change, user_id))
 
@@ -245,9 +235,7 @@ class ContentPlans(StreamPlans):
             "error": checks.name(error, "error", checks.MAX_TITLE_BYTES),
         }
         failed = word.lower() in _FAILED or body["error"] is not None
-        name = yield from self._add(
-            session_id, TRACE, trace_id, body, _TRACE_TEXTS, user_id=user_id, at=moment, failed=failed
-        )
+        name = yield from self._add(session_id, TRACE, trace_id, body, user_id=user_id, at=moment, failed=failed)
         return name
 
     def trace(self, session_id: str, *, last_n: int | None = None, user_id: User = None) -> Plan[List[TraceStep]]:
@@ -272,7 +260,7 @@ class ContentPlans(StreamPlans):
         """
         moment, _ = checks.moment(at, "at", self.clock())
         body = {"role": checks.one_of(role, "role", ROLES), "content": bodies.words(content, "content")}
-        return (yield from self._add(session_id, MESSAGES, message_id, body, ("content",), user_id=user_id, at=moment))
+        return (yield from self._add(session_id, MESSAGES, message_id, body, user_id=user_id, at=moment))
 
     def conversation(self, session_id: str, *, last_n: int | None = None, user_id: User = None) -> Plan[List[Message]]:
         """What was said in a session, oldest first: questions, answers and messages; with ``last_n`` the newest."""

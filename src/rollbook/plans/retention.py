@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from rollbook.content import Wiped
 from rollbook.core import Plan, Read, Whole, Write, one
 from rollbook.errors import InvalidInput, NotFound
 from rollbook.ledger import state as st
-from rollbook.ledger.ops import Prune, Purge, PurgeUser, Sweep
+from rollbook.ledger.ops import Prune, Purge, PurgeUser, Sweep, Wipe
 from rollbook.ledger.pruning import FOLDED_AT_ONCE, due, folded
 from rollbook.model import NANO, Pruned, Purged, Status, cost_usd
 from rollbook.plans.reading import ReadPlans, User
@@ -84,6 +85,7 @@ class PrunePlans(ReadPlans):
             after = (found[-1][0], found[-1][1])
         if before["ledger"] and not dry_run:
             yield from self._sweep()
+        yield from self.clear_outside()
         if not dry_run and (total.sessions or total.contents or total.ledger_rows):
             yield Whole(_forget)
         return total
@@ -140,6 +142,7 @@ class PrunePlans(ReadPlans):
         if dry_run:
             return purged
         yield from self._sweep()
+        yield from self.clear_outside()
         yield Whole(_forget)
         return purged
 
@@ -170,8 +173,28 @@ class PrunePlans(ReadPlans):
             return total
         yield from self._sweep()
         one((yield Write([PurgeUser(user_id=owner)])))
+        yield from self.clear_outside()
         yield Whole(_forget)
         return total
+
+    def wipe_journal(self, *, dry_run: bool = False) -> Plan[Wiped]:
+        """Remove what every session of everybody contains: entries, state, and what a search finds (R12).
+
+        The ledger stays. Only for a book that was opened with ``all_users=True``; else InvalidInput. How many sessions
+        had a journal, or with ``dry_run`` have one.
+        """
+        if not self.everybody:
+            raise InvalidInput("this removes the journals of everybody: open the book with all_users=True")
+        kept: int = yield Read(lambda tx: tx.rows("journal.kept_sessions")[0][0])
+        journals = self.journals
+        if dry_run:
+            kept += 0 if journals is None else sum(1 for _ in journals.sessions())
+            return Wiped(sessions=kept, dry_run=True)
+        one((yield Write([Wipe()])))
+        if journals is not None:
+            kept += yield Whole(lambda _: journals.wipe())
+        yield Whole(_forget)
+        return Wiped(sessions=kept)
 
     def _purged(self, owner: str, found: list[Row], *, dry_run: bool) -> Plan[Purged]:
         """Purge sessions of a user, given as (user, session, id, rows); what they came to."""

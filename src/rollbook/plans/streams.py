@@ -24,6 +24,7 @@ from rollbook.journal.steps import (
     DropHead,
     Entry,
     Expect,
+    ExpectState,
     Fork,
     MoveHead,
     New,
@@ -89,7 +90,7 @@ class StreamPlans(ReadPlans):
         return AppendedView(
             ids=[new.entry_id for new in added],
             added=told.added,
-            duplicates=[_view(entry) for entry in told.duplicates],
+            duplicates=[view(entry) for entry in told.duplicates],
             length=told.length,
             revision=now,
         )
@@ -151,7 +152,7 @@ class StreamPlans(ReadPlans):
         change = Pop(bodies.stream(stream), bodies.head(head), checks.count(count, "count", checks.MAX_COUNT))
         done = yield from self._existing(session_id, [change], user_id)
         popped: Any = () if done is None else done.answers[0]
-        return [_view(entry) for entry in popped]
+        return [view(entry) for entry in popped]
 
     def move_head(self, session_id: str, stream: str, *, head: str, to: str | None, user_id: User = None) -> Plan[int]:
         """Let a head stand at an entry (None: before the first), making it if need be; its revision.
@@ -212,7 +213,7 @@ class StreamPlans(ReadPlans):
         def look(peek: Peek, who: Who) -> List[EntryView]:
             return [view(line) for line in newest(peek, who, where, most, head=named, before=before)]
 
-        return (yield from self.perused(session_id, user_id, look))
+        return (yield from self.perused(session_id, user_id, look, (where, named)))
 
     def entry(self, session_id: str, stream: str, entry_id: str, *, user_id: User = None) -> Plan[EntryView]:
         """One entry. Raises NotFound."""
@@ -272,7 +273,7 @@ class StreamPlans(ReadPlans):
         session_id: str | None,
         changes: Sequence[Change],
         *,
-        expects: Sequence[Expect] = (),
+        expects: Sequence[Expect | ExpectState] = (),
         user_id: User = None,
         at: int | None = None,
     ) -> Plan[Done]:
@@ -311,11 +312,17 @@ class StreamPlans(ReadPlans):
         done = yield from self._existing(session_id, [change], user_id)
         return done is not None and bool(done.answers[0])
 
-    def perused(self, session_id: str | None, user_id: User, look: Callable[[Peek, Who], R]) -> Plan[R]:
+    def perused(
+        self,
+        session_id: str | None,
+        user_id: User,
+        look: Callable[[Peek, Who], R],
+        first: tuple[str, str] | None = None,
+    ) -> Plan[R]:
         """Look at a session's journal, or at the user's state."""
         owner, _ = self.owner(user_id)
         name = None if session_id is None else checks.session_id(session_id)
-        found: R = yield Peruse(owner, name, look)
+        found: R = yield Peruse(owner, name, look, first)
         return found
 
 
@@ -337,11 +344,8 @@ def newest(
         raise NotFound(f"there is no entry {before!r} in {stream}") from None
 
 
-def view(line: Line) -> EntryView:
-    return _view(Entry(line.entry_id, line.position, line.created_at, line.body, line.who))
-
-
-def _view(entry: Entry) -> EntryView:
+def view(entry: Line | Entry) -> EntryView:
+    """An entry as it is answered."""
     return EntryView(
         entry_id=entry.entry_id,
         position=entry.position,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from rollbook.content import QA, Message, TraceStep
 from rollbook.journal.shelf import Line
 from rollbook.model import from_micros, rfc3339
 from rollbook.rules import bodies
-
-QAS: Final = "qa"
-TRACE: Final = "trace"
-MESSAGES: Final = "messages"
+from rollbook.rules.texts import MESSAGES, QAS
 
 
 def qa_of(session_id: str, line: Line) -> QA:

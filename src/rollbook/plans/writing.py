@@ -280,7 +280,9 @@ class WritePlans(ReadPlans):
     def delete(self, session_id: str, *, user_id: User = None) -> Plan[bool]:
         """Hide a session and forget its contents; its ledger rows stay as spend (R12). Whether it was there."""
         owner, _ = self.owner(user_id)
-        return bool(one((yield Write([Delete(user_id=owner, session_id=checks.session_id(session_id))]))))
+        there = bool(one((yield Write([Delete(user_id=owner, session_id=checks.session_id(session_id))]))))
+        yield from self.clear_outside()
+        return there
 
 
 _CALL_FIELDS: Final = frozenset(WritePlans._call.__kwdefaults__ or ()) | {"session_id"}  # noqa: SLF001 - its own class

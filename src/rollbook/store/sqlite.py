@@ -24,6 +24,7 @@ from rollbook.store import Check, Copied, Progress, Proof, Replaced, forks
 from rollbook.store.checkpoints import Checkpoints
 from rollbook.store.sqlite_connection import Connection, translated
 from rollbook.store.sqlite_file import check, current, migrate, newest, parse, prepare, tune
+from rollbook.store.sqlite_words import teach
 from rollbook.store.turns import Turns
 
 _BUSY_PAUSE_S: Final = 0.002
@@ -97,6 +98,7 @@ class SqliteStore:
         raw.pragma("cache_size", -32_000)
         raw.pragma("temp_store", "memory")
         raw.pragma("secure_delete", "on")  # what is removed is overwritten, not merely forgotten
+        teach(raw)
         return raw
 
     def connect(self) -> apsw.Connection:

@@ -1,10 +1,10 @@
 #!lua
 -- Makes what steps came to, as a whole, where the root is still what they were worked out on.
--- KEYS: meta, root, done, turn, entries, ids, order, branches, then states.
+-- KEYS: meta, root, done, turn, hold, entries, ids, order, branches, then states.
 -- ARGV: version, token, by whom, milliseconds to live (0 for ever), milliseconds for which tokens outlive the root,
---   what it changes ('d' entries, 's' state, or both), then changes, each a letter and its words.
+--   what it changes ('e' entries, 's' state, or both), then changes, each a letter and its words.
 -- Answers {what became of it, version}.
-local meta, done, entries, ids, order, branches = KEYS[1], KEYS[3], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local meta, done, entries, ids, order, branches = KEYS[1], KEYS[3], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local token, whose, ttl = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local KEPT = 64 -- tokens
 
@@ -22,6 +22,10 @@ if version ~= ARGV[1] then
 end
 local turn = redis.call('GET', KEYS[4])
 if turn and turn ~= whose then return {'turn', version} end
+if ARGV[6] ~= '' and turn ~= whose and redis.call('EXISTS', KEYS[5]) == 1 then
+  local now = redis.call('TIME')
+  if redis.call('ZCOUNT', KEYS[5], now[1] * 1000 + math.floor(now[2] / 1000), '+inf') > 0 then return {'held', version} end
+end
 
 local function list_add(key, field, position)
   if redis.call('HSETNX', key, field, position) == 0 then
@@ -124,14 +128,14 @@ redis.call('HSET', done, string.format('%.0f', number % KEPT), token)
 if turn then redis.call('DEL', KEYS[4]) end
 if empty then
   redis.call('UNLINK', meta, entries, ids, order, branches)
-  for key = 9, #KEYS do redis.call('UNLINK', KEYS[key]) end
+  for key = 10, #KEYS do redis.call('UNLINK', KEYS[key]) end
   redis.call('PEXPIRE', done, ARGV[5])
   return {'done', ''}
 end
 local named = written .. ':' .. token
 redis.call('HSET', meta, 'v', named)
-for _, each in ipairs({'d', 's'}) do
-  if version == '' or string.find(ARGV[6], each, 1, true) then redis.call('HSET', meta, each, written) end
+for _, each in ipairs({'e', 's'}) do
+  if version == '' or string.find(ARGV[6], each, 1, true) then redis.call('HSET', meta, 'v' .. each, written) end
 end
 if ttl > 0 then
   redis.call('HSET', meta, 'x', ARGV[4])

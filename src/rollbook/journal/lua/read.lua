@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- One look into a root, refused where it is no longer what the asker knows.
--- KEYS: meta, root, done, turn, entries, ids, order, branches, and a state where one is asked for.
--- ARGV: version, what must not have changed since ('v' anything, 'd' entries, 's' state), question, its words.
+-- KEYS: meta, root, done, turn, hold, entries, ids, order, branches, and a state where one is asked for.
+-- ARGV: version, what must not have changed since ('v' anything, 've' entries, 'vs' state), question, its words.
 local version = redis.call('HGET', KEYS[1], 'v') or ''
 if version ~= ARGV[1] then
   local since = tonumber(string.match(ARGV[1], '^%d+'))
@@ -13,7 +13,7 @@ local function with_lines(members)
   local found = {}
   for _, member in ipairs(members) do
     found[#found + 1] = member
-    found[#found + 1] = redis.call('HGET', KEYS[5], member)
+    found[#found + 1] = redis.call('HGET', KEYS[6], member)
   end
   return found
 end
@@ -21,21 +21,21 @@ end
 local ask = ARGV[3]
 if ask == 'below' then -- stream, position, most
   local from, to = '(' .. ARGV[4] .. '\n' .. ARGV[5], '[' .. ARGV[4] .. '\n'
-  return {1, with_lines(redis.call('ZREVRANGEBYLEX', KEYS[7], from, to, 'LIMIT', 0, ARGV[6]))}
+  return {1, with_lines(redis.call('ZREVRANGEBYLEX', KEYS[8], from, to, 'LIMIT', 0, ARGV[6]))}
 elseif ask == 'above' then -- stream, position, most
   local from, to = '[' .. ARGV[4] .. '\n' .. ARGV[5], '[' .. ARGV[4] .. '\n~'
-  return {1, with_lines(redis.call('ZRANGEBYLEX', KEYS[7], from, to, 'LIMIT', 0, ARGV[6]))}
+  return {1, with_lines(redis.call('ZRANGEBYLEX', KEYS[8], from, to, 'LIMIT', 0, ARGV[6]))}
 elseif ask == 'find' then -- field of an id
   local members = {}
   local stream = string.match(ARGV[4], '^[^\n]*\n')
-  for position in string.gmatch(redis.call('HGET', KEYS[6], ARGV[4]) or '', '[^,]+') do
+  for position in string.gmatch(redis.call('HGET', KEYS[7], ARGV[4]) or '', '[^,]+') do
     members[#members + 1] = stream .. position
   end
   return {1, with_lines(members)}
 elseif ask == 'children' then -- member of the parent
-  return {1, redis.call('HGET', KEYS[8], ARGV[4]) or ''}
+  return {1, redis.call('HGET', KEYS[9], ARGV[4]) or ''}
 elseif ask == 'whole' then -- stream
   local start = ARGV[4] .. '\n'
-  return {1, redis.call('ZRANGEBYLEX', KEYS[7], '[' .. start, '[' .. start .. '~'), redis.call('HGETALL', KEYS[8])}
+  return {1, redis.call('ZRANGEBYLEX', KEYS[8], '[' .. start, '[' .. start .. '~'), redis.call('HGETALL', KEYS[9])}
 end
-return {1, redis.call('HGETALL', KEYS[9])} -- state
+return {1, redis.call('HGETALL', KEYS[10])} -- state

@@ -1,0 +1,37 @@
+#!lua flags=no-writes
+-- What a reader of one session is most likely to ask for, all of one moment: where it is kept, its root's meta, its
+-- state, and the newest entries of its streams.
+-- KEYS: meta, root, done, turn, hold, entries, ids, order, branches, state. ARGV: session, entries and bytes of a stream.
+-- Answers {pointer, meta, {state} or {} where it is too large, {stream, whether these are all, {member, entry, …}, …}}.
+local most, room = tonumber(ARGV[2]), tonumber(ARGV[3])
+local pointer = redis.call('GET', KEYS[2]) or ''
+local meta = redis.call('HGETALL', KEYS[1])
+if pointer ~= '' then return {pointer, meta, {}, {}} end
+
+local kept, size = redis.call('HGETALL', KEYS[10]), 0
+for _, each in ipairs(kept) do size = size + #each end
+
+local near, seen = {}, {}
+for n = 1, #meta, 2 do
+  local head = string.sub(meta[n], 1, 1) == 'h' and cjson.decode(string.sub(meta[n], 2))
+  if head and head[1] == ARGV[1] and not seen[head[2]] then
+    local stream = head[2]
+    seen[stream] = true
+    local members = redis.call('ZREVRANGEBYLEX', KEYS[8], '[' .. stream .. '\n~', '[' .. stream .. '\n', 'LIMIT', 0, most)
+    local all, bytes, lines = #members < most, 0, {}
+    for _, member in ipairs(members) do
+      local line = redis.call('HGET', KEYS[6], member)
+      bytes = bytes + #(line or '')
+      if bytes > room then
+        all = false
+        break
+      end
+      lines[#lines + 1] = member
+      lines[#lines + 1] = line
+    end
+    near[#near + 1] = stream
+    near[#near + 1] = all and 1 or 0
+    near[#near + 1] = lines
+  end
+end
+return {pointer, meta, size <= room and {kept} or {}, near}
