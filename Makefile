@@ -1,15 +1,16 @@
 # Needs Python 3.11 or newer, git and make; everything is installed into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench format lock clean
+.PHONY: help setup run test test-integrations bench format lock clean
 
 VENV := .venv
+FRAMEWORKS := .venv-integrations
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV := $(or $(wildcard $(BIN)/uv),uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 help: ## Show what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
 
 setup: $(VENV)/.installed ## Make .venv with the rollbook command in it
 	@echo "Ready: $(BIN)/rollbook"
@@ -24,6 +25,10 @@ test: $(VENV)/.developing ## Check the format, the lint, the types, the imports,
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest
 
+# The frameworks are large and pull in much, so they have an environment of their own.
+test-integrations: $(FRAMEWORKS)/.installed ## Run the tests and the examples of the integrations with the frameworks themselves
+	$(FRAMEWORKS)/bin/python -m pytest tests/integrations
+
 bench: $(VENV)/.developing ## Run every benchmark at its small size
 	@set -e; for program in bench/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program" --small; done
 
@@ -31,13 +36,15 @@ format: $(VENV)/.developing ## Bring the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Existing locks are the preference, so nothing moves unless it must: remove the two files to take the newest of everything.
+# Existing locks are the preference, so nothing moves unless it must: remove the files to take the newest of everything.
 lock: ## Write the lock files anew from pyproject.toml
 	$(COMPILE) pyproject.toml --group build -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --group build --group integrations --extra claude-agent --extra openai-agents \
+		--extra pydantic-ai -c requirements-dev.lock -o requirements-integrations.lock
 
 clean: ## Remove what was made here; books are not touched
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FRAMEWORKS) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.made: scripts/make-venv
 	scripts/make-venv $(VENV)
@@ -51,4 +58,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/.made
 
 $(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(FRAMEWORKS)/.made: scripts/make-venv
+	scripts/make-venv $(FRAMEWORKS)
+	@touch $@
+
+$(FRAMEWORKS)/.installed: requirements-integrations.lock pyproject.toml $(FRAMEWORKS)/.made
+	$(FRAMEWORKS)/bin/python -m pip --quiet --disable-pip-version-check --no-input install --require-hashes --requirement requirements-integrations.lock
+	$(FRAMEWORKS)/bin/python -m pip --quiet --disable-pip-version-check --no-input install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@

@@ -18,6 +18,7 @@ from rollbook import core, settings
 from rollbook.book import Handle, ending, signature_of, without_session
 from rollbook.core import Outside, Plan, Write
 from rollbook.errors import RollbookError
+from rollbook.inbox import Contents
 from rollbook.ledger.exports import usage_of
 from rollbook.model import Session, Usage
 from rollbook.plans import Plans
@@ -156,6 +157,11 @@ class AsyncRollbook:
     def prices(self) -> Prices:
         """The prices by which this book looks up what a call cost."""
         return self._plans.prices
+
+    @property
+    def contents(self) -> Contents:
+        """On what terms this book takes contents in: how large an entry may be, and what takes secrets out of it."""
+        return Contents(self._plans.settings.entry_bytes, self._plans.redactor)
 
     async def iterate(self, **filters: Any) -> AsyncIterator[Session]:
         """Every session that :meth:`list` would show, page after page; takes the same filters."""

@@ -14,6 +14,7 @@ from uuid import UUID
 from rollbook import core, settings
 from rollbook.core import Plan
 from rollbook.errors import Conflict, Gone, RollbookError
+from rollbook.inbox import Contents
 from rollbook.ledger.exports import usage_of
 from rollbook.model import Finding, Session, Usage
 from rollbook.plans import Plans, keeping
@@ -129,6 +130,11 @@ class Rollbook:
     def prices(self) -> Prices:
         """The prices by which this book looks up what a call cost."""
         return self._plans.prices
+
+    @property
+    def contents(self) -> Contents:
+        """On what terms this book takes contents in: how large an entry may be, and what takes secrets out of it."""
+        return Contents(self._plans.settings.entry_bytes, self._plans.redactor)
 
     def iterate(self, **filters: Any) -> Iterator[Session]:
         """Every session that :meth:`list` would show, page after page; takes the same filters."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import uuid_utils
 
 from rollbook.errors import InvalidInput
-from rollbook.ledger.ops import Absolute, Call, End, Facts, SourceFile, Touch
+from rollbook.journal.steps import Append, Change, New
+from rollbook.ledger.ops import NO_FACTS, Absolute, Call, End, Facts, Jot, Mark, SourceFile, Touch
 from rollbook.ledger.state import BILLINGS, COST_SOURCES, TIERS
 from rollbook.model import NANO, Session, Tokens
 from rollbook.pricing import Prices
-from rollbook.rules import checks
+from rollbook.rules import bodies, checks, texts
+from rollbook.rules.redaction import Redactor
 
 _TOKEN_FIELDS: Final = Tokens.__struct_fields__
 _counts: Final = attrgetter(*_TOKEN_FIELDS)
+_ANY_LENGTH: Final = 2**62
 _LOOKED_UP: Final = "computed"
 
 
@@ -146,6 +149,76 @@ def _checked_call(item: Call, now: int) -> Call:
     )  # fmt: skip
 
 
+def jot(item: Jot, now: int, terms: Contents) -> tuple[Jot | None, list[InvalidInput]]:
+    """The contents that a door hands over: without secrets, with what a search finds them by, none too large.
+
+    An entry that cannot be taken is left out, and why is told; None where no entry is left.
+    """
+    at, flagged = _moment(item.at, now)
+    name = checks.session_id(item.session_id)
+    refused: list[InvalidInput] = []
+    changes: list[Change] = []
+    for change in item.step.changes:
+        if not isinstance(change, Append):
+            raise InvalidInput(f"a door appends entries and makes no other change, such as {type(change).__name__}")
+        stream = bodies.stream(change.stream)
+        kept: list[New] = []
+        for new in change.entries:
+            try:
+                kept.append(_entry(stream, new, now, terms))
+            except InvalidInput as error:
+                refused.append(error)
+        if kept:
+            changes.append(msgspec.structs.replace(change, stream=stream, entries=tuple(kept)))
+    if not changes:
+        return None, refused
+    step = msgspec.structs.replace(item.step, session_id=name, changes=tuple(changes))
+    return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged, step=step), refused
+
+
+def _entry(stream: str, new: New, now: int, terms: Contents) -> New:
+    body = new.body
+    if len(body) > terms.most:
+        raise bodies.large(len(body), "an entry", terms.most)
+    plain = clean = bodies.plain(body)
+    if terms.redactor is not None:
+        clean = terms.redactor.value(plain)
+        if clean != plain:
+            body = bodies.encoded(clean, "an entry", terms.most)
+    at = _moment(new.created_at, now)[0]
+    return New(bodies.entry_id(new.entry_id)[0], body, at, texts.text_of(stream, clean), new.failed)
+
+
+Texted = TypeVar("Texted", bound=Touch | End | Mark | Absolute)
+
+
+def redacted(op: Texted, redactor: Redactor) -> Texted:
+    """An operation without the secrets in what it says of its session. Names and ids are no such texts."""
+    if isinstance(op, End | Mark):
+        reason = _clean(op.reason, "reason", checks.MAX_TITLE_BYTES, redactor)
+        return op if reason == op.reason else msgspec.structs.replace(op, reason=reason)
+    facts = op.facts
+    if facts is NO_FACTS:
+        return op
+    clean: dict[str, Any] = {
+        "title": _clean(facts.title, "title", checks.MAX_TITLE_BYTES, redactor),
+        "goal_text": _clean(facts.goal_text, "goal_text", checks.MAX_GOAL_BYTES, redactor),
+        "actor": _clean(facts.actor, "actor", checks.MAX_MODEL_BYTES, redactor),
+        "tags": facts.tags and checks.tags(redactor.text(tag) for tag in facts.tags),
+        "metadata": facts.metadata and checks.metadata(redactor.value(msgspec.json.decode(facts.metadata))),
+    }
+    changed = {name: value for name, value in clean.items() if value != getattr(facts, name)}
+    return msgspec.structs.replace(op, facts=msgspec.structs.replace(facts, **changed)) if changed else op
+
+
+def _clean(text: str | None, what: str, most: int, redactor: Redactor) -> str | None:
+    """A text without secrets; where what stands for them makes it too long, it is cut."""
+    if not text:
+        return text
+    clean = checks.prose(redactor.text(text), what, _ANY_LENGTH) or ""
+    return clean.encode()[:most].decode("utf-8", "ignore")
+
+
 def source_file(source: str, row: tuple[Any, ...]) -> SourceFile:
     """A row of the file registry."""
     path, device, inode, size, read_to, head_hash, mtime_ns, state = row
@@ -155,8 +228,15 @@ def source_file(source: str, row: tuple[Any, ...]) -> SourceFile:
     )  # fmt: skip
 
 
-class Checked(list[Touch | Call | End]):
+class Checked(list[Touch | Call | End | Jot]):
     """Operations of a door that :func:`checked` has seen already, so that they need not be checked twice."""
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """On what terms contents are taken in."""
+
+    most: int  #: bytes of one entry
+    redactor: Redactor | None = None
 
 
 class Given(msgspec.Struct, frozen=True):

@@ -86,7 +86,8 @@ class Watched:
 def test_a_report_has_the_keys_of_its_json(book: rollbook.Rollbook, tmp_path: Path) -> None:
     report = take(book, project(tmp_path, one=2, two=3))
     assert ", ".join(report.row()) == (
-        "source, files, bytes, sessions, calls, new_calls, too_old, skipped_lines, seconds"
+        "source, files, bytes, sessions, calls, new_calls, too_old, entries, new_entries, refused_entries, "
+        "skipped_lines, seconds"
     )
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl"))
     assert {**report.row(), "seconds": 0} == {
@@ -97,6 +98,9 @@ def test_a_report_has_the_keys_of_its_json(book: rollbook.Rollbook, tmp_path: Pa
         "calls": 5,
         "new_calls": 5,
         "too_old": 0,
+        "entries": 0,
+        "new_entries": 0,
+        "refused_entries": 0,
         "skipped_lines": 0,
         "seconds": 0,
     }

@@ -38,14 +38,14 @@ USER: Final = "0b6e2f0e-53c8-4d0c-8a52-5d0f3a5b7c11"
 NOW: Final = 1_700_000_000_000_000
 
 _sessions: Final = st.sampled_from(["a", "b", "c"])
-_streams: Final = st.sampled_from(["qa", "qa", "qa", "trace"])
+_streams: Final = st.sampled_from([*["qa"] * 7, "trace"])
 _heads: Final = st.sampled_from([MAIN, MAIN, "side"])
-_names: Final = st.sampled_from(["e1", "e2", "e3", "e4", "e5", "e6"])
+_names: Final = st.sampled_from(["e1", "e2", "e3", "e4", "e5", "e6", "e7"])
 _maybe: Final = st.one_of(st.none(), _names, _names)
 _bodies: Final = st.sampled_from([b"1", b'{"a":1}', b'{"a":1,"b":"x"}', b'{"b":null}', b"[]"])
 _values: Final = st.sampled_from([Raw(b"1"), Raw(b"null"), Raw(b'{"x":[]}')])
 _new: Final = st.builds(New, _names, _bodies, st.just(1), failed=st.booleans())
-_after: Final = st.one_of(st.just(UNSET), st.just(UNSET), _maybe)
+_after: Final = st.one_of(st.just(UNSET), st.just(UNSET), st.just(UNSET), _maybe)
 _append: Final = st.builds(Append, _streams, st.lists(_new, min_size=1, max_size=3).map(tuple), _heads, _after)
 _patch: Final = st.builds(Patch, _streams, _names, st.dictionaries(st.sampled_from("abc"), _values, min_size=1))
 _change: Final = st.one_of(
@@ -70,8 +70,29 @@ _step: Final = st.one_of(
     st.builds(Step, st.just(USER), _sessions, st.just(0), st.tuples(_fork, _change)),
     st.builds(Drop, st.just(USER), _sessions, st.just(0)),
 )
+
+
+def _said(session: str, *changes: Append | Fork) -> list[Step | Drop]:
+    return [Step(USER, session, 0, changes)]
+
+
+def _some(*names: str) -> tuple[New, ...]:
+    return tuple(New(name, b'{"a":0}', 1) for name in names)
+
+
+#: What is there before anything is drawn: a branch, a fork, a fork of the fork, and what was left behind.
+_before: Final = [
+    _said("a", Append("qa", _some("e1", "e2", "e3")), Append("qa", _some("e4"), "side", "e2")),
+    _said("b", Fork("a", "qa", at="e2"), Append("qa", _some("e5"))),
+    _said("c", Fork("b"), Append("qa", _some("e6", "e7"))),
+    _said("a", Append("qa", _some("e6", "e7"), after="e1")),
+]
 #: Batches of steps, as a writer would hand them over.
-HISTORIES: Final = st.lists(st.lists(_step, min_size=1, max_size=3), min_size=1, max_size=25)
+HISTORIES: Final = st.builds(
+    lambda most, batches: _before[:most] + batches,
+    st.integers(0, len(_before)),
+    st.lists(st.lists(_step, min_size=1, max_size=3), min_size=1, max_size=25),
+)
 
 
 class Machine:

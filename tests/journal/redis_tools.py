@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -59,8 +60,9 @@ def read(journals: Journals, session: str, stream: str = QA) -> list[str]:
 class Proxy:
     """Stands between a client and a server, and may lose what the server answers to a commit, once it is made."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._target = port
+        self._tls = tls
         scripts = Scripts()
         self._commits = [str(scripts.call(name, [])[1]).encode() for name in ("commit", "remove")]
         self._lose: Iterator[bool] = iter(())
@@ -78,6 +80,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 here, _ = self._listener.accept()
+                if self._tls is not None:
+                    try:
+                        here = self._tls.wrap_socket(here, server_side=True)
+                    except OSError:
+                        continue  # the client did not trust us
                 there = socket.create_connection(("127.0.0.1", self._target))
                 self._open += [here, there]
                 doomed = threading.Event()
@@ -109,8 +116,8 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy_to(port: int) -> Iterator[Proxy]:
-    proxy = Proxy(port)
+def proxy_to(port: int, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    proxy = Proxy(port, tls)
     try:
         yield proxy
     finally:

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 
 from rollbook.errors import NotSupported, StoreError
 from rollbook.journal.steps import Append, Fork, New, SetState
-from msgspec import Raw
 
 from .files_tools import USER, append, contents, drop, log_of, made, names, opened, program, seen, step
 
@@ -145,7 +145,8 @@ def test_wipe_removes_journals_and_nothing_else(tmp_path: Path) -> None:
     log_of(tmp_path, "t").write_bytes(b"damaged\n")
     assert journals.wipe() == 2, "what cannot be read is no session that anybody knows"
     assert contents(tmp_path).keys() == {"rollbook-journal.json", f"{USER}/notes.txt", "others/s-s.jsonl"}
-    assert names(journals, "s") == names(journals, "f") == list(journals.sessions()) == []
+    assert names(journals, "s") == names(journals, "f") == []
+    assert list(journals.sessions()) == []
     made(journals, append("s", "two"))
     assert names(journals, "s") == ["two"]
 

@@ -25,12 +25,13 @@ def test_r13_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path
         for number in range(7):
             told.append(tmp_path / f"w{number}.txt")
             alive.append(stack.enter_context(program("files_writer", folder, told[-1], f"w{number}", 0)))
+            wait_until(lambda: len(_told(told[-1])) > 6, "acknowledgements")
             if len(alive) < 3:
                 continue
-            wait_until(lambda: len(_told(told[-1])) > 6, "acknowledgements")
             time.sleep(chance.uniform(0, 0.1))
             alive.pop(chance.randrange(3)).kill()
-        wait_until(lambda: len(_told(told[-1])) > 12, "acknowledgements after the kills")
+        before = sum(map(len, map(_told, told)))
+        wait_until(lambda: sum(map(len, map(_told, told))) > before + 12, "acknowledgements after the kills")
         for each in alive:
             each.kill()
     journals = opened(folder)

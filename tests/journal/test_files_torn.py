@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rollbook.errors import StoreError
+from rollbook.journal.steps import Append, New
 
-from .files_tools import append, contents, log_of, made, names, opened, seen
+from .files_tools import append, contents, log_of, made, names, opened, seen, step
 
 
 def _two_steps(folder: Path) -> tuple[bytes, bytes]:
@@ -85,12 +86,12 @@ def test_damage_names_the_line_and_nothing_is_overwritten(tmp_path: Path, damage
     made(opened(tmp_path), append("other", "x"))
     damaged = first + damage + whole[len(first) :] if where == "middle" else whole + damage
     log_of(tmp_path, "s").write_bytes(damaged)
-    journals, line = opened(tmp_path), damaged[: damaged.index(damage, len(first) - 1 if damage == b"\n" else 0)].count(b"\n") + 1
-    with pytest.raises(StoreError, match=r"s-s\.jsonl, line \d+"):
+    journals, line = opened(tmp_path), (first if where == "middle" else whole).count(b"\n") + 1
+    with pytest.raises(StoreError, match=rf"s-s\.jsonl, line {line},"):
         seen(journals, "s")
-    refused, done = journals.apply([append("s", "four"), append("other", "y")])
+    refused, _ = journals.apply([append("s", "four"), append("other", "y")])
     assert isinstance(refused, StoreError)
-    assert damage == b"\n" or f"line {line}," in str(refused)
+    assert f"line {line}," in str(refused)
     assert log_of(tmp_path, "s").read_bytes() == damaged
     assert names(journals, "other") == ["x", "y"], "one log that is damaged costs no other"
     assert {each.session_id for each in journals.sessions()} == {"s", "other"}
@@ -133,7 +134,9 @@ def test_a_log_that_was_put_back_or_taken_away_is_seen(tmp_path: Path) -> None:
     assert names(journals, "s") == ["one"]
 
 
-@pytest.mark.parametrize("body", [b'{\n  "a": 1\n}', b" 1 ", b'{"a": "\\u00e9"}', b"\t[1,\r\n2]", b"1e400", b"null", b'"\x7f"'])
+@pytest.mark.parametrize(
+    "body", [b'{\n  "a": 1\n}', b" 1 ", b'{"a": "\\u00e9"}', b"\t[1,\r\n2]", b"1e400", b"null", b'"\x7f"']
+)
 def test_bodies_are_kept_byte_for_byte_and_a_step_stays_one_line(tmp_path: Path, body: bytes) -> None:
     made(opened(tmp_path), append("s", "one", body=body))
     assert seen(opened(tmp_path), "s") == [("one", body)]
@@ -145,7 +148,8 @@ def test_what_is_no_json_is_refused_and_nothing_of_the_step_stays(tmp_path: Path
     journals = opened(tmp_path)
     made(journals, append("s", "one"))
     before = contents(tmp_path)
-    answers = journals.apply([append("s", "two"), append("s", "three", "four", body=body), append("s", "five")])
+    half = step("s", Append("qa", (New("three", b"1", 1), New("four", body, 1))))
+    answers = journals.apply([append("s", "two"), half, append("s", "five")])
     assert [isinstance(answer, StoreError | ValueError) for answer in answers] == [False, True, False]
     assert names(journals, "s") == names(opened(tmp_path), "s") == ["one", "two", "five"]
     assert contents(tmp_path).keys() == before.keys()

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from servers import redis_server, redis_url
 
 from rollbook.journal.backend import Journals, open_journals
 from rollbook.journal.steps import Drop, Step
 from rollbook.settings import Settings
+from servers import redis_server, redis_url
 
 from .in_book import BookJournals
 from .in_memory import MemoryJournals
@@ -25,7 +25,7 @@ History = list[list[Step | Drop]]
 _one_place = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(HISTORIES)
 def test_a_journal_shows_what_was_done_to_it(history: History) -> None:
     journals = MemoryJournals()

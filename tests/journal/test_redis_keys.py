@@ -21,7 +21,7 @@ _TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=40).map
     lambda text: unicodedata.normalize("NFC", text)
 )
 _IDS = _TRICKY | _TEXT | st.builds(lambda *parts: "".join(parts), _TRICKY, _TRICKY, _TEXT)
-_PLACES = st.builds(Place, _IDS, st.none() | _IDS)
+_PLACES = st.builds(Place, _IDS.filter(bool), st.none() | _IDS)
 
 
 def keys_of(place: Place) -> set[bytes]:

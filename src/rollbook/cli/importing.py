@@ -31,6 +31,7 @@ _COLUMNS: Final = (
     Column(title="SESSIONS", right=True, spare=1),
     Column(title="CALLS", right=True),
     Column(title="NEW", right=True),
+    *(Column(title=title, right=True) for title in ("ENTRIES", "NEW ENTRIES")),
     Column(title="SKIPPED LINES", right=True, spare=2),
     Column(title="TIME", right=True, spare=3),
 )
@@ -53,6 +54,9 @@ def import_(
         list[str] | None,
         typer.Option("--path", metavar="PATH", help="A file or folder instead of the usual ones; may be repeated."),
     ] = None,
+    content: Annotated[
+        bool, typer.Option("--content", help="Also what was said and which tools were called: messages and steps.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, and store nothing.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and import what is written, until Ctrl-C.")] = False,
 ) -> None:
@@ -64,10 +68,10 @@ def import_(
         from rollbook.cli import watching  # noqa: PLC0415 - it imports this module
 
         with desk.open() as book:
-            watching.follow(desk, book, wanted)
+            watching.follow(desk, book, wanted, content=content)
         return
     with desk.open() as book:
-        reports = gather(book, wanted, dry_run=dry_run)
+        reports = gather(book, wanted, dry_run=dry_run, content=content)
     screen = desk.screen()
     if desk.as_json:
         screen.json({"sources": [report.row() for report in reports]})
@@ -110,7 +114,7 @@ def chosen(paths: Sequence[str] = (), *, later: bool = False) -> Wanted:
     return wanted
 
 
-def gather(book: Rollbook, wanted: Wanted, *, dry_run: bool = False) -> list[ImportReport]:
+def gather(book: Rollbook, wanted: Wanted, *, dry_run: bool = False, content: bool = False) -> list[ImportReport]:
     """Import from some sources."""
     from rollbook.importers import source  # noqa: PLC0415 - commands that import nothing load no importer
     from rollbook.importers.runs import run_import  # noqa: PLC0415
@@ -118,7 +122,7 @@ def gather(book: Rollbook, wanted: Wanted, *, dry_run: bool = False) -> list[Imp
     reports = []
     for one, paths in [(source(name), paths) for name, paths in wanted.items()]:
         with _progress(one.name) as progress, _uncollected():
-            reports.append(run_import(book, one, paths, dry_run=dry_run, progress=progress))
+            reports.append(run_import(book, one, paths, dry_run=dry_run, progress=progress, content=content))
     return reports
 
 
@@ -156,7 +160,8 @@ def _progress(name: str) -> Iterator[Progress | None]:
 
 
 def table(screen: Screen, reports: Sequence[ImportReport]) -> None:
-    """What each source gave."""
+    """What each source gave; entries only where there are any."""
+    shown = [column for column in _COLUMNS if "ENTRIES" not in column.title or any(one.entries for one in reports)]
     rows = [
         [
             report.source,
@@ -165,13 +170,14 @@ def table(screen: Screen, reports: Sequence[ImportReport]) -> None:
             f"{report.sessions:,}",
             f"{report.calls:,}",
             f"{report.new_calls:,}",
+            *([f"{report.entries:,}", f"{report.new_entries:,}"] if len(shown) == len(_COLUMNS) else []),
             f"{report.skipped_lines:,}",
             f"{report.seconds:.1f}s",
         ]
         for report in reports
     ]
     if rows:
-        screen.table(_COLUMNS, rows)
+        screen.table(shown, rows)
 
 
 def tell_problems(report: ImportReport) -> None:

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 1_000  #: files that were passed over and told of
 
 
-def follow(desk: Desk, book: Rollbook, wanted: importing.Wanted) -> None:
+def follow(desk: Desk, book: Rollbook, wanted: importing.Wanted, *, content: bool = False) -> None:
     """Import what is there, then what is written, until Ctrl-C or SIGTERM. What was told is stored."""
     from rollbook.importers import source  # noqa: PLC0415 - see importing.gather
     from rollbook.importers.watching import Watch  # noqa: PLC0415 - it loads watchfiles
 
     told = _told(desk)
     sources = [(source(name), paths) for name, paths in wanted.items()]
-    with _until_told(), Watch(book, sources, told=told, notice=say) as watch:
+    with _until_told(), Watch(book, sources, told=told, notice=say, content=content) as watch:
         try:
-            reports = importing.gather(book, _there(wanted))
+            reports = importing.gather(book, _there(wanted), content=content)
         except InvalidInput:
             raise
         except RollbookError as error:
@@ -91,6 +91,8 @@ def _json(report: ImportReport) -> None:
 
 def _line(screen: Screen, report: ImportReport) -> None:
     parts = [_count(report.new_calls, "new call"), _count(report.sessions, "session")]
+    if report.new_entries:
+        parts.append(_count(report.new_entries, "new entry", "new entries"))
     if report.skipped_lines:
         parts.append(f"{_count(report.skipped_lines, 'line')} not understood")
     if report.too_old:
@@ -99,8 +101,8 @@ def _line(screen: Screen, report: ImportReport) -> None:
     sys.stdout.flush()
 
 
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
+def _count(number: int, name: str, names: str | None = None) -> str:
+    return f"{number:,} {name if number == 1 else names or f'{name}s'}"
 
 
 @contextmanager

@@ -15,13 +15,12 @@ from msgspec import Struct, field
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.importers import follow
 from rollbook.importers.follow import Found
-from rollbook.ledger.ops import Call, End, Jot, SourceFile, Touch
+from rollbook.inbox import Contents
 from rollbook.journal.steps import Done
+from rollbook.ledger.ops import Call, End, Jot, SourceFile, Touch
 from rollbook.model import Outcome, Tokens
 from rollbook.pricing import Prices
 from rollbook.rules import checks
-from rollbook.rules.redaction import Redactor
-from rollbook.settings import Settings
 
 PARSER_ITEMS: Final = 4_000  #: calls that a parser may hold back within one file
 PROBLEMS_KEPT: Final = 100
@@ -57,11 +56,9 @@ class Pricer(Protocol):
         """The price of a call, or none."""
 
 
-class Contents(Struct, frozen=True):
-    """On what terms contents are taken in."""
-
-    most: int  #: bytes of one entry
-    redactor: Redactor | None = None
+def registered(source: str, *, content: bool) -> str:
+    """Under which name it is noted how far files of a source have been read."""
+    return source + WITH_CONTENTS if content and not source.endswith(WITH_CONTENTS) else source
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -74,7 +71,7 @@ class Context(Struct, frozen=True, kw_only=True):
 
     def registered(self, source: str) -> str:
         """Under which name it is noted how far files of a source have been read: it is further without contents."""
-        return source if self.contents is None else source + WITH_CONTENTS
+        return registered(source, content=self.contents is not None)
 
     def time(self, at: int) -> tuple[int, bool]:
         """A time that a line states, and whether it was flagged: one well ahead of the clock is taken as now.
@@ -93,6 +90,7 @@ class Batch(Struct, kw_only=True):
     file: SourceFile | None
     read: int = 0  #: bytes
     skipped: int = 0  #: lines that were not understood
+    refused: int = 0  #: entries that are not taken
 
 
 class Parser(Protocol):
@@ -156,6 +154,7 @@ class ImportReport(Struct, kw_only=True):
     too_old: int = 0  #: of these, calls that are not taken because the book was pruned
     entries: int = 0  #: messages and steps in what was read with contents
     new_entries: int = 0  #: of these, entries that the book did not have; a dry run does not look
+    refused_entries: int = 0  #: of these, entries that are not taken, because they are too large
     skipped_lines: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)  #: files and folders that could not be read, and refused items
@@ -182,12 +181,8 @@ class Book(Protocol):
         """By which calls are priced whose cost the source does not say."""
 
     @property
-    def redactor(self) -> Redactor | None:
-        """What takes secrets out of contents."""
-
-    @property
-    def settings(self) -> Settings:
-        """What is tuned."""
+    def contents(self) -> Contents:
+        """On what terms contents are taken in."""
 
     def ingest(
         self, items: Sequence[Item], *, files: Sequence[SourceFile] = ()

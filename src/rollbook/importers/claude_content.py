@@ -1,8 +1,8 @@
 """What was said and done in one of Claude Code's transcripts.
 
-An entry is the session's that its line names, also where the line was copied from another: each of the two sessions has
-the whole of its conversation. What a session's file repeats before the session's own first line is its past, and is told
-with that line: until then nobody knows whether the session will ever be one.
+An entry is the session's that its line names, also where the line was copied from another: each of the two has
+the whole of its conversation. What a session's file repeats before the session's own first line is its past, and is
+told with that line: until then nobody knows whether the session will ever be one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rollbook.importers import claude_lines as lines
 from rollbook.importers import follow
 from rollbook.importers.base import Context
 from rollbook.importers.claude_lines import SYNTHETIC, Line, Message
-from rollbook.importers.content import ASSISTANT, ERROR, USER, Call, Content, OpenCalls, Place, Result, digest
+from rollbook.importers.content import ASSISTANT, ERROR, USER, Call, Content, OpenCalls, Result, Waiting, digest
 from rollbook.importers.lines import Decoder, micros
 
 _AGENT: Final = "claude-code"
@@ -48,7 +48,7 @@ _blocks: Final = Decoder[str | list[_Block] | None](str | list[_Block] | None)
 class ClaudeContent(Content):
     """What one transcript contains, across as many readings as it takes."""
 
-    def __init__(self, path: str, places: Iterable[Place], context: Context) -> None:
+    def __init__(self, path: str, places: Iterable[Waiting], context: Context) -> None:
         super().__init__()
         self.path = path
         self.context = context
@@ -74,7 +74,7 @@ class ClaudeContent(Content):
 
     def _said(self, session_id: str, line: Line, role: str, texts: Iterable[str | None], at: int) -> None:
         text = "\n\n".join(filter(None, texts))
-        self.say(session_id, f"{_AGENT}:{line.uuid or f'{at}:{digest(role, text)}'}", role, text, at)
+        self.say(session_id, f"{_AGENT}:{line.uuid or f'{_moment(line)}:{digest(role, text)}'}", role, text, at)
 
     def _ended(self, session_id: str, block: _Block, at: int) -> None:
         call = self.calls.end(session_id, block.tool_use_id or "")
@@ -122,10 +122,15 @@ def _prompt(block: _Block) -> str | None:
     return f"[{block.type}]"  # a picture, a document
 
 
+def _moment(line: Line) -> int:
+    """The time that a line tells, whatever the clock says."""
+    return 0 if line.timestamp is None else micros(line.timestamp)
+
+
 def _call(line: Line, block: _Block, at: int) -> Call:
     name = block.id or ""
     if not name.startswith(_UNIQUE):
-        name = f"{line.uuid or at}:{name}"
+        name = f"{line.uuid or _moment(line)}:{name}"
     return Call(f"{_AGENT}:{name}", block.name or "", Raw(bytes(block.input)) if len(block.input) else None, at)
 
 

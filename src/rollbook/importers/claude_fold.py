@@ -21,7 +21,7 @@ from rollbook.importers.base import Context
 from rollbook.importers.claude_calls import Calls
 from rollbook.importers.claude_content import ClaudeContent
 from rollbook.importers.claude_lines import SYNTHETIC, ForkedFrom, Line, Message
-from rollbook.importers.content import Place
+from rollbook.importers.content import Waiting
 from rollbook.importers.fold import Fold
 from rollbook.importers.lines import micros, one_line
 from rollbook.importers.sessions import AI, CANCELLED, COMPLETED, CUSTOM, FAILED, OPEN, SUMMARY, Carried, Session
@@ -52,7 +52,7 @@ class State(sessions.State, kw_only=True, omit_defaults=True):
     current: str | None = None  #: the session of the latest line
     stray: str | None = None  #: a title that came before any session
     past: bool = False  #: there were lines of other sessions, or copies, that may be another one's past
-    open: list[Place] = []  #: calls of tools whose results have not come
+    open: list[Waiting] = msgspec.field(default_factory=list)  #: calls of tools whose results have not come
 
 
 _state = msgspec.json.Decoder(State)
@@ -162,13 +162,14 @@ class Transcript(Fold[Line]):
         if copy_of is not None:
             self.past = True
             fork = self.by_id.get(copy_of)
-            if fork is not None and fork.carried.last and line.type in _SPEAKING:
+            if fork is not None and fork.carried.last and line.type in _SPEAKING and not line.is_sidechain:
                 content.take(fork.carried.id, line, at)
             return
         if session.carried.parent is None:
-            if not lived and self.past:
+            carried = session.carried
+            if not lived and self.past and (carried.id == self.home or carried.forked_from is not None):
                 self._recall(content, session)
-            self.past = self.past or session.carried.id != self.home
+            self.past = self.past or carried.id != self.home
         if line.type in _SPEAKING:
             content.take(session.carried.id, line, at)
 

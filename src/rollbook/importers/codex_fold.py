@@ -16,10 +16,12 @@ from rollbook.importers import codex_lines as lines
 from rollbook.importers import sessions
 from rollbook.importers.base import Context
 from rollbook.importers.codex_calls import COPIED, INHERITED, OWN, Calls, Counter, Spot, Terms, split_of
+from rollbook.importers.codex_content import CodexContent
 from rollbook.importers.codex_facts import ID_BYTES, checked, door, metadata, named
-from rollbook.importers.codex_life import FINISHED, STARTED, happened, worked
+from rollbook.importers.codex_life import FINISHED, STARTED, asked, happened, worked
 from rollbook.importers.codex_lineage import Lineage, parent_of
 from rollbook.importers.codex_lines import Line
+from rollbook.importers.content import Waiting
 from rollbook.importers.fold import Fold
 from rollbook.importers.lines import micros
 from rollbook.importers.sessions import Carried, Session
@@ -39,6 +41,8 @@ class Told(msgspec.Struct, kw_only=True, omit_defaults=True):
     guessed: bool = False  #: a model had to be guessed, and that was said
     cycled: bool = False  #: the beginnings and ends of turns are written down
     paged: bool = False  #: messages are items of turns
+    said: int = 0  #: messages of a transcript that has one time for all of them
+    open: list[Waiting] = []  #: calls of tools whose results have not come
 
 
 def _nothing_told() -> Told:
@@ -80,9 +84,15 @@ class Transcript(Fold[Line]):
         self.path = path
         self.by_id = {one.id: Session(one, AGENT) for one in carried.sessions}
         self.own = self.by_id.get(self.lineage.own or "")
+        self.content: CodexContent | None = None
+        if context.contents is not None:
+            self._contents = self.content = CodexContent(path, self.told.open, context)
+            self._open = self.content.calls
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""
+        if self.content is not None:
+            self.told.open = self.content.calls.carried()
         return sessions.dump(State(sessions=sessions.carry(self.by_id), told=self.told))
 
     # one line
@@ -187,7 +197,12 @@ class Transcript(Fold[Line]):
 
     def _response_item(self, here: Here) -> bool:
         """Words and tools. Only what the model does says that a turn goes on."""
-        if self.own is None or not self._is_told(here):
+        if self.own is None:
+            return True
+        told = self._is_told(here)
+        if self.content is not None and (told or self.own.carried.parent is None):
+            self.content.take(self.own.carried.id, here.payload, here.moment)
+        if not told:
             return True
         worked(self.own, here.payload, cycled=self.told.cycled)
         return True
@@ -200,9 +215,12 @@ class Transcript(Fold[Line]):
             self._start(self.lineage.own, None).seen(at, flagged=flagged)
             return True
         if line.type == "message" and line.role == "user" and self.own is not None:
-            asked = lines.words(line.content)
-            if asked is not None:
-                self.own.prompted(asked)
+            text = lines.words(line.content)
+            if text is not None:
+                self.own.prompted(text)
+        if self.content is not None and line.type == "message" and self.own is not None:
+            self.told.said += 1
+            self.content.plain(self.own.carried, line, self.told.said)
         return line.type is not None or line.record_type is not None
 
     # what happened
@@ -220,7 +238,12 @@ class Transcript(Fold[Line]):
             found = lines.TURN.one(here.payload)
             if found is not None:
                 self._turn(found.turn_id)
-        if self.own is not None and self._is_told(here):
+        told = self.own is not None and self._is_told(here)
+        if self.content is not None and self.own is not None and (told or self.own.carried.parent is None):
+            text = asked(kind, here.payload, paged=self.told.paged)
+            if text is not None:
+                self.content.asked(self.own.carried.id, text, here.moment)
+        if self.own is not None and told:
             happened(self.own, kind, here.payload, cycled=self.told.cycled, paged=self.told.paged)
         return True
 
@@ -229,6 +252,8 @@ class Transcript(Fold[Line]):
         sent = lines.SENT.one(here.payload)
         if sent is not None and sent.trigger_turn and sent.content and self.own is not None and self._is_told(here):
             self.own.prompted(sent.content)
+            if self.content is not None:
+                self.content.asked(self.own.carried.id, sent.content, here.moment)
         return True
 
     def _settings(self, here: Here) -> bool:

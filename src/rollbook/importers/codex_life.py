@@ -49,10 +49,15 @@ def happened(session: Session, kind: str | None, payload: Raw, *, cycled: bool, 
         named = lines.NAMED.one(payload)
         session.titled(CUSTOM, one_line(named.thread_name) if named and named.thread_name else None)
     else:
-        asked = _paged(kind, payload) if paged else _message(kind, payload)
-        if asked is not None:
+        text = asked(kind, payload, paged=paged)
+        if text is not None:
             session.stands(OPEN)
-            session.prompted(asked)
+            session.prompted(text)
+
+
+def asked(kind: str | None, payload: Raw, *, paged: bool) -> str | None:
+    """What the user asked for in an event, empty where it is a picture; None where it tells of something else."""
+    return _paged(kind, payload) if paged else _message(kind, payload)
 
 
 def _message(kind: str | None, payload: Raw) -> str | None:

@@ -7,7 +7,7 @@ said in its own module.
 
 An entry is handed over when it is complete, and never changed: words as they are written, a call of a tool with its
 result. Its id is made from the transcript alone. So nothing doubles, wherever the readings were cut. A call whose
-result has not come is remembered by where its line stands, and read there again: no contents are kept outside a journal.
+result has not come is remembered by where its line stands, and read there again: contents are kept in journals alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WEIGHT_BYTES: Final = 2_048  #: of contents that weigh as much as one operation,
 _NAME_BYTES: Final = 256
 _NO_PARAMS: Final = Raw(b"{}")
 
-Place = tuple[str, str, int]  #: session, call, and where the line of the call begins
+Waiting = tuple[str, str, int]  #: session, call, and where the line of the call begins
 
 
 class Call(Struct):
@@ -115,22 +115,26 @@ class Content:
         self._found.setdefault(session_id, {}).setdefault(stream, []).append(new)
         self.weight += 1 + len(new.body) // WEIGHT_BYTES
 
-    def drain(self, context: Context, seen: Callable[[str], int]) -> list[Item]:
-        """Hand the entries over: those of one session together, as of a time at which it is known to have lived.
+    def drain(self, context: Context, lived: Callable[[str], int]) -> list[Item]:
+        """Hand the entries over: those of one session together, as of the time at which it was active last.
 
-        Their own times would not do: what a fork repeats is older than the fork.
+        Their own times would not do: what a fork repeats is older than the fork. One that never was has no contents.
         """
-        items: list[Item] = [
-            jot(context.user_id, name, seen(name), streams.items()) for name, streams in self._found.items()
-        ]
+        items: list[Item] = []
+        for name, streams in self._found.items():
+            at = lived(name)
+            if at:
+                items.append(jot(context.user_id, name, at, streams.items()))
         self._found, self.weight = {}, 0
         return items
 
 
-def jot(user_id: str, session_id: str, at: int, streams: Iterable[tuple[str, Iterable[New]]]) -> Jot:
+def jot(
+    user_id: str, session_id: str, at: int, streams: Iterable[tuple[str, Iterable[New]]], *, flagged: bool = False
+) -> Jot:
     """Entries of one session as an operation."""
-    changes = tuple(Append(stream, tuple(entries)) for stream, entries in streams)
-    return Jot(user_id=user_id, session_id=session_id, at=at, step=Step(user_id, session_id, at, changes))
+    step = Step(user_id, session_id, at, tuple(Append(stream, tuple(found)) for stream, found in streams))
+    return Jot(user_id=user_id, session_id=session_id, at=at, step=step, flagged=flagged)
 
 
 def appended(item: Jot) -> list[tuple[str, tuple[New, ...]]]:
@@ -159,7 +163,7 @@ class OpenCalls:
     ``read`` finds a call again in its line: it is given the line, the session and the call's id.
     """
 
-    def __init__(self, path: str, places: Iterable[Place], read: Callable[[bytes, str, str], Call | None]) -> None:
+    def __init__(self, path: str, places: Iterable[Waiting], read: Callable[[bytes, str, str], Call | None]) -> None:
         self._path = path
         self._read = read
         self._open: dict[tuple[str, str], Call | None] = {}
@@ -196,7 +200,7 @@ class OpenCalls:
             if at >= 0:
                 self._places[key] = start + block.rfind(b"\n", 0, at) + 1
 
-    def carried(self) -> list[Place]:
+    def carried(self) -> list[Waiting]:
         """What the next reading has to know."""
         return [(*key, self._places[key]) for key in self._open if key in self._places]
 

@@ -24,9 +24,11 @@ from rollbook import inbox
 from rollbook.errors import RollbookError
 from rollbook.importers import follow
 from rollbook.importers.base import Batch, Context, Item, Source
+from rollbook.importers.content import jot
 from rollbook.importers.follow import Found
-from rollbook.inbox import Checked
-from rollbook.ledger.ops import Call, End, SourceFile, Touch
+from rollbook.inbox import Checked, Contents
+from rollbook.journal.steps import New
+from rollbook.ledger.ops import Call, End, Jot, SourceFile, Touch
 
 try:
     import fcntl
@@ -50,6 +52,17 @@ class Job(msgspec.Struct, array_like=True):
     user_id: str
     now: int
     prices: str | None
+    most: int = 0  #: bytes of an entry, where contents are read too
+    redacts: bool = False  #: whether secrets are taken out of them
+
+
+class Entries(msgspec.Struct, array_like=True):
+    """Entries of one session, by stream."""
+
+    session_id: str
+    at: int
+    flagged: bool
+    streams: list[tuple[str, tuple[New, ...]]]
 
 
 class Task(msgspec.Struct, array_like=True):
@@ -65,9 +78,11 @@ class Part(msgspec.Struct, array_like=True):
     touches: list[Touch] = []
     ends: list[End] = []
     calls: list[Call] = []
+    entries: list[Entries] = []
     file: SourceFile | None = None
     read: int = 0
     skipped: int = 0
+    refused: int = 0
     trouble: str | None = None
     last: bool = False  #: of its file
 
@@ -100,11 +115,27 @@ def checked(batch: Batch, context: Context) -> Iterator[Batch | str]:
     taken: list[Item] = []
     for item in batch.items:
         try:
-            taken.append(inbox.checked(item, context.now))
+            if isinstance(item, Jot):
+                kept, refused = _contents(item, context)
+                batch.refused += len(refused)
+                yield from (f"session {item.session_id}: {error}" for error in refused)
+                taken += kept
+            else:
+                taken.append(inbox.checked(item, context.now))
         except RollbookError as error:
             yield f"session {item.session_id}: {error}"
     batch.items = Checked(taken)
+    if batch.file is not None and context.contents is not None:
+        batch.file = msgspec.structs.replace(batch.file, source=context.registered(batch.file.source))
     yield batch
+
+
+def _contents(item: Jot, context: Context) -> tuple[list[Item], list[RollbookError]]:
+    contents = context.contents
+    if contents is None:
+        return [], []
+    kept, refused = inbox.jot(item, context.now, contents)
+    return [] if kept is None else [kept], [*refused]
 
 
 def packed(message: msgspec.Struct) -> bytes:
@@ -178,7 +209,9 @@ class Crew:
     """The processes that help with one import. A context manager; none is started before ``start``."""
 
     def __init__(self, source: str, context: Context, prices: str | None, most: int | None) -> None:
-        self._job = Job(source, context.user_id, context.now, prices)
+        contents = context.contents or Contents(0)
+        redacts = contents.redactor is not None
+        self._job = Job(source, context.user_id, context.now, prices, contents.most, redacts)
         self._most = _spare() if most is None else most
         self._hands: list[_Hand] = []
         self._lost: list[Task] = []
@@ -275,8 +308,10 @@ class Crew:
         if part.trouble is not None:
             yield part.trouble
         elif not part.last:
-            items = Checked([*part.touches, *part.ends, *part.calls])
-            yield Batch(items=items, file=part.file, read=part.read, skipped=part.skipped)
+            user_id = self._context.user_id
+            jots = [jot(user_id, one.session_id, one.at, one.streams, flagged=one.flagged) for one in part.entries]
+            items = Checked([*part.touches, *part.ends, *part.calls, *jots])
+            yield Batch(items=items, file=part.file, read=part.read, skipped=part.skipped, refused=part.refused)
 
     def _drop(self, hand: _Hand) -> None:
         """One is gone: what it was to read is read here. What it had read of a file already is taken again, once."""

@@ -18,6 +18,7 @@ from rollbook.importers import sessions
 from rollbook.importers.base import Context
 from rollbook.importers.fold import Fold
 from rollbook.importers.gemini_calls import SOURCE, Calls, named
+from rollbook.importers.gemini_content import GeminiContent
 from rollbook.importers.gemini_lines import Facts, Line
 from rollbook.importers.lines import micros, one_line
 from rollbook.importers.sessions import AI, CANCELLED, COMPLETED, FAILED, OPEN, Carried, Session
@@ -76,6 +77,9 @@ class Transcript(Fold[Line]):
         self.prompts = dict.fromkeys(carried.prompts)
         self.by_id = {one.id: Session(one, AGENT) for one in carried.sessions}
         self.current = self.by_id.get(carried.current or "")
+        self.content: GeminiContent | None = None
+        if context.contents is not None:
+            self._contents = self.content = GeminiContent()
 
     def state(self) -> bytes:
         """What the next reading has to know of this one."""
@@ -146,6 +150,8 @@ class Transcript(Fold[Line]):
         self.calls.take(line, self._scope(), session.carried.id, at, flagged=flagged)
         self._begin(session, at)
         session.seen(self._latest(line, at), flagged=flagged)
+        if self.content is not None:
+            self.content.take(session.carried.id, line, at, self.context, last=self.head.sub_agent)
         if line.type == "user":
             self._user(line, session)
         elif not copied:

@@ -191,6 +191,7 @@ class Said(Struct):
 
     prompt: bool = False
     text: str | None = None
+    whole: str = ""  #: every text of it
 
 
 def user_said(line: Line, *, last: bool = False) -> Said:
@@ -206,7 +207,7 @@ def user_said(line: Line, *, last: bool = False) -> Said:
     if not shown and own and _COMMAND.match(own[0]):
         return Said()
     named = own[-1:] if last else shown or own
-    return Said(prompt=True, text=named[0] if named else None)
+    return Said(prompt=True, text=named[0] if named else None, whole="\n\n".join(named))
 
 
 def answer(line: Line) -> int:
@@ -219,6 +220,11 @@ def answer(line: Line) -> int:
     parts = _content(line.content)
     calls = any(isinstance(part, Part) and len(part.function_call) for part in parts)
     return COMPLETED if not calls and any(_text(part) for part in parts) else OPEN
+
+
+def all_text(line: Line) -> str:
+    """The words of a message, without thoughts."""
+    return "\n\n".join(filter(None, map(_text, _content(line.content))))
 
 
 def first_text(line: Line) -> str | None:

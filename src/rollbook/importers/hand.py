@@ -12,9 +12,12 @@ import msgspec
 
 from rollbook.importers import source
 from rollbook.importers.base import Context
-from rollbook.importers.crew import Job, Part, Task, batches_of, packed, receive, send
-from rollbook.ledger.ops import Call, End, Touch
+from rollbook.importers.content import appended
+from rollbook.importers.crew import Entries, Job, Part, Task, batches_of, packed, receive, send
+from rollbook.inbox import Contents
+from rollbook.ledger.ops import Call, End, Jot, Touch
 from rollbook.pricing import Prices
+from rollbook.rules.redaction import Redactor
 
 _KINDS: Final = {Touch: "touches", End: "ends", Call: "calls"}
 
@@ -30,7 +33,8 @@ def main() -> None:
     job = msgspec.msgpack.decode(first, type=Job)
     kind = source(job.source)
     prices = Prices(job.prices)
-    context = Context(user_id=job.user_id, now=job.now, price=prices)
+    contents = Contents(job.most, Redactor() if job.redacts else None) if job.most else None
+    context = Context(user_id=job.user_id, now=job.now, price=prices, contents=contents)
     prices.warm()
     send(out, packed(Part()))
     tasks = msgspec.msgpack.Decoder(Task)
@@ -40,8 +44,11 @@ def main() -> None:
             if isinstance(batch, str):
                 send(out, packed(Part(trouble=batch)))
                 continue
-            part = Part(file=batch.file, read=batch.read, skipped=batch.skipped)
+            part = Part(file=batch.file, read=batch.read, skipped=batch.skipped, refused=batch.refused)
             for item in batch.items:
+                if isinstance(item, Jot):
+                    part.entries.append(Entries(item.session_id, item.at, item.flagged, appended(item)))
+                    continue
                 kind_of: list[Any] = getattr(part, _KINDS[type(item)])
                 kind_of.append(item)
             send(out, packed(part))

@@ -13,14 +13,17 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import Final
 
+import msgspec
+
 from rollbook.errors import InvalidInput
 from rollbook.importers import follow
 from rollbook.importers import opencode_rows as rows
 from rollbook.importers.base import Batch, Context, Item
 from rollbook.importers.follow import Found
 from rollbook.importers.opencode_calls import SOURCE, Origin, call
-from rollbook.importers.opencode_rows import HEAD, PART_BYTES, PARTS_MOST, ROW_BYTES, Message, Parts, Used
-from rollbook.importers.opencode_sessions import Info, tail_of, tell
+from rollbook.importers.opencode_content import OpenCodeContent
+from rollbook.importers.opencode_rows import HEAD, PART_BYTES, PARTS_MOST, ROW_BYTES, Message, Parts, Used, micros
+from rollbook.importers.opencode_sessions import Info, Tail, tail_of, tell
 from rollbook.importers.sessions import State, dump
 from rollbook.ledger.ops import SourceFile
 from rollbook.rules import checks
@@ -82,7 +85,11 @@ class Files:
         folder = self._of(storage, place.parent.name if of_message else place.stem, context)
         told, state = folder.news()
         items, understood = folder.of_message(place.stem) if of_message else folder.of_session()
-        yield Batch(items=[*told, *items], file=_mark(found, state), read=found.size, skipped=0 if understood else 1)
+        mark = _mark(found, state)
+        if folder.early:
+            folder.early = False
+            mark = msgspec.structs.replace(mark, mtime_ns=0)
+        yield Batch(items=[*told, *items], file=mark, read=found.size, skipped=0 if understood else 1)
 
     def _of(self, storage: str, session: str, context: Context) -> _Folder:
         folder = self._folder
@@ -116,6 +123,9 @@ class _Folder:
         self.info = self._info()
         self.messages: dict[str, Message | None] = {}
         self.told = self.counted = False
+        self.tail: Tail | None = None
+        self.content = None if context.contents is None else OpenCodeContent(context)
+        self.early = False  #: parts of what was read last may not be there yet
         folder = Path(storage) / MESSAGE / session
         if folder.is_dir():
             for path in folder.iterdir():
@@ -131,7 +141,7 @@ class _Folder:
             items = self._call(message)
         except InvalidInput:
             return [], False
-        return [] if self.counted else items, True
+        return [] if self.counted else [*items, *self._contained([message])], True
 
     def of_session(self) -> tuple[list[Item], bool]:
         """What a session's file adds: it shows which messages are copies, so all of them are told again."""
@@ -140,7 +150,24 @@ class _Folder:
         for message in self.messages.values():
             with contextlib.suppress(InvalidInput):  # its own file counts it
                 items += [] if message is None else self._call(message)
+        items += self._contained([message for message in self.messages.values() if message is not None])
         return items, self.info is not None
+
+    def _contained(self, messages: Iterable[Message]) -> list[Item]:
+        """What messages contain, once it is known whose they are."""
+        if self.content is None or self.info is None:
+            return []
+        for message in messages:
+            stored = (_bytes(path) for path in self._paths(message))
+            self.early |= not self.content.take(message, [raw for raw in stored if raw is not None])
+        last = micros(self._tail(self.info).last)
+        return self.content.drain(self.context, lambda _: last)
+
+    def _tail(self, info: Info) -> Tail:
+        """How the session's messages end."""
+        if self.tail is None:
+            self.tail = tail_of(info, [one for one in self.messages.values() if one is not None])
+        return self.tail
 
     def _call(self, message: Message) -> list[Item]:
         """The call that a message is. One whose session has no file may be a copy, and gives way to any other."""
@@ -159,7 +186,7 @@ class _Folder:
         self.told = True
         own = [one for one in self.messages.values() if one is not None]
         turns = sum(one.kind == "user" and not info.copied(one) for one in own)
-        items, carried = tell(info, tail_of(info, own), turns, self.context)
+        items, carried = tell(info, self._tail(info), turns, self.context)
         return items, b"" if carried is None else dump(State(sessions=[carried]))
 
     def _info(self) -> Info | None:
@@ -196,12 +223,13 @@ class _Folder:
         except InvalidInput:
             return None
 
+    def _paths(self, message: Message) -> list[Path]:
+        folder = Path(self.storage) / PART / message.id
+        return sorted(path for path in folder.iterdir() if is_file(path.name)) if folder.is_dir() else []
+
     def _parts(self, message: Message) -> Parts:
         """What matters of a message's parts."""
-        folder = Path(self.storage) / PART / message.id
-        if not folder.is_dir():
-            return Parts()
-        paths = sorted(path for path in folder.iterdir() if is_file(path.name))
+        paths = self._paths(message)
         told = (rows.said(head) for head in islice(filter(None, map(_head, paths)), PARTS_MOST))
         return Parts(_steps(message, paths), [one for one in told if one])
 

@@ -17,11 +17,12 @@ import msgspec
 
 from rollbook.errors import InvalidInput
 from rollbook.importers import opencode_rows as rows
-from rollbook.importers.base import QUIET_US, Batch, Context, Item
+from rollbook.importers.base import PARSER_ITEMS, QUIET_US, Batch, Context, Item
 from rollbook.importers.follow import Found
 from rollbook.importers.opencode_calls import SOURCE, call, failed, split_of
+from rollbook.importers.opencode_content import OpenCodeContent
 from rollbook.importers.opencode_db import Database
-from rollbook.importers.opencode_rows import Message
+from rollbook.importers.opencode_rows import Message, micros
 from rollbook.importers.opencode_schema import Schema
 from rollbook.importers.opencode_sessions import AGENT, tell
 from rollbook.importers.sessions import CARRIED_MOST, Session, State, dump
@@ -95,6 +96,7 @@ class _Reading:
         self.pending = {one.id: one for one in self.progress.sessions}
         self.crowded = self.progress.crowded  #: of the sessions for which there was no room, those not looked up yet
         self.items: list[Item] = []
+        self.content = None if context.contents is None else OpenCodeContent(context)
         self.touched: dict[str, None] = {}
         self.taken = 0  #: rows since the last batch
         self.bytes = 0
@@ -145,7 +147,7 @@ class _Reading:
                 until = waiting.get(row, 0) if taken.same else now + OPEN_MS if taken.open else 0
                 if until > now:
                     mark.open = [*mark.open[-OPEN_MOST + 1 :], (row, taken.held, until)]
-                if self.taken >= BATCH_ROWS:
+                if self.taken >= BATCH_ROWS or (self.content is not None and self.content.weight >= PARSER_ITEMS):
                     yield self.batch(whole=False)
         mark.row = at
 
@@ -177,6 +179,8 @@ class _Reading:
         except InvalidInput:
             self.skipped += 1
             return _Taken(held)
+        if self.content is not None and not self.content.take(message, self.schema.stored_parts(table, message)):
+            held = 0  # so that it is looked at again
         return _Taken(held, open=_unfinished(message) and message.last + OPEN_MS > self.context.now // 1_000)
 
     def use(self, table: str, message: Message) -> None:
@@ -199,19 +203,24 @@ class _Reading:
     def batch(self, *, whole: bool) -> Batch:
         """What has been gathered. Only the last batch marks the file as read as it was listed."""
         items: list[Item] = []
+        lived: dict[str, int] = {}  #: when the sessions were active last
         for name in self.touched:
             try:
                 checks.session_id(name)
             except InvalidInput:
                 continue
-            told, carried = tell(*self.schema.state(name), self.context)
+            info, tail, turns = self.schema.state(name)
+            told, carried = tell(info, tail, turns, self.context)
             items += told
+            lived[name] = micros(tail.last)
             self.pending.pop(name, None)
             if carried is not None:
                 self.pending[name] = carried
         if whole:  # in these nothing is new, but time has passed
             ends = [Session(one, AGENT).end(self.context) for one in self.pending.values()]
             items += [end for end in ends if end is not None]
+        if self.content is not None:
+            items += self.content.drain(self.context, lambda name: lived.get(name, 0))
         self.keep()
         batch = Batch(items=items + self.items, file=self.mark(whole=whole), read=self.bytes, skipped=self.skipped)
         self.items, self.touched, self.taken, self.bytes, self.skipped = [], {}, 0, 0, 0

@@ -93,6 +93,7 @@ class Data(Struct, gc=False):
     error: Error | str | None = None
     outcome: str | None = None
     content: msgspec.Raw = msgspec.Raw()  #: version 2 has the parts here
+    text: msgspec.Raw = msgspec.Raw()  #: and what the user said here
 
 
 class Step(Struct, gc=False):

@@ -99,6 +99,12 @@ class Schema:
         told = (rows.said(head) for (head,) in self.database.rows("oc_heads", id=message.id))
         return Parts(self._steps(message), [one for one in told if one])
 
+    def stored_parts(self, table: str, message: Message) -> list[bytes]:
+        """All that version 1 keeps of a message beside it."""
+        if table == NEW or not self.parts:
+            return []
+        return [raw for (raw,) in self.database.rows("oc_parts", id=message.id, most=ROW_BYTES) if raw is not None]
+
     def _steps(self, message: Message) -> list[Used]:
         """What the steps of a message used: in the oldest versions the message itself tells only of the last one."""
         if message.data.finish is not None:

@@ -106,6 +106,10 @@ select cast(id as blob) from {sessions} where time_updated >= :since;
 select substr(cast(data as blob), 1, 512) from part where message_id = :id and octet_length(data) < 65536
 order by id limit 16;
 
+-- oc_parts --
+-- The parts of a message, whatever their size.
+select cast(data as blob) from part where message_id = :id and octet_length(data) <= :most order by id;
+
 -- oc_steps --
 -- The small parts of a message, among which are those that end a step.
 select cast(data as blob) from part where message_id = :id and octet_length(data) < 8192 order by id;

@@ -19,10 +19,12 @@ import msgspec
 from rollbook.errors import Gone, InvalidInput, RollbookError
 from rollbook.importers import SOURCES, follow
 from rollbook.importers.base import Batch, Book, Context, ImportReport, Item, Progress, Source
+from rollbook.importers.content import entries, weight
 from rollbook.importers.crew import Crew, batches_of, checked
 from rollbook.importers.follow import Found
 from rollbook.inbox import Checked
-from rollbook.ledger.ops import Call, SourceFile
+from rollbook.journal.steps import Appended, Done
+from rollbook.ledger.ops import Call, Jot, SourceFile
 from rollbook.model import Outcome
 from rollbook.rules import checks
 
@@ -43,8 +45,12 @@ def run_import(
     now: int | None = None,
     env: Mapping[str, str] | None = None,
     processes: int | None = None,
+    content: bool = False,
 ) -> ImportReport:
     """Import what is new at the given paths, or wherever this machine keeps the source's files.
+
+    With ``content`` also what was said and which tools were called. It is noted apart how far files were read with it,
+    so that a file which was imported without is read again for it.
 
     A file that cannot be read is reported and passed over. An error of the database, or Ctrl-C, leaves the book as it
     was after the last transaction; the next import goes on from there. ``processes`` says how many other processes
@@ -53,11 +59,15 @@ def run_import(
     started = time.perf_counter()
     book.prices.load()  # a price file that cannot be used is one error, and not one for each transcript
     report = ImportReport(source=source.name)
-    context = Context(user_id=book.user_id, now=checks.utc_now() if now is None else now, price=book.prices)
+    contents = book.contents if content else None
+    now = checks.utc_now() if now is None else now
+    context = Context(user_id=book.user_id, now=now, price=book.prices, contents=contents)
     places = _places(source, paths, os.environ if env is None else env)
     total = sum(found.size for found in _found(source, places, lambda _: None)) if progress else 0
     run = _Run(book, report, source, context, dry_run=dry_run)
     most = processes if SOURCES.get(source.name) == (type(source).__module__, type(source).__name__) else 0
+    if contents is not None and contents.redactor is not None and not contents.redactor.shipped:
+        most = 0
     with Crew(source.name, context, book.prices.path, most) as crew:
         gone = 0
         files = _found(source, places, report.trouble)
@@ -126,13 +136,14 @@ class _Run:
         self.sessions = Recent()
         self.calls = Recent()  #: names of calls, in a dry run only
         self.items: list[Item] = []
+        self.weight = 0  #: of the contents among them
         self.files: list[SourceFile] = []
 
     def chunk(self, chunk: Sequence[Found], crew: Crew) -> Iterator[Found]:
         """Read what is new in some files, each of which is given back when it has been seen to."""
         self.report.files += len(chunk)
         asked = [(found.key, found.device, found.inode) for found in chunk]
-        known = self.book.source_files(self.source.name, files=asked)
+        known = self.book.source_files(self.context.registered(self.source.name), files=asked)
         by_identity = {(file.device, file.inode): file for file in known.values()}
         changed: list[tuple[Found, SourceFile | None]] = []
         for found in chunk:
@@ -178,15 +189,19 @@ class _Run:
             return
         self.report.bytes += batch.read
         self.report.skipped_lines += batch.skipped
+        self.report.refused_entries += batch.refused
         self.items.extend(batch.items)
+        if self.context.contents is not None:
+            self.weight += sum(weight(item) for item in batch.items if isinstance(item, Jot))
         if batch.file is not None:
             self.files.append(batch.file)
-        if len(self.items) + len(self.files) >= FLUSH_ITEMS:
+        if len(self.items) + self.weight + len(self.files) >= FLUSH_ITEMS:
             self.flush()
 
     def flush(self) -> None:
         items, self.items = self.items, []
         files, self.files = self.files, []
+        self.weight = 0
         if not items and not files:
             return
         self.sessions.add(item.session_id for item in items)
@@ -198,6 +213,9 @@ class _Run:
             if isinstance(outcome, RollbookError):
                 if not isinstance(outcome, Gone):
                     self.report.trouble(f"session {item.session_id}: {outcome}")
+            elif isinstance(item, Jot):
+                self.report.entries += entries(item)
+                self.report.new_entries += _added(outcome)
             elif outcome is not None:
                 self.report.calls += 1
                 self.report.new_calls += outcome in (Outcome.COUNTED, Outcome.LATE)
@@ -206,8 +224,15 @@ class _Run:
     def _count(self, items: Sequence[Item]) -> None:
         """What a dry run can say: calls that share no name with one before them are new, unless the book has them."""
         calls = [item for item in items if isinstance(item, Call)]
+        self.report.entries += sum(entries(item) for item in items if isinstance(item, Jot))
         known = self.book.known_usage({name for item in calls for name in (item.usage_id, *item.aliases)})
         for item in calls:
             names = {item.usage_id, *item.aliases}
             self.report.calls += 1
             self.report.new_calls += self.calls.add(names) == len(names) and known.isdisjoint(names)
+
+
+def _added(outcome: object) -> int:
+    """How many entries a step added."""
+    answers = outcome.answers if isinstance(outcome, Done) else ()
+    return sum(answer.added for answer in answers if isinstance(answer, Appended))

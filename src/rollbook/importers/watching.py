@@ -27,7 +27,7 @@ from watchfiles.main import FileChange
 
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.importers import follow
-from rollbook.importers.base import QUIET_US, Book, ImportReport, Source
+from rollbook.importers.base import QUIET_US, Book, ImportReport, Source, registered
 from rollbook.importers.follow import Found
 from rollbook.importers.runs import run_import
 from rollbook.ledger.ops import SourceFile
@@ -98,6 +98,7 @@ class Watch:
         notice: Callable[[str], None],
         all_s: float = ALL_S,
         quiet_s: float = QUIET_S,
+        content: bool = False,
     ) -> None:
         self._book = book
         self._env = os.environ if env is None else env
@@ -105,6 +106,7 @@ class Watch:
         self._notice = notice
         self._all_s = all_s
         self._quiet_s = quiet_s
+        self._content = content
         self._pending = {source.name: Pending() for source, _ in sources}
         self._sources = {source.name: source for source, _ in sources}
         self._places = [
@@ -280,7 +282,7 @@ class Watch:
         wanted = list(dict.fromkeys((*pending.paths, *(path for path in due if path in pending.settle))))
         try:
             if wanted:
-                self._tell(run_import(self._book, source, wanted, env=self._env))
+                self._tell(run_import(self._book, source, wanted, env=self._env, content=self._content))
         except InvalidInput:
             if all(map(_exists, wanted)):
                 raise
@@ -296,7 +298,7 @@ class Watch:
         began = time.monotonic()
         for name, source in self._sources.items():
             paths = self._present(source)
-            self._tell(run_import(self._book, source, paths, env=self._env))
+            self._tell(run_import(self._book, source, paths, env=self._env, content=self._content))
             self._pending[name].paths.clear()
             self._remember(source, self._pending[name], paths)
         took = time.monotonic() - began
@@ -321,7 +323,7 @@ class Watch:
 
     def _read_of(self, source: Source, found: Found) -> SourceFile | None:
         asked = [(found.key, found.device, found.inode)]
-        return self._book.source_files(source.name, files=asked).get(found.key)
+        return self._book.source_files(registered(source.name, content=self._content), files=asked).get(found.key)
 
     def _check(self) -> None:
         """Import everything where the book has read less of a file than it had."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 from weakref import WeakKeyDictionary
+
+from msgspec import Raw
 
 from rollbook import book as blocking
 from rollbook import inbox
@@ -17,12 +20,15 @@ from rollbook.aio import AsyncRollbook
 from rollbook.book import Rollbook
 from rollbook.core import Plan
 from rollbook.errors import Gone, RollbookError
-from rollbook.journal.steps import Change, ExpectState, SetState
+from rollbook.journal.steps import Change, Expect, ExpectState, New, SetState
 from rollbook.ledger.ops import Call, Facts, Touch
 from rollbook.model import Evidence, Outcome, Tokens
 from rollbook.plans import Plans
 from rollbook.plans.streams import When
-from rollbook.rules import checks
+from rollbook.rules import bodies, checks
+
+WORDS_MOST: Final = 200  #: texts of one entry that a search finds it by
+WORDS_CHARS: Final = 50_000  #: and how much of them
 
 R = TypeVar("R")
 AnyBook = AsyncRollbook | Rollbook | str | os.PathLike[str] | None
@@ -62,21 +68,45 @@ class Desk:
         if self.opened is not None:
             await self.book.close()
 
+    # Writing
+
+    def entry(self, value: Any, name: str | None = None, *, at: int | None = None) -> New:
+        """A plain JSON value as an entry to be appended, without secrets, and to be found by the words in it."""
+        redactor, most = self.plans.redactor, self.plans.settings.entry_bytes
+        clean = value if redactor is None else redactor.value(value)
+        entry_id, fresh = bodies.entry_id(name)
+        body = bodies.encoded(clean, "an entry", most)
+        found = "\n".join(islice(words(clean), WORDS_MOST))[:WORDS_CHARS]
+        return New(entry_id, body, self.plans.clock() if at is None else at, found, fresh=fresh)
+
     def change(
         self,
         session_id: str,
         changes: Sequence[Change],
-        index: SetState | None,
+        index: SetState | None = None,
         *,
-        expects: Sequence[ExpectState] = (),
+        expects: Sequence[Expect | ExpectState] = (),
         at: int | None = None,
     ) -> Plan[None]:
-        """A step, and what the user's state says of it: together where they stand together, else the latter after."""
-        apart = index is not None and self.plans.journals is not None
-        made = [*changes] if index is None or apart else [*changes, index]
-        yield from self.plans.step(session_id, made, expects=expects, user_id=self.user_id, at=at)
-        if apart and index is not None:
+        """A step, together with what the user's state tells of it.
+
+        Where the two stand apart, the user's state tells of too much rather than of too little in between.
+        """
+        if index is None or self.plans.journals is None:
+            made = [*changes] if index is None else [*changes, index]
+            yield from self.plans.step(session_id, made, expects=expects, user_id=self.user_id, at=at)
+            return
+        removing = None in index.values.values()
+        if not removing:
             yield from self.plans.step(None, [index], user_id=self.user_id)
+        yield from self.plans.step(session_id, changes, expects=expects, user_id=self.user_id, at=at)
+        if removing:
+            yield from self.plans.step(None, [index], user_id=self.user_id)
+
+    def indexed(self, start: str) -> Plan[list[Any]]:
+        """The values of the user's state whose keys begin so."""
+        found: dict[str, Raw] = yield from self.plans.perused(None, self.user_id, lambda peek, who: peek.state(who))
+        return [bodies.decoded(bytes(value)) for key, value in found.items() if key.startswith(start)]
 
     # Metering
 
@@ -141,6 +171,22 @@ def plain(text: str, most: int) -> str:
     if len(quoted) <= most:
         return quoted
     return f"%sha256-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def words(value: Any) -> Iterator[str]:
+    """What somebody said in a message of whatever framework: the texts under ``content`` and ``text``."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str) and key in ("content", "text"):
+                yield item
+            elif isinstance(item, dict | list):
+                yield from words(item)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, str):
+                yield item
+            else:
+                yield from words(item)
 
 
 def response_name(response_id: str | None) -> str | None:

@@ -74,14 +74,14 @@ class RollbookSession:
 
     async def add_items(self, items: Sequence[Any]) -> None:
         """Add items behind the newest, all of them or none. No item: nothing happens."""
-        plans, user_id = self._desk.plans, self._desk.user_id
-        entries = plans.entries_of(items, None, plans.clock())  # encoded before anything else runs
+        desk = self._desk
+        entries = tuple(desk.entry(item) for item in items)  # encoded before anything else runs
         if not entries:
             return
-        done = await self._desk.write(plans.step(self.session_id, [Append(STREAM, entries)], user_id=user_id))
+        done = await desk.write(desk.plans.step(self.session_id, [Append(STREAM, entries)], user_id=desk.user_id))
         told = done.answers[0]
         if isinstance(told, Appended) and told.length == told.added:
-            await self._desk.write(plans.touch(self.session_id, agent=AGENT, user_id=user_id))
+            await desk.write(desk.plans.touch(self.session_id, agent=AGENT, user_id=desk.user_id))
 
     async def pop_item(self) -> Any | None:
         """Take the newest item away; the item, or None where there is none."""
@@ -107,15 +107,11 @@ class RollbookSession:
             agent = next((agents[id(item)] for item in response.output if id(item) in agents), result.last_agent)
             calls += self._calls(response, model or model_name(agent))
         turns = await self._desk.read(self._turns())
-        return await self._desk.write(
-            self._desk.meter(self.session_id, calls, agent=AGENT, turns=turns or None)
-        )
+        return await self._desk.write(self._desk.meter(self.session_id, calls, agent=AGENT, turns=turns or None))
 
     async def record_response(self, response: Any, *, model: str | None = None) -> int:
         """Meter the model calls of one ``ModelResponse``; how many of them the book did not know."""
-        return await self._desk.write(
-            self._desk.meter(self.session_id, self._calls(response, model), agent=AGENT)
-        )
+        return await self._desk.write(self._desk.meter(self.session_id, self._calls(response, model), agent=AGENT))
 
     async def close(self) -> None:
         """Close the book if it was opened for this session. A second call does nothing."""
@@ -135,14 +131,13 @@ class RollbookSession:
         if len(single) < 2 or sum(entry.total_tokens for entry in single) != usage.total_tokens:  # noqa: PLR2004
             single = [usage]
         name = usage_name(response, self.session_id)
-        known = response_name(response.response_id) is not None and name.startswith("openai:")
         return [
             self._desk.call(
                 self.session_id,
                 usage_id=name if place == 0 else f"{name}:{place}",
                 tokens=_tokens(entry),
                 model=model,
-                provider="openai" if known else None,
+                provider="openai" if name.startswith("openai:") else None,
                 source=AGENT,
             )
             for place, entry in enumerate(single)
@@ -161,7 +156,7 @@ class UsageHooks(RunHooks):
         self.session = session
         self.model = model
 
-    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:  # noqa: ARG002 - the SDK's own
         """Meter one response."""
         await self.session.record_response(response, model=self.model or model_name(agent))
 

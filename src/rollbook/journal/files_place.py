@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -97,7 +98,7 @@ class Place:
         self.wait_s = wait_s
         self._cache_bytes = cache_bytes
         with disk.explained(str(folder)):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(folder, durable=durable)
             # A link to the folder is followed here and now, and none inside it ever.
             self.folder = os.path.realpath(folder)
             _claim(self.folder, durable=durable)
@@ -224,6 +225,17 @@ class Place:
         """In a forked child: close what was inherited, and know nothing."""
         self.locks.abandon()
         self._renew()
+
+
+def _make(folder: Path, *, durable: bool) -> None:
+    """Make a folder and those that it is in. Raises OSError."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        if durable:
+            disk.sync_folder(str(path.parent))
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def _claim(folder: str, *, durable: bool) -> None:

@@ -8,12 +8,12 @@ from typing import Final, Self
 from msgspec import Raw
 
 from rollbook.journal import files_lines as written
-from rollbook.journal.memory import MemoryShelf, Stream
+from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Who
 
-_ENTRY: Final = 110  #: bytes of an entry's line beside its contents
-_HEAD: Final = 160
-_VALUE: Final = 60
+_ENTRY: Final = 117  #: bytes of an entry's line beside its contents and names
+_HEAD: Final = 230
+_VALUE: Final = 70
 _OBJECTS: Final = 600  #: bytes of memory that an entry, head or value takes beside its contents
 
 
@@ -43,10 +43,7 @@ class LogShelf(MemoryShelf):
         """The same journal, of which a change leaves this one alone."""
         new = type(self)()
         for name, stream in self.streams.items():
-            new.streams[name] = other = Stream()
-            other.order = stream.order[:]
-            other.lines = dict(stream.lines)
-            other.by_id = {entry_id: positions[:] for entry_id, positions in stream.by_id.items()}
+            new.streams[name] = stream.copy()
         new.all_heads = dict(self.all_heads)
         new.states = {who: dict(values) for who, values in self.states.items()}
         new.weight, new.things = self.weight, self.things
@@ -59,7 +56,7 @@ class LogShelf(MemoryShelf):
             self.ops.append(written.add(stream, line))
         line.text = None  # nothing searches here, so texts would only stand twice
         super().add(stream, line)
-        self._weigh(1, _entry(line))
+        self._weigh(1, _entry(stream, line))
 
     def change(self, stream: str, line: Line) -> None:
         old = self.streams[stream].lines[line.position]
@@ -67,27 +64,27 @@ class LogShelf(MemoryShelf):
             self.ops.append(_change(stream, old, line))
         line.text = None
         super().change(stream, line)
-        self._weigh(0, _entry(line) - _entry(old))
+        self._weigh(0, _entry(stream, line) - _entry(stream, old))
 
     def remove(self, stream: str, position: int) -> None:
         if self.ops is not None:
             self.ops.append(written.Remove(stream, position))
         old = self.streams[stream].lines[position]
         super().remove(stream, position)
-        self._weigh(-1, -_entry(old))
+        self._weigh(-1, -_entry(stream, old))
 
     def put_head(self, head: Head) -> None:
         if self.ops is not None:
             self.ops.append(written.put_head(head))
         if (head.who, head.stream, head.name) not in self.all_heads:
-            self._weigh(1, _HEAD)
+            self._weigh(1, _head(head))
         super().put_head(head)
 
     def drop_head(self, head: Head) -> None:
         if self.ops is not None:
             self.ops.append(written.DropHead(str(head.who), head.stream, head.name))
         if (head.who, head.stream, head.name) in self.all_heads:
-            self._weigh(-1, -_HEAD)
+            self._weigh(-1, -_head(head))
         super().drop_head(head)
 
     def set_state(self, who: Who, key: str, value: Raw | None) -> None:
@@ -97,9 +94,9 @@ class LogShelf(MemoryShelf):
         if self.ops is not None:
             self.ops.append(written.set_state(str(who), key, value))
         if old is not None:
-            self._weigh(-1, -_VALUE - len(key) - len(bytes(old)))
+            self._weigh(-1, -_value(who, key, old))
         if value is not None:
-            self._weigh(1, _VALUE + len(key) + len(bytes(value)))
+            self._weigh(1, _value(who, key, value))
         super().set_state(who, key, value)
 
     def _weigh(self, things: int, size: int) -> None:
@@ -151,8 +148,16 @@ class LogShelf(MemoryShelf):
                 yield written.set_state(str(who), key, value)
 
 
-def _entry(line: Line) -> int:
-    return _ENTRY + len(line.entry_id) + len(line.body)
+def _entry(stream: str, line: Line) -> int:
+    return _ENTRY + len(stream) + len(line.entry_id) + len(str(line.who)) + len(line.body)
+
+
+def _head(head: Head) -> int:
+    return _HEAD + len(head.stream) + len(head.name) + len(str(head.who))
+
+
+def _value(who: Who, key: str, value: Raw) -> int:
+    return _VALUE + len(str(who)) + len(key) + len(bytes(value))
 
 
 def _body(op: written.Add) -> bytes:

@@ -42,6 +42,13 @@ def holds(peek: Peek, stream: str, tip: int, position: int) -> bool:
     return False
 
 
+def shows(peek: Peek, head: Head, position: int) -> bool:
+    """Whether an entry is on the line of a head; where nothing was ever removed or left, without following it."""
+    if head.length == head.tip:
+        return position <= head.tip  # as many entries as positions: every one of them is on the line
+    return holds(peek, head.stream, head.tip, position)
+
+
 def count(peek: Peek, stream: str, tip: int) -> int:
     """How many entries a line has."""
     return sum(1 for _ in walk(peek, stream, tip))
@@ -64,7 +71,7 @@ def seen(peek: Peek, who: Who, stream: str, entry_id: str) -> Line | None:
     if found:
         own = [head for head in peek.heads(stream) if head.who == who]
         for line in found:
-            if any(holds(peek, stream, head.tip, line.position) for head in own):
+            if any(shows(peek, head, line.position) for head in own):
                 return line
     return None
 
@@ -77,7 +84,7 @@ def page(peek: Peek, who: Who, head: Head, most: int | None, before: str | None)
     if before is None:
         return tail(peek, head.stream, head.tip, most)
     at = seen(peek, who, head.stream, before)
-    if at is None or not holds(peek, head.stream, head.tip, at.position):
+    if at is None or not shows(peek, head, at.position):
         raise LookupError(before)
     return tail(peek, head.stream, parent_of(peek, head.stream, at), most)
 

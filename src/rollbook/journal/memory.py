@@ -17,6 +17,20 @@ class Stream:
         self.order: list[int] = []
         self.lines: dict[int, Line] = {}
         self.by_id: dict[str, list[int]] = {}
+        self.branched: set[int] = set()  #: the positions of entries with a stored parent, of which there are few
+
+    def copy(self) -> Stream:
+        new = Stream()
+        new.order, new.lines, new.branched = self.order[:], dict(self.lines), set(self.branched)
+        new.by_id = {entry_id: positions[:] for entry_id, positions in self.by_id.items()}
+        return new
+
+    def put(self, line: Line) -> None:
+        self.lines[line.position] = line
+        if line.parent is None:
+            self.branched.discard(line.position)
+        else:
+            self.branched.add(line.position)
 
 
 class MemoryShelf:
@@ -64,7 +78,8 @@ class MemoryShelf:
         return _line(kept.lines[kept.order[at]]) if at < len(kept.order) else None
 
     def children(self, stream: str, position: int) -> list[Line]:
-        return [_line(line) for line in self.streams[stream].lines.values() if line.parent == position]
+        kept = self.streams[stream]
+        return [_line(kept.lines[at]) for at in sorted(kept.branched) if kept.lines[at].parent == position]
 
     def whole(self, stream: str) -> Iterable[tuple[int, int | None]]:
         kept = self.streams.get(stream)
@@ -79,16 +94,17 @@ class MemoryShelf:
     def add(self, stream: str, line: Line) -> None:
         kept = self.streams.setdefault(stream, Stream())
         kept.order.append(line.position)  # positions only grow
-        kept.lines[line.position] = _line(line)
+        kept.put(_line(line))
         kept.by_id.setdefault(line.entry_id, []).append(line.position)
 
     def change(self, stream: str, line: Line) -> None:
-        old = self.streams[stream].lines[line.position]
-        self.streams[stream].lines[line.position] = _line(line, old.text if line.text is None else line.text)
+        kept = self.streams[stream]
+        kept.put(_line(line, kept.lines[line.position].text if line.text is None else line.text))
 
     def remove(self, stream: str, position: int) -> None:
         kept = self.streams[stream]
         line = kept.lines.pop(position)
+        kept.branched.discard(position)
         del kept.order[bisect_left(kept.order, position)]
         kept.by_id[line.entry_id].remove(position)
         if not kept.by_id[line.entry_id]:

@@ -102,7 +102,7 @@ class RedisJournals:
         keys = [register.key(each) for each in range(names.SHARDS)] if user_id is None else [register.shard(user_id)]
         match = () if user_id is None else ("MATCH", register.pattern(user_id))
         for key in keys:
-            cursor = b"0"
+            cursor, seen = b"0", set[bytes]()  # a scan may come by the same member twice
             while True:
                 request = Request(key, ("ZSCAN", key, cursor, "COUNT", _AT_ONCE, *match))
                 self._send([request])
@@ -110,7 +110,9 @@ class RedisJournals:
                 batch = [
                     (*register.read(member), int(float(score)))
                     for member, score in zip(found[::2], found[1::2], strict=True)
+                    if member not in seen
                 ]
+                seen.update(found[::2])
                 yield [each for each in batch if user_id in (None, each[0].user_id)]
                 if cursor == b"0":
                     break

@@ -50,6 +50,7 @@ _ADVICE: Final = {
     "LOADING": "Redis is still loading its data: try again",
     "CLUSTERDOWN": "the Redis cluster is down: see that a majority of its primaries runs, and try again",
     "MASTERDOWN": "this Redis has lost its primary: try again",
+    "MOVED": "this Redis is a node of a cluster: leave cluster=false out of the URL",
     "TRYAGAIN": "the Redis cluster is moving these keys: try again",
     "BUSY": "Redis is busy with somebody's script: try again",
     "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write asks for: nothing was stored; try again",
@@ -290,11 +291,11 @@ def translated(error: Exception, options: Options, *, repeated: bool = False) ->
         return error
     place = f"{options.host}:{options.port}"
     code = _code(error)
+    known = "; a write may have been kept, and giving it again is safe" if repeated else ""
     if isinstance(error, AuthenticationError | AuthorizationError):
         return StoreError(f"Redis at {place} refused the user or the password of the URL")
     if code in _ADVICE:
-        return StoreError(f"{_ADVICE[code]} ({place})")
+        return StoreError(f"{_ADVICE[code]} ({place}){known}")
     if isinstance(error, ResponseError):
         return StoreError(f"Redis at {place} refused: {error}")
-    known = "; a write may have been kept, and giving it again is safe" if repeated else ""
     return StoreError(f"Redis at {place} cannot be used: {error}; it was tried for a while, try again later{known}")

@@ -39,6 +39,7 @@ class Request(Struct, eq=False):
     answer: Any = None  #: what Redis answered, or a RollbookError
     repeated: bool = False  #: it may have been carried out more than once
     settled: bool = False
+    said: Exception | None = None  #: the last error that a node answered itself
     to: str | None = None  #: another node for once, while keys are being moved
 
 
@@ -218,6 +219,8 @@ class Server:
 
     def _troubled(self, requests: list[Request], error: Exception, deadline: float) -> None:
         for request in requests:
+            if _said(error) and not unknown_script(error) and not (self.cluster and isinstance(error, AskError)):
+                request.said = error
             if not passing(error) or time.monotonic() >= deadline:
                 self._give_up(request, error)
             elif isinstance(error, MovedError):
@@ -228,7 +231,10 @@ class Server:
                 request.to = self._node(error.host or self._first.name.rpartition(":")[0], error.port).name
 
     def _give_up(self, request: Request, error: Exception) -> None:
-        request.answer = translated(error, self.options, repeated=request.repeated)
+        if self.cluster and isinstance(error, AskError):
+            error = StoreError("the Redis cluster is moving keys: try again")
+        # What a node said tells more than that at last it was too late to hear it.
+        request.answer = translated(request.said or error, self.options, repeated=request.repeated)
         request.settled = True
 
     def _durable(self, node: Node, done: list[Request], needed: tuple[int, ...], answer: Any, deadline: float) -> None:

@@ -144,12 +144,7 @@ class _Maker:
 
     def _through(self, stream: str, position: int) -> list[Head]:
         """The heads whose lines hold an entry."""
-        return [head for head in self.shelf.heads(stream) if self._holds(head, position)]
-
-    def _holds(self, head: Head, position: int) -> bool:
-        if head.length == head.tip >= position:
-            return True  # as many entries as positions: every one of them is on the line
-        return lines.holds(self.shelf, head.stream, head.tip, position)
+        return [head for head in self.shelf.heads(stream) if lines.shows(self.shelf, head, position)]
 
     def remove(self, change: Remove) -> bool:
         line = lines.seen(self.shelf, self.who, change.stream, change.entry_id)
@@ -188,7 +183,7 @@ class _Maker:
         head.tip = lines.parent_of(self.shelf, stream, popped[0])
         head.length -= len(popped)
         for line in reversed(popped):
-            holders = [each.who for each in others if self._holds(each, line.position)]
+            holders = [each.who for each in others if lines.shows(self.shelf, each, line.position)]
             if not holders and line.who in (self.who, self.shelf.user):
                 self._unlink(stream, line)
             elif self.who not in holders:

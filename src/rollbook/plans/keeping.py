@@ -90,8 +90,17 @@ class KeepPlans(ReadPlans):
                 found.append((name, *self.read(partial(check, clock=clock))))
             except RollbookError as error:
                 found.append((name, False, str(error)))
+        found += self._journal()
         found.append(self._tables())
         return [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in found]
+
+    def _journal(self) -> list[Check]:
+        """What is to be said of a place for journals outside the database."""
+        try:
+            journals = self.journals
+            return [] if journals is None else journals.health()
+        except RollbookError as error:
+            return [("journal", False, str(error))]
 
     def _tables(self) -> tuple[str, bool, str]:
         from importlib.metadata import version  # noqa: PLC0415 - it is slow to load, and only this asks for it

@@ -12,13 +12,15 @@ import msgspec
 import uuid_utils
 
 from rollbook import inbox
-from rollbook.core import Plan, Write, one
-from rollbook.errors import InvalidInput, RollbookError
+from rollbook.core import Outside, Plan, Read, Write, one
+from rollbook.errors import Gone, InvalidInput, RollbookError
+from rollbook.journal.steps import Appended, Done, Drop
 from rollbook.ledger.apply import MARKED_AT_ONCE
-from rollbook.ledger.ops import Call, Delete, End, Facts, Mark, MarkAllBut, Reopen, SourceFile, Touch
+from rollbook.ledger.ops import Call, Delete, End, Facts, Jot, Jotted, Mark, MarkAllBut, Reopen, SourceFile, Touch
 from rollbook.model import Evidence, Outcome, Session, Tokens
 from rollbook.plans.reading import ReadPlans, User
 from rollbook.rules import checks
+from rollbook.store import Reading
 
 When = datetime | str | float | None
 
@@ -27,6 +29,10 @@ _EVIDENCE: Final = {item.name.lower(): item for item in Evidence}
 
 class WritePlans(ReadPlans):
     """Methods that write."""
+
+    def _redacted(self, op: inbox.Texted) -> inbox.Texted:
+        """An operation without the secrets in its texts."""
+        return op if self.redactor is None else inbox.redacted(op, self.redactor)
 
     # Life (R1, R2)
 
@@ -77,7 +83,7 @@ class WritePlans(ReadPlans):
         op = Touch(
             user_id=owner, session_id=name, at=moment, facts=facts, turns=count, flagged=flagged, user_name=label
         )
-        one((yield Write([op])))
+        one((yield Write([self._redacted(op)])))
         return (yield from self._own(name, owner))
 
     def end(
@@ -90,7 +96,7 @@ class WritePlans(ReadPlans):
         anything else of its session, and then creates it.
         """
         op = self._ending(session_id, status, user_id=user_id, reason=reason, at=at)
-        one((yield Write([op])))
+        one((yield Write([self._redacted(op)])))
         return (yield from self._own(op.session_id, op.user_id))
 
     def _ending(self, session_id: str, status: str, *, user_id: User, reason: str | None, at: When) -> End:
@@ -123,7 +129,7 @@ class WritePlans(ReadPlans):
         name = checks.session_id(session_id)
         said = checks.prose(reason, "reason", checks.MAX_TITLE_BYTES)
         op = Mark(user_id=owner, session_id=name, at=self.clock(), reason=said, decided_by="client")
-        one((yield Write([op])))
+        one((yield Write([self._redacted(op)])))
         return (yield from self._own(name, owner))
 
     def reconcile_except(self, session_id: str, *, user_id: User = None) -> Plan[int]:
@@ -150,7 +156,7 @@ class WritePlans(ReadPlans):
         given = inbox.absolute(session, self.clock())
         owner, label = self.owner(user_id if user_id is not None else given.user_id)
         op = msgspec.structs.replace(given.op, user_id=owner, user_name=label)
-        one((yield Write([op])))
+        one((yield Write([self._redacted(op)])))
         return (yield from self._own(op.session_id, owner))
 
     # Usage (R3, R14, R15)
@@ -257,25 +263,69 @@ class WritePlans(ReadPlans):
         )
 
     def ingest(
-        self, items: Sequence[Touch | Call | End], *, files: Sequence[SourceFile] = ()
-    ) -> Plan[List[Outcome | RollbookError | None]]:
-        """What a door hands over, with how far it has read its files: one transaction for both.
+        self, items: Sequence[Touch | Call | End | Jot], *, files: Sequence[SourceFile] = ()
+    ) -> Plan[List[Outcome | Done | RollbookError | None]]:
+        """What a door hands over, with how far it has read its files: one transaction for all of it.
 
-        An outcome for each call, None for a touch or an end that was taken, an error for an item that was refused.
+        An outcome for each call, what was appended for contents, None for a touch or an end that was taken, an error
+        for an item that was refused. Where journals are kept elsewhere, contents are made durable there before.
         """
-        ops: List[Any] = []
-        if isinstance(items, inbox.Checked):
-            ops.extend(items)
-        else:
-            for item in items:
-                try:
-                    ops.append(inbox.checked(item, self.clock()))
-                except RollbookError as error:
-                    ops.append(error)
+        ops: List[Any] = list(items) if isinstance(items, inbox.Checked) else [self._checked(item) for item in items]
+        if self.redactor is not None:
+            ops = [self._redacted_or_refused(op) if isinstance(op, Touch | End) else op for op in ops]
+        made = yield from self._jotted_outside(ops)
         registry = [msgspec.structs.replace(file, user_id=self.user_id) for file in files]
         taken = [op for op in ops if not isinstance(op, RollbookError)]
         answers = iter((yield Write([*taken, *registry])) if taken or registry else ())
-        return [op if isinstance(op, RollbookError) else next(answers) for op in ops]
+        told = [op if isinstance(op, RollbookError) else next(answers) for op in ops]
+        if made:
+            gone = [ops[place] for place in made if isinstance(told[place], Gone)]
+            if gone:
+                yield Outside([Drop(op.user_id, op.session_id, self.clock()) for op in gone])
+            told = [made.get(place) if answer is None else answer for place, answer in enumerate(told)]
+        return told
+
+    def _checked(self, item: Touch | Call | End | Jot) -> Touch | Call | End | Jot | RollbookError:
+        """An item of a door as it is taken, or why it is refused."""
+        try:
+            if not isinstance(item, Jot):
+                return inbox.checked(item, self.clock())
+            kept, refused = inbox.jot(item, self.clock(), inbox.Contents(self.settings.entry_bytes, self.redactor))
+        except RollbookError as error:
+            return error
+        return refused[0] if refused or kept is None else kept
+
+    def _redacted_or_refused(self, op: Touch | End) -> Touch | End | RollbookError:
+        try:
+            return self._redacted(op)
+        except RollbookError as error:
+            return error
+
+    def _jotted_outside(self, ops: List[Any]) -> Plan[dict[int, Done]]:
+        """Append contents where journals are kept elsewhere; what was done, by the places of the operations.
+
+        There the operations become signs of life of their sessions, or the errors with which they were refused.
+        """
+        jots = [(place, op) for place, op in enumerate(ops) if isinstance(op, Jot)]
+        if self.journals is None or not jots:
+            return {}
+        deleted: set[str] = yield Read(lambda tx: _deleted(tx, [op for _, op in jots]))
+        for place, op in jots:
+            if op.session_id in deleted:
+                ops[place] = Gone(f"session {op.session_id!r} was deleted; it takes no new content")
+        left = [(place, op) for place, op in jots if op.session_id not in deleted]
+        answers = (yield Outside([op.step for _, op in left])) if left else ()
+        made: dict[int, Done] = {}
+        for (place, op), done in zip(left, answers, strict=True):
+            if isinstance(done, Done):
+                failed = max((one.failed for one in done.answers if isinstance(one, Appended)), default=0)
+                ops[place] = Jotted(
+                    user_id=op.user_id, session_id=op.session_id, at=op.at, failed=failed, flagged=op.flagged
+                )
+                made[place] = done
+            else:
+                ops[place] = done
+        return made
 
     def delete(self, session_id: str, *, user_id: User = None) -> Plan[bool]:
         """Hide a session and forget its contents; its ledger rows stay as spend (R12). Whether it was there."""
@@ -286,3 +336,9 @@ class WritePlans(ReadPlans):
 
 
 _CALL_FIELDS: Final = frozenset(WritePlans._call.__kwdefaults__ or ()) | {"session_id"}  # noqa: SLF001 - its own class
+
+
+def _deleted(tx: Reading, jots: List[Jot]) -> set[str]:
+    """Which sessions of a user were deleted, of those that contents are for."""
+    asked = {(op.user_id, op.session_id) for op in jots}
+    return {name for user, name in asked if tx.rows("journal.deleted", user_id=user, session_id=name)}

@@ -25,8 +25,13 @@ def encoded(value: Any, what: str, most: int) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
         raise InvalidInput(f"{what} cannot be said in JSON: {error}") from None
     if len(body) > most:
-        raise InvalidInput(f"{what} is {len(body)} bytes as JSON; at most {most} are allowed (ROLLBOOK_ENTRY_BYTES)")
+        raise large(len(body), what, most)
     return body
+
+
+def large(size: int, what: str, most: int) -> InvalidInput:
+    """The refusal of a body that is too large."""
+    return InvalidInput(f"{what} is {size} bytes as JSON; at most {most} are allowed (ROLLBOOK_ENTRY_BYTES)")
 
 
 def given(body: bytes, what: str, most: int) -> bytes:
@@ -47,6 +52,20 @@ def decoded(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError):  # what only the larger numbers of the standard library can say
         return json.loads(body)
+
+
+def plain(body: bytes) -> Any:
+    """The values of a body of which nobody knows yet that it is JSON. Raises InvalidInput."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"an entry is not JSON: {error}") from None
+    encoded(value, "an entry", len(body) * 6)  # what only the larger numbers of the standard library can say
+    return value
 
 
 def entry_id(value: str | None, what: str = "an entry id") -> tuple[str, bool]:

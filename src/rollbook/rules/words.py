@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from rollbook.errors import InvalidInput
@@ -33,10 +33,11 @@ _MARKS: Final = (
     "\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963\u0966-\u0dff\u0f71-\u0f84"
 )
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
-_WORDS: Final = re.compile(f"[{_SIGNS}]|(?:(?![{_SIGNS}])(?:[^\\W_]|[{_MARKS}]))+")
-_SIGN: Final = re.compile(f"[{_SIGNS}]")
+_WORDS: Final = f"[{_SIGNS}]|(?:(?![{_SIGNS}])(?:[^\\W_]|[{_MARKS}]))+"
+_SIGN: Final = f"[{_SIGNS}]"
 #: A phrase in quotes or a run without spaces, each with a minus before it or a star behind it.
-_TERMS: Final = re.compile(r'(?<!\S)(-?)(?:"([^"]*)"|(\S+?))(\*?)(?=\s|$)')
+_TERMS: Final = r'(?<!\S)(-?)(?:"([^"]*)"|(\S+?))(\*?)(?=\s|$)'
+_compiled: Final = cache(re.compile)  #: where it is first used, since only searches and words beyond ASCII need it
 _SOFTENING: Final = 1.2  #: how soon more of the same word says no more
 _LENGTH: Final = 0.75  #: how much less a word says in a long text
 
@@ -77,7 +78,7 @@ def parse(text: str) -> Query:
         raise InvalidInput("what to search for contains a lone surrogate, which is not text") from None
     wanted: list[Term] = []
     unwanted: list[Term] = []
-    for minus, phrase, word, star in _TERMS.findall(text):
+    for minus, phrase, word, star in _compiled(_TERMS).findall(text):
         if term := _term(phrase or word, prefix=bool(star)):
             (unwanted if minus else wanted).append(term)
     if not wanted:
@@ -88,10 +89,10 @@ def parse(text: str) -> Query:
 
 
 def _term(text: str, *, prefix: bool) -> Term | None:
-    words = tuple(_WORDS.findall(folded(text)))
+    words = tuple(_compiled(_WORDS).findall(folded(text)))
     if not words:
         return None
-    if not prefix or _SIGN.match(words[-1]):
+    if not prefix or _compiled(_SIGN).match(words[-1]):
         return Term(words, prefix=False)
     if len(words[-1]) < PREFIX_LEAST:
         raise InvalidInput(f"{text}* begins too many words; give at least {PREFIX_LEAST} letters before the star")
@@ -102,14 +103,14 @@ def folded(text: str) -> str:
     """A text without what a search does not care for: case, accents, variants of the same letter."""
     if text.isascii():
         return text.lower()
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text).casefold())
+    bare = _compiled(_ACCENTS).sub("", unicodedata.normalize("NFKD", text).casefold())
     return unicodedata.normalize("NFC", bare)
 
 
 def indexed(text: str) -> str:
     """A text as an index of words takes it: the words that it begins with, folded, with spaces between them."""
     text = text[:INDEXED_MOST]
-    return text if text.isascii() else " ".join(_WORDS.findall(folded(text)))
+    return text if text.isascii() else " ".join(_compiled(_WORDS).findall(folded(text)))
 
 
 def relevance(counts: list[int], length: int, average: float) -> float:
@@ -167,7 +168,7 @@ def _pattern(term: Term) -> re.Pattern[str]:
     """A term as it stands in a flat text."""
     parts = []
     for at, word in enumerate(term.words):
-        sign, before = _SIGN.match(word), _SIGN.match(term.words[at - 1])
+        sign, before = _compiled(_SIGN).match(word), _compiled(_SIGN).match(term.words[at - 1])
         if at == 0:
             parts.append("" if sign else rf"(?:(?<![^\W_])(?<![{_MARKS}])|(?<=[{_SIGNS}]))")
         else:
@@ -175,7 +176,7 @@ def _pattern(term: Term) -> re.Pattern[str]:
         parts.append(re.escape(word))
     if term.prefix:
         parts.append(r"[^\W_]*")
-    elif not _SIGN.match(term.words[-1]):
+    elif not _compiled(_SIGN).match(term.words[-1]):
         parts.append(rf"(?:(?![^\W_]|[{_MARKS}])|(?=[{_SIGNS}]))")
     return re.compile("".join(parts))
 

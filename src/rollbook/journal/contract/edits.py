@@ -88,7 +88,9 @@ class Edits(Place):
         session.append("a", "b", "c")
         session.make(Remove(QA, name))
         left = [each for each in "abc" if each != name]
-        assert session.names() == left
+        head = session.head()
+        assert head is not None
+        assert (session.names(), head.tip) == (left, session.lines()[-1].position)
         session.append("d")
         assert session.names() == [*left, "d"]
         assert session.names(most=2) == [left[-1], "d"]

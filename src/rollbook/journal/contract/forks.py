@@ -149,6 +149,25 @@ class Forks(Place):
         assert (source.names(), fork.names()) == (["a", "b"], ["a", "b"])
         assert fork.bodies()["b"] != b"2"
 
+    def test_a_pop_of_the_fork_leaves_what_the_source_left(self, journals: Journals) -> None:
+        source, fork = forked(journals)
+        source.make(MoveHead(QA, "main", "a"))
+        fork.make(Pop(QA))
+        source.make(MoveHead(QA, "main", "c"))
+        assert (source.names(), fork.names()) == (["a", "b", "c"], ["a"])
+
+    def test_a_fork_that_moves_back_loses_sight_of_what_it_left(self, journals: Journals) -> None:
+        _, fork = forked(journals)
+        fork.make(MoveHead(QA, "main", "a"))
+        is_refused(fork, NotFound, MoveHead(QA, "main", "b"))
+        assert fork.append("b").added == 1
+
+    def test_a_step_of_a_fork_names_its_past_before_it_moves(self, journals: Journals) -> None:
+        _, fork = forked(journals)
+        is_refused(fork, InvalidInput, MoveHead(QA, "main", None), MoveHead(QA, "side", "b"))
+        fork.make(MoveHead(QA, "side", "b"), MoveHead(QA, "main", None))
+        assert (fork.names(head="side"), fork.names()) == (["a", "b"], [])
+
     # Dropping
 
     def test_a_deleted_source_leaves_what_its_forks_share(self, journals: Journals) -> None:

@@ -7,8 +7,8 @@ from threading import Barrier
 
 from rollbook.errors import Conflict
 from rollbook.journal.backend import Journals
-from rollbook.journal.contract.sessions import QA, Place, Session, is_refused, new, raws
-from rollbook.journal.steps import Append, Done, DropHead, Expect, MoveHead, Patch, Pop, Remove, Replace, SetState
+from rollbook.journal.contract.sessions import QA, Place, Session, is_refused, new, now, raws
+from rollbook.journal.steps import Append, Done, DropHead, Expect, MoveHead, Patch, Pop, Remove, Replace, SetState, Step
 
 
 class Revisions(Place):
@@ -112,6 +112,15 @@ class Revisions(Place):
             seen.append(session.revision())
             session.drop()
         assert len(set(seen)) == len(seen)
+
+    def test_steps_of_one_moment_have_revisions_of_their_own(self, journals: Journals) -> None:
+        session = Session(journals)
+        at = now()
+        seen = []
+        for earlier, name in enumerate("abc"):
+            journals.apply([Step(session.user, session.name, at - earlier, (Append(QA, (new(name),)),))])
+            seen.append(session.revision())
+        assert seen == sorted(set(seen))
 
     def test_an_expectation_from_before_a_deletion_is_a_conflict(self, journals: Journals) -> None:
         session = Session(journals)

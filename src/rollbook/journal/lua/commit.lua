@@ -22,7 +22,7 @@ if version ~= ARGV[1] then
 end
 local turn = redis.call('GET', KEYS[4])
 if turn and turn ~= whose then return {'turn', version} end
-if ARGV[6] ~= '' and turn ~= whose and redis.call('EXISTS', KEYS[5]) == 1 then
+if ARGV[6] ~= '' and redis.call('EXISTS', KEYS[5]) == 1 then
   local now = redis.call('TIME')
   if redis.call('ZCOUNT', KEYS[5], now[1] * 1000 + math.floor(now[2] / 1000), '+inf') > 0 then return {'held', version} end
 end
