@@ -52,6 +52,13 @@ def main(argv: list[str]) -> int:
             harness.Variant(
                 name="again, and spend by day", run=_again, arguments=(str(folder),), baseline=named, must_agree=named
             ),
+            harness.Variant(
+                name="import with contents",
+                run=_contents,
+                arguments=(str(folder),),
+                baseline="import",
+                must_agree=named,
+            ),
         ]
         told = harness.alternate(variants, given.rounds or harness.ROUNDS)
         harness.report("import", told, {"megabytes": size, "sessions": sessions, "calls": calls})
@@ -111,10 +118,14 @@ def _read(folder: str, sums: dict[str, int], _: object) -> harness.Measured:
     return _measured(folder, harness.now() - started, harness.peak_mb(), sums)
 
 
-def _import(folder: str) -> harness.Measured:
+def _contents(folder: str) -> harness.Measured:
+    return _import(folder, "--content")
+
+
+def _import(folder: str, *more: str) -> harness.Measured:
     for end in ("", "-wal", "-shm"):
         Path(f"{folder}/book.db{end}").unlink(missing_ok=True)
-    seconds, _, peak = _run([*_ROLLBOOK, "import", "claude-code"], folder)
+    seconds, _, peak = _run([*_ROLLBOOK, "import", "claude-code", *more], folder)
     return _measured(folder, seconds, peak, _spent(folder)[2])
 
 

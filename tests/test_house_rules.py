@@ -167,6 +167,15 @@ def test_the_locks_agree_and_are_hashed() -> None:
     assert run_time < developing
 
 
+def test_the_lock_of_the_integrations_has_the_same_versions_and_is_hashed() -> None:
+    pinned = re.compile(r"^([a-z0-9._-]+)==(\S+)(?: ; [^\\\n]+)? \\\n    --hash=sha256:[0-9a-f]{64}", re.MULTILINE)
+    frameworks, run_time = (texts()[name] for name in ("requirements-integrations.lock", "requirements.lock"))
+    found = dict(pinned.findall(frameworks))
+    assert len(found) == len(re.findall(r"^\S", frameworks, re.MULTILINE))
+    assert {"claude-agent-sdk", "openai-agents", "pydantic-ai-slim"} <= found.keys()
+    assert dict(pinned.findall(run_time)).items() <= found.items()
+
+
 def test_the_wheel_holds_the_whole_package(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)

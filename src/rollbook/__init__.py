@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from rollbook.model import Outcome, Session, Tokens, Usage, to_dict
+    from rollbook.rules.redaction import redact
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ __all__ = [
     "Usage",
     "aio",
     "open",
+    "redact",
     "to_dict",
 ]
 
@@ -51,6 +53,7 @@ _ROOMS = {
     "aio": "rollbook.aio",
     "Rollbook": "rollbook.book",
     "open": "rollbook.book",
+    "redact": "rollbook.rules.redaction",
     **dict.fromkeys(("Outcome", "Session", "Tokens", "Usage", "to_dict"), "rollbook.model"),
 }
 

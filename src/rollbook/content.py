@@ -86,6 +86,19 @@ class AppendedView(msgspec.Struct, frozen=True, kw_only=True):
     revision: int  #: of the line now
 
 
+class ContentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of one session, as exports have it."""
+
+    session_id: str
+    user_id: str
+    stream: str  #: ``qa``, ``trace``, ``messages``, or a framework's own
+    head: str  #: the line of entries: ``main``, or a branch
+    entry_id: str
+    position: int  #: only grows within a stream
+    created_at: datetime
+    body: msgspec.Raw  #: JSON, as it is stored
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One place that a search found."""
 

@@ -85,7 +85,7 @@ def test_a_file_is_named_with_what_is_in_it(run: Run, spent: Rollbook, tmp_path:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("calls",), "sessions, usage, spend"),
+        (("calls",), "sessions, usage, content, spend"),
         (("usage", "--format", "xml"), "jsonl, csv, parquet"),
         (("usage", "--by", "day"), "takes no --by; it takes --status, --since"),
         (("sessions", "--tz", "UTC"), "--user, --dataset, --tag, --text"),

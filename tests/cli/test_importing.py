@@ -22,7 +22,10 @@ from rollbook.rules.checks import utc_now
 
 from .tools import PROGRAM, OnTerminal, Run
 
-KEYS = ["source", "files", "bytes", "sessions", "calls", "new_calls", "too_old", "skipped_lines", "seconds"]
+KEYS = [
+    "source", "files", "bytes", "sessions", "calls", "new_calls", "too_old", "entries", "new_entries",
+    "refused_entries", "skipped_lines", "seconds",
+]  # fmt: skip
 FOLDER = str(SAMPLES / "claude-code")
 TRAPS = sorted(folder.parent for folder in (Path(__file__).parents[1] / "data" / "traps").rglob("expected.json"))
 

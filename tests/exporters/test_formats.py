@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import rollbook
 from rollbook.errors import InvalidInput
-from rollbook.exporters import FORMATS, WHATS, export
+from rollbook.exporters import FORMATS, export
 from rollbook.exporters.moments import stamp
 from rollbook.exporters.parquet import GROUP, writing
 from rollbook.exporters.rows import Kind, columns_of
@@ -85,7 +85,7 @@ def same(book: rollbook.Rollbook, what: str, **asked: Any) -> None:
         assert {one.name: of_parquet(row[one.name], one.kind) for one in columns} == told
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", STRUCTS)
 def test_every_format_says_what_the_book_says(what: str) -> None:
     with opened(all_users=True) as book:
         for form in FORMATS:
@@ -189,7 +189,7 @@ def test_whatever_agents_wrote_comes_back_as_it_was(
     with opened() as book:
         book.touch(name, title=title, goal_text=goal, tags=tags, metadata=metadata, agent=model, project=name)
         book.record_usage(name, model=model, tokens_in=1, usage_id=name, source=model)
-        for what in WHATS:
+        for what in STRUCTS:
             same(book, what)
         same(book, "spend", by="agent")
 
@@ -246,7 +246,7 @@ with rollbook.open("sqlite:///:memory:") as book:
 @pytest.mark.parametrize(
     ("what", "asked", "named"),
     [
-        ("calls", {}, "sessions, usage, spend"),
+        ("calls", {}, "sessions, usage, content, spend"),
         ("usage", {"format": "xml"}, "jsonl, csv, parquet"),
         ("usage", {"by": "day"}, "by"),
         ("spend", {"agent": "x"}, "agent"),

@@ -49,7 +49,7 @@ def everything(book: rollbook.Rollbook) -> dict[str, Any]:
     return {
         one.session_id: (
             rollbook.to_dict(one),
-            *map(sorted, map(lambda found: map(repr, found), told(book, one.session_id))),
+            *(sorted(map(repr, found)) for found in told(book, one.session_id)),
         )
         for one in book.iterate()
     }
@@ -246,6 +246,20 @@ def test_without_content_nothing_is_kept_and_later_it_is_read_for_it(book: rollb
     assert take(book, "claude-code", path).bytes == 0
 
 
+def test_what_was_read_with_its_contents_is_not_read_again_without_them(
+    book: rollbook.Rollbook, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "s.jsonl", CLAUDE[:6])
+    take(book, "claude-code", path)
+    assert take(book, "claude-code", path, content=False).bytes == 0
+    with path.open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in CLAUDE[6:])
+    take(book, "claude-code", path, content=False)
+    assert len(told(book, "s")[0]) == 2
+    assert take(book, "claude-code", path).new_calls == 0
+    assert told(book, "s") == CLAUDE_TOLD
+
+
 def test_an_entry_that_is_too_large_is_refused_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ROLLBOOK_ENTRY_BYTES", "500")
     lines = [claude(1, "user", "x" * 600), claude(2, "user", "small")]
@@ -388,7 +402,7 @@ def test_a_fork_of_codex_is_whole_and_a_sub_agent_is_not(book: rollbook.Rollbook
 
 
 def test_the_oldest_transcripts_of_codex(book: rollbook.Rollbook, tmp_path: Path) -> None:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"id": "o", "timestamp": "2026-03-02T10:00:00.000Z"},
         *({"type": "message", "role": role, "content": [{"type": "input_text", "text": words}]}
           for role, words in (("user", "yes"), ("assistant", "so"), ("user", "yes"))),
@@ -417,7 +431,7 @@ def test_gemini_cli(book: rollbook.Rollbook, tmp_path: Path) -> None:
     def response(**fields: Any) -> list[dict[str, Any]]:
         return [{"functionResponse": {"id": "t", "name": "read", "response": fields}}]
 
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"sessionId": "g", "projectHash": "h", "startTime": "2026-03-02T10:00:00.000Z"},
         {"id": "m0", "timestamp": "2026-03-02T10:00:00.000Z", "type": "user", "content": "<session_context>"},
         {"id": "m1", "timestamp": "2026-03-02T10:00:01.000Z", "type": "user", "content": [{"text": "Mend it"}]},

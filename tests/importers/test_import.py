@@ -68,6 +68,7 @@ class Watched:
         self.book = book
         self.user_id = book.user_id
         self.prices = book.prices
+        self.contents = book.contents
         self.transactions: list[tuple[int, int]] = []
 
     def ingest(self, items: Sequence[Item], *, files: Sequence[SourceFile] = ()) -> list[Any]:

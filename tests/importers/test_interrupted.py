@@ -91,6 +91,7 @@ class Failing:
         self.book = book
         self.user_id = book.user_id
         self.prices = book.prices
+        self.contents = book.contents
         self.source_files = book.source_files
         self.known_usage = book.known_usage
         self.left = left

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from importers.test_traps import NOW, TRAPS, Trap, everything, files, grown, lay_out, memory
 
 import rollbook
+from importers.test_traps import NOW, TRAPS, Trap, everything, files, grown, lay_out, memory
 from rollbook.importers import source
 from rollbook.importers.base import ImportReport
 from rollbook.importers.runs import run_import

@@ -20,7 +20,24 @@ from rollbook.integrations.claude_agent import RollbookSessionStore
 KEY = {"project_key": "-home-dev-shop", "session_id": "aaaaaaaa-0000-4000-8000-00000000000a"}
 SUB = {**KEY, "subpath": "subagents/agent-1"}
 #: Keys that a careless name, path or pattern would take for each other.
-HOSTILE = ["", "a", "A", "a/b", "a%2Fb", "a/", "/a", "..", "*", "a b", "a\u0000", "é", "e\u0301", "a" * 500, "a" * 501, "main"]
+HOSTILE = [
+    "",
+    "a",
+    "A",
+    "a/b",
+    "a%2Fb",
+    "a/",
+    "/a",
+    "..",
+    "*",
+    "a b",
+    "a\u0000",
+    "é",
+    "e\u0301",
+    "a" * 500,
+    "a" * 501,
+    "main",
+]
 
 
 def entry(name: str | None, **facts: Any) -> Any:
@@ -92,7 +109,9 @@ def test_keys_of_any_kind_are_apart(book: Rollbook) -> None:
             assert names(await store.load(key)) == [number]
         for name in HOSTILE:
             assert [each["session_id"] for each in await store.list_sessions(name)] == ["s"]
-        assert sorted(await store.list_subkeys({"project_key": "a", "session_id": "s"})) == sorted(filter(None, HOSTILE))
+        assert sorted(await store.list_subkeys({"project_key": "a", "session_id": "s"})) == sorted(
+            filter(None, HOSTILE)
+        )
         assert await store.list_subkeys({"project_key": "A", "session_id": "s"}) == []
         await store.delete({"project_key": "a", "session_id": "s"})
         left = [key for key in places if await store.load(key) is not None]

@@ -159,7 +159,7 @@ def test_a_response_of_several_requests_is_several_calls(book: Rollbook) -> None
 def test_requests_that_do_not_add_up_are_one_call(book: Rollbook) -> None:
     session = RollbookSession("chat", book=book)
     usage = used(1000, 100)
-    usage.request_usage_entries = [used(1, 1), used(2, 2)]  # type: ignore[list-item]  # as wrong as it is meant to be
+    usage.request_usage_entries = [used(1, 1), used(2, 2)]
     asyncio.run(session.record_response(ModelResponse(output=[], usage=usage, response_id="resp_1"), model=MODEL))
     kept = book.get("chat")
     assert (kept.calls, kept.tokens_in) == (1, 1000)

@@ -199,7 +199,9 @@ def test_it_is_used_from_many_loops_and_threads(book: Rollbook) -> None:
             own = [text for text in found if text.startswith(f"{name}.")]
             assert own == [f"{name}.{each}{end}" for each in range(3) for end in ("", "+")]
     at = {text: place for place, text in enumerate(found)}
-    assert all(at[f"{text}+"] == place + 1 for text, place in at.items() if not text.endswith("+"))  # batches stay whole
+    assert all(
+        at[f"{text}+"] == place + 1 for text, place in at.items() if not text.endswith("+")
+    )  # batches stay whole
 
 
 def test_a_cancelled_write_has_a_known_outcome(book: Rollbook) -> None:

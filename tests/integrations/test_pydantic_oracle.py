@@ -89,7 +89,9 @@ class Side:
         """All that can be read of the store."""
         found: list[Any] = []
         for scope, limit in ((None, None), ("a", None), ("b", 1), (None, 2)):
-            found.append([each.conversation_id for each in await self.store.list_conversations(scope=scope, limit=limit)])
+            found.append(
+                [each.conversation_id for each in await self.store.list_conversations(scope=scope, limit=limit)]
+            )
         for record in await self.store.list_conversations():
             entries = await self.store.load_entries(record.conversation_id)
             assert [each.parent_id for each in entries] == [None, *(each.id for each in entries)][: len(entries)]
@@ -132,7 +134,7 @@ async def told(book: Rollbook, story: list[tuple[Any, int]], *, forgetful: bool)
         assert await ours.everything() == await theirs.everything(), step
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(story=stories)
 def test_a_story_has_the_same_outcome(story: list[tuple[Any, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder, rollbook.open(f"sqlite:///{folder}/book.db") as book:
@@ -140,9 +142,11 @@ def test_a_story_has_the_same_outcome(story: list[tuple[Any, int]]) -> None:
         assert book.verify().ok
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(story=stories)
 def test_a_story_has_the_same_outcome_in_files_and_for_whoever_comes_new(story: list[tuple[Any, int]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with rollbook.open(f"sqlite:///{folder}/book.db", journal=f"file://{folder}/journal") as book:
-            asyncio.run(told(book, story, forgetful=True))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        rollbook.open(f"sqlite:///{folder}/book.db", journal=f"file://{folder}/journal") as book,
+    ):
+        asyncio.run(told(book, story, forgetful=True))

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Raw
 
 from rollbook.journal.redis import RedisJournals
-from rollbook.journal.steps import Append, Drop, Fork, New, Patch, SetState, Step
+from rollbook.journal.steps import Append, Done, Drop, Fork, New, Patch, SetState, Step
 from rollbook.settings import Settings
 from servers import RedisServer
 
@@ -114,6 +114,37 @@ def test_a_session_that_was_dropped_leaves_nothing_of_what_it_held(
     assert keys(client, prefix, ":done") == []
     (done,) = keys(client, prefix)
     assert 0 < client.pttl(done) <= 60_000
+
+
+def test_a_session_that_was_dropped_may_become_a_fork_while_its_own_forks_stay(
+    journals: RedisJournals, client: Any, prefix: str
+) -> None:
+    made(journals, append("s", "a"))
+    made(journals, append("t", "b"))
+    made(journals, Step(USER, "f", 1, (Fork("s"),)))
+    assert journals.apply([Drop(USER, "s", 2)]) == [True]
+    made(journals, Step(USER, "s", 3, (Fork("t"),)))
+    made(journals, append("s", "of the new"))
+    made(journals, append("f", "of the fork"))
+    assert read(journals, "s") == ["b", "of the new"]
+    assert read(journals, "f") == ["a", "of the fork"]
+    assert sorted(kept.session_id for kept in journals.sessions()) == ["f", "s", "t"]
+    assert journals.apply([Drop(USER, each, 4) for each in "sft"]) == [True] * 3
+    assert keys(client, prefix, ":done") == []
+
+
+def test_steps_of_one_root_are_made_in_order_also_by_who_does_not_know_it(
+    journals: RedisJournals, redis_url: str
+) -> None:
+    made(journals, append("s", "a"))
+    made(journals, Step(USER, "f", 1, (Fork("s"),)))
+    made(journals, Step(USER, "g", 1, (Fork("f"),)))
+    other = RedisJournals(redis_url, Settings())
+    assert read(other, "f") == ["a"]  # so it knows one of the two, and has to look for the other
+    first, _ = other.apply([pop("g"), Step(USER, "f", 1, (Patch(QA, "a", {"id": Raw(b"0")}),))])
+    assert isinstance(first, Done)
+    assert [entry.body for entry in first.answers[0]] == [b'{"id":"a"}']  # type: ignore[attr-defined]
+    other.close()
 
 
 def test_names_in_the_register_that_lead_to_nothing_go_when_they_are_old(

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
 
-from hypothesis import HealthCheck, given, settings
-from servers import HOST, RedisServer, with_prefix
+from hypothesis import HealthCheck, Phase, given, settings
 
 from rollbook.errors import RollbookError
 from rollbook.journal.backend import Check, Kept
@@ -15,6 +14,7 @@ from rollbook.journal.redis import RedisJournals
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Done, Drop, Step
 from rollbook.settings import Settings
+from servers import HOST, RedisServer, with_prefix
 
 from .machine import HISTORIES, Machine
 
@@ -64,7 +64,7 @@ def show(server: RedisServer, history: list[list[Step | Drop]]) -> None:
     machine.journals.close()
 
 
-@settings(max_examples=2500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1200, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES)
 def test_journals_in_redis_show_what_was_done_to_them(
     redis_server: RedisServer, history: list[list[Step | Drop]]

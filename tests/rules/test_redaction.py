@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollbook import redact as default
 from rollbook.errors import InvalidInput
-from rollbook.rules.redaction import Redactor, default
+from rollbook.rules.redaction import Redactor
 
 
 def run(length: int, letters: str = "a1B2c3D4e5F6g7H8") -> str:
@@ -193,7 +194,7 @@ PIECES: Final = st.sampled_from(
     [secret for _, secret in SHAPES]
     + [part for place in PLACES for part in (place[0], place[1], place[2], "".join(place[:3]))]
     + CLEAN
-    + ["=", ":", ": ", '"', "'", "\\", "-", "--", "_", "/", "@", " ", "\n", ".", "password", "token", "[redacted:x]", "]"]
+    + ["=", ":", ": ", '"', "'", "\\", "-", "--", "_", "/", "@", " ", "\n", ".", "password", "token", "[redacted:x]"]
 )
 
 
@@ -210,11 +211,12 @@ def test_whatever_stands_around_it_a_key_between_spaces_goes(around: list[str], 
 
 #: What makes patterns that look back and forth take the square of the time.
 HOSTILE: Final = [
-    "eyJ", "sk-", "sk-ant-", "SG.aaaaaaaaaaaaaaaaaaaa", "-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----\n",
-    "token=", "token='", 'password="a', "password: ", "--", "--a", "--password ", "://a:", "://", "://a:b", "cookie: a=",
-    "cookie: a", "Cookie: abcd=efgh;", "authorization: ", "authorization:bearer ", "bearer ", "a" * 50, "\\", '\\"', "token\\",
-    "-u a:", "123456789:AA", "xoxb-", "AKIA", "AIza", "eyJaaaaaaaaaaa.", "eyJaaaaaaaaaaa.eyJ", "\n", " ", "=", "ghp_", "_", "-",
-    "secret ", "private key", "token     ", "hooks.slack.com/services/", "password='\\'", "pass", "key-",
+    "eyJ", "sk-", "sk-ant-", "SG.aaaaaaaaaaaaaaaaaaaa", "-----BEGIN RSA PRIVATE KEY-----", "token=",
+    "token='", "key-", "-----BEGIN RSA PRIVATE KEY-----\n", 'password="a', "password: ", "--", "--a",
+    "--password ", "://a:", "://a:b", "pass", "cookie: a=", "cookie: a", "Cookie: abcd=efgh;",
+    "authorization: ", "authorization:bearer ", "bearer ", "a" * 50, "\\", '\\"', "token\\", "-u a:",
+    "123456789:AA", "xoxb-", "AKIA", "AIza", "eyJaaaaaaaaaaa.", "eyJaaaaaaaaaaa.eyJ", "\n", " ", "=", "ghp_",
+    "_", "-", "secret ", "private key", "token     ", "hooks.slack.com/services/", "password='\\'", "://",
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "summary": ("summary", "summary", _LOOK),
     "sessions": ("sessions", "sessions", _LOOK),
     "show": ("sessions", "show", _LOOK),
+    "search": ("searching", "search", _LOOK),
     "stats": ("ledger", "stats", _LOOK),
     "models": ("ledger", "models", _LOOK),
     "spend": ("ledger", "spend", _LOOK),
@@ -40,6 +41,7 @@ COMMANDS: Final = {
     "reprice": ("repricing", "reprice", _CARE),
     "prune": ("retention", "prune", _CARE),
     "purge": ("retention", "purge", _CARE),
+    "wipe-journal": ("wiping", "wipe_journal", _CARE),
     "verify": ("upkeep", "verify", _CARE),
     "doctor": ("upkeep", "doctor", _CARE),
 }

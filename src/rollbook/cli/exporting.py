@@ -1,4 +1,4 @@
-"""`export`: sessions, ledger rows or spend, whole, for other programs."""
+"""`export`: sessions, ledger rows, contents or spend, whole, for other programs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ WHAT = Annotated[
     str,
     typer.Argument(
         metavar="WHAT",
-        help="sessions, usage or spend.",
+        help="sessions, usage, content or spend.",
         show_default=False,
-        autocompletion=lambda: ["sessions", "usage", "spend"],
+        autocompletion=lambda: ["sessions", "usage", "content", "spend"],
     ),
 ]
 FORMAT = Annotated[
@@ -69,7 +69,7 @@ def export(
         str | None, typer.Option("--tz", metavar="ZONE", help="For spend: where days begin. Default: here.")
     ] = None,
 ) -> None:
-    """Write all sessions, ledger rows or spend as JSON lines, CSV or Parquet."""
+    """Write all sessions, ledger rows, what was said, or spend as JSON lines, CSV or Parquet."""
     from rollbook.exporters import export as write  # noqa: PLC0415 - other commands export nothing
 
     asked: dict[str, Any] = {

@@ -25,6 +25,7 @@ _ANSI: Final = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _SPACES: Final = re.compile(r"\s+")
+_TAB: Final = 4  #: columns
 _JOINERS: Final = "\u200c\u200d"  #: without them emoji and several scripts fall apart
 
 
@@ -127,6 +128,12 @@ def clean(text: str | None) -> str:
     if text.isprintable():
         return text
     return "".join(map(_visible, _SPACES.sub(" ", _ANSI.sub("", text)).strip()))
+
+
+def lines(text: str) -> list[str]:
+    """The same on as many lines as it has, each with the blanks that it begins with."""
+    found = _ANSI.sub("", text).expandtabs(_TAB).splitlines()
+    return [line if line.isprintable() else "".join(map(_visible, line)) for line in map(str.rstrip, found)]
 
 
 def _visible(char: str) -> str:

@@ -65,6 +65,11 @@ class Screen:
             for first, part in enumerate(self._folded(value, space)):
                 self._put([(("" if first else name).ljust(space), "bold"), (part, "")])
 
+    def paragraph(self, text: str, indent: int, style: str = "") -> None:
+        """One line of a longer text, indented and folded: all of it is shown."""
+        for part in self._folded(text, indent):
+            self._put([(" " * indent if part else "", ""), (part, style)])
+
     def _folded(self, value: str, space: int) -> list[str]:
         """A value on as many lines as it takes beside its name."""
         if self.width is None or table.width(value) <= self.width - space:

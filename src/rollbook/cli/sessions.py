@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from rollbook.cli import options, views
+from rollbook.cli import conversation, options, views
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.format import cost, tokens
 from rollbook.cli.screen import say
@@ -76,22 +76,40 @@ def _remark(page: Page) -> str | None:
 
 
 @command
-def show(desk: Desk, session_id: options.SHORT_ID) -> None:
-    """Show one session: its state, what it used itself and with all below it, and its children."""
+def show(
+    desk: Desk,
+    session_id: options.SHORT_ID,
+    last: Annotated[
+        int, typer.Option("--last", metavar="N", min=0, help="Of what it contains, the newest so many entries.")
+    ] = conversation.LAST,
+    everything: Annotated[bool, typer.Option("--all", help="All of what it contains.")] = False,
+    content: Annotated[bool, typer.Option("--content/--no-content", help="Whether to show what it contains.")] = True,
+) -> None:
+    """Show one session: its state, what it used itself and with all below it, its children, and what was said."""
     with desk.open() as book:
         one = resolve(book, session_id)
         children = book.children(one.session_id, user_id=one.user_id)
         whole = book.inclusive(one.session_id, user_id=one.user_id)
-    screen = desk.screen()
-    if desk.as_json:
-        screen.json({**to_dict(one), "children": to_dict(children), "inclusive": to_dict(whole)})
-        return
-    views.session(screen, one)
-    if children:
-        screen.heading(f"Children ({len(children)})")
-        views.sessions(screen, children)
-        screen.heading("With all below it")
-        screen.line(_whole(whole))
+        contents = conversation.Contents(book, one) if content else None
+        most = None if everything else last
+        screen = desk.screen()
+        if desk.as_json:
+            answer = {**to_dict(one), "children": to_dict(children), "inclusive": to_dict(whole)}
+            if contents is not None:
+                answer["content"] = {
+                    "total": contents.total,
+                    "entries": [conversation.plain(told) for told in contents.told(most)],
+                }
+            screen.json(answer)
+            return
+        views.session(screen, one)
+        if children:
+            screen.heading(f"Children ({len(children)})")
+            views.sessions(screen, children)
+            screen.heading("With all below it")
+            screen.line(_whole(whole))
+        if contents is not None:
+            conversation.write(screen, contents, most)
 
 
 def _whole(whole: Inclusive) -> str:

@@ -1,4 +1,4 @@
-"""Exports: sessions, ledger rows and spend as JSON lines, CSV or Parquet, streamed.
+"""Exports: sessions, ledger rows, contents and spend as JSON lines, CSV or Parquet, streamed.
 
 Each format is one module with one writer; it is loaded when it is asked for.
 """
@@ -37,14 +37,14 @@ def export(
     progress: Callable[[int], None] | None = None,
     **asked: Any,
 ) -> int:
-    """Write ``sessions``, ``usage`` or ``spend`` of a book to a file, and answer how many rows that was.
+    """Write ``sessions``, ``usage``, ``content`` or ``spend`` of a book to a file; how many rows that was.
 
     ``target`` is a path or an open binary file. Under a path there is nothing until all is written; a file that is
     there already is only replaced if ``replace`` says so. ``format`` is ``jsonl``, ``csv`` or ``parquet``. What else is
-    said narrows it: for sessions what ``book.list`` filters by, for usage what ``book.iterate_usage`` does, for spend
-    ``by``, ``tz``, ``since``. Without ``since`` it is everything. ``progress`` is told the rows written so far.
-    Raises InvalidInput for what is not known, NotSupported where a format needs what is not installed, RollbookError
-    for a file that cannot be written; an open file's own errors are passed on.
+    said narrows it: for sessions and their content what ``book.list`` filters by, for usage what
+    ``book.iterate_usage`` does, for spend ``by``, ``tz``, ``since``. Without ``since`` it is everything. ``progress``
+    is told the rows written so far. Raises InvalidInput for what is not known, NotSupported where a format needs what
+    is not installed, RollbookError for a file that cannot be written; an open file's own errors are passed on.
     """
     checks.one_of(what, "kind of export", WHATS)
     checks.one_of(format, "format", FORMATS)

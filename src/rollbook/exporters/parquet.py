@@ -61,9 +61,10 @@ def writing(file: IO[bytes], columns: Sequence[Column]) -> Iterator[Callable[[Bl
         Kind.MOMENT: arrow.timestamp("us", tz="UTC"),
         Kind.TEXTS: arrow.list_(arrow.string()),
         Kind.MAPPING: arrow.string(),
+        Kind.JSON: arrow.string(),
     }
     schema = arrow.schema([(column.name, types[column.kind], column.optional) for column in columns])
-    mappings = [column.kind is Kind.MAPPING for column in columns]
+    mappings = [_MADE.get(column.kind) for column in columns]
     waiting: list[Any] = []
     sink = _Sink(file)
     to = arrow.parquet.ParquetWriter(sink, schema, compression="zstd")
@@ -80,7 +81,7 @@ def writing(file: IO[bytes], columns: Sequence[Column]) -> Iterator[Callable[[Bl
     def write(block: Block) -> None:
         values = zip(*block, strict=True)
         arrays = [
-            arrow.array([_json(one) for one in column] if mapping else column, field.type)
+            arrow.array([mapping(one) for one in column] if mapping else column, field.type)
             for mapping, field, column in zip(mappings, schema, values, strict=False)
         ]
         if arrays:
@@ -100,3 +101,10 @@ def writing(file: IO[bytes], columns: Sequence[Column]) -> Iterator[Callable[[Bl
 
 def _json(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
+
+
+#: How values become text that are none yet.
+_MADE: Final[dict[Kind, Callable[[Any], str | None]]] = {
+    Kind.MAPPING: _json,
+    Kind.JSON: lambda value: bytes(value).decode(),
+}

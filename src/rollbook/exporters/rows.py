@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from rollbook.content import ContentRow
 from rollbook.errors import InvalidInput
 from rollbook.model import Session, SpendRow, Usage
 
@@ -29,6 +30,7 @@ _OF_SESSIONS: Final = (
 _KINDS: Final[Mapping[str, tuple[type[msgspec.Struct], tuple[str, ...]]]] = {
     "sessions": (Session, _OF_SESSIONS),
     "usage": (Usage, _OF_SESSIONS),
+    "content": (ContentRow, _OF_SESSIONS),
     "spend": (SpendRow, ("by", "tz", "since", "user_id")),
 }
 WHATS: Final = tuple(_KINDS)
@@ -44,6 +46,7 @@ class Kind(Enum):
     MOMENT = datetime
     TEXTS = tuple
     MAPPING = dict
+    JSON = msgspec.Raw  #: any value, as text that is JSON already
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -53,6 +53,7 @@ _CELLS: Final[dict[Kind, Callable[[Sequence[Any]], Sequence[Any]]]] = {
     Kind.MOMENT: partial(_each, stamp),
     Kind.TEXTS: partial(_each, _json),
     Kind.MAPPING: partial(_each, _json),
+    Kind.JSON: partial(_each, lambda value: harmless(bytes(value).decode())),
 }
 
 

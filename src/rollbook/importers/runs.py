@@ -195,6 +195,8 @@ class _Run:
             self.weight += sum(weight(item) for item in batch.items if isinstance(item, Jot))
         if batch.file is not None:
             self.files.append(batch.file)
+            if batch.file.source != self.source.name:  # what was read with its contents need not be read without them
+                self.files.append(msgspec.structs.replace(batch.file, source=self.source.name))
         if len(self.items) + self.weight + len(self.files) >= FLUSH_ITEMS:
             self.flush()
 

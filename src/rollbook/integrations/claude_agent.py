@@ -1,7 +1,8 @@
 """A session store of the Claude Agent SDK that is a book: ``ClaudeAgentOptions(session_store=RollbookSessionStore())``.
 
-A transcript is a stream of the book's session of the same id, one for each project and each sub-agent. What its lines
-say that the agent used is metered under the names that an import of the transcript gives, so both count once.
+A transcript is a stream of the book's session of the same id, one for each project; those of sub-agents are heads of
+another stream beside it. What their lines say that the agent used is metered under the names that an import of the
+transcript gives, so both count once.
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ ROOM: Final = "claude-agent"  #: the names of streams and of keys of state begin
 ATTEMPTS: Final = 100  #: at an append that others keep outrunning
 _PART: Final = 80  #: bytes of a project or a sub-agent within a name
 
-Entry = Mapping[str, Any]
-
 
 class _Place(NamedTuple):
     """Where a transcript is kept."""
@@ -52,8 +51,29 @@ class _Place(NamedTuple):
         return f"{ROOM}/{plain(self.project, _PART)}"
 
     @property
+    def subs(self) -> str:
+        """The stream of those of all sub-agents: names of streams are kept for ever, so there is but one."""
+        return f"{self.main}/sub"
+
+    @property
     def stream(self) -> str:
-        return self.main if self.subpath is None else f"{self.main}/{plain(self.subpath, _PART)}"
+        return self.main if self.subpath is None else self.subs
+
+    @property
+    def head(self) -> str:
+        return MAIN if self.subpath is None else plain(self.subpath, _PART)
+
+    @property
+    def key(self) -> str:
+        """Under which what is remembered of the transcript stands in the session's state."""
+        return self.main if self.subpath is None else f"{self.main}/{self.head}"
+
+    def named(self, uuid: Any) -> str | None:
+        """An entry's id: unique among all that the stream holds."""
+        if not isinstance(uuid, str) or not uuid:
+            return None
+        name = plain(uuid, _PART)
+        return name if self.subpath is None else f"{self.head}/{name}"
 
     @property
     def listed(self) -> str:
@@ -86,7 +106,9 @@ class RollbookSessionStore:
     async def append(self, key: Any, entries: Sequence[Any]) -> None:
         """Append lines to a transcript, all of them or none, and meter what they say that was used."""
         place = _place(key)
-        batch = [self._desk.entry(dict(entry), _uuid(entry)) for entry in entries]  # encoded before anything else runs
+        batch = [
+            self._desk.entry(dict(entry), place.named(entry.get("uuid"))) for entry in entries
+        ]  # encoded before anything else runs
         if not batch:
             return
         async with self._turn(place):
@@ -101,7 +123,9 @@ class RollbookSessionStore:
     async def load(self, key: Any) -> list[Any] | None:
         """The lines of a transcript in the order of their appends; None where there is none."""
         place, desk = _place(key), self._desk
-        found = await desk.read(desk.plans.entries(place.session_id, place.stream, user_id=desk.user_id))
+        found = await desk.read(
+            desk.plans.entries(place.session_id, place.stream, head=place.head, user_id=desk.user_id)
+        )
         return [entry.body for entry in found] or None
 
     async def list_sessions(self, project_key: str) -> list[Any]:
@@ -128,9 +152,9 @@ class RollbookSessionStore:
         place, desk = _place({**key, "subpath": None}), self._desk
 
         def look(peek: Peek, who: Who) -> list[str]:
-            there = {head.stream for head in peek.heads_of(who)}
-            kept = [(name, value) for name, value in peek.state(who).items() if name.startswith(f"{place.main}/")]
-            return [str(bodies.decoded(bytes(value))["subpath"]) for name, value in kept if name in there]
+            state, there = peek.state(who), [head for head in peek.heads_of(who) if head.stream == place.subs]
+            kept = [bodies.decoded(bytes(state[f"{place.main}/{head.name}"])) for head in there]
+            return [str(notes["subpath"]) for notes in kept]
 
         return await desk.read(desk.plans.perused(place.session_id, desk.user_id, look))
 
@@ -141,7 +165,7 @@ class RollbookSessionStore:
     def _turn(self, place: _Place) -> asyncio.Lock:
         """Held during an append, so that those of one process come in the order of their calls."""
         locks = self._turns.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        return locks.setdefault((place.session_id, place.stream), asyncio.Lock())
+        return locks.setdefault((place.session_id, place.key), asyncio.Lock())
 
     # Plans
 
@@ -164,16 +188,16 @@ class RollbookSessionStore:
             index = SetState({place.listed: _json({"session_id": place.session_id})}, of_user=True)
         yield from desk.change(
             place.session_id,
-            [Append(place.stream, tuple(new)), SetState({place.stream: _json(notes)})],
+            [Append(place.stream, tuple(new), place.head), SetState({place.key: _json(notes)})],
             index,
-            expects=[Expect(place.stream, revision)],
+            expects=[Expect(place.stream, revision, place.head)],
         )
 
     def _seen(self, place: _Place, batch: Sequence[New] = ()) -> Plan[_Seen]:
         stream = place.stream
 
         def look(peek: Peek, who: Who) -> _Seen:
-            head, value = peek.head(who, stream, MAIN), peek.state(who).get(stream)
+            head, value = peek.head(who, stream, place.head), peek.state(who).get(place.key)
             ids = [] if head is None else [each.entry_id for each in batch if not each.fresh]
             known = frozenset(name for name in ids if lines.seen(peek, who, stream, name) is not None)
             return _Seen(head, known, {} if value is None else bodies.decoded(bytes(value)))
@@ -213,24 +237,24 @@ class RollbookSessionStore:
         return found
 
     def _delete(self, place: _Place) -> Plan[None]:
-        def of_it(name: str) -> bool:
-            return name == place.stream or (place.subpath is None and name.startswith(f"{place.main}/"))
+        whole = place.subpath is None
 
-        def look(peek: Peek, who: Who) -> tuple[list[str], list[str], str | None]:
+        def look(peek: Peek, who: Who) -> tuple[set[str], list[str], str | None]:
             state = peek.state(who)
-            notes = bodies.decoded(bytes(state[place.stream])) if place.stream in state else {}
-            streams = {head.stream for head in peek.heads_of(who)}
-            return sorted(filter(of_it, streams)), list(filter(of_it, state)), notes.get("title")
+            notes = bodies.decoded(bytes(state[place.key])) if place.key in state else {}
+            streams = {head.stream for head in peek.heads_of(who) if head.stream in (place.stream, place.subs)}
+            keys = [key for key in state if key == place.key or (whole and key.startswith(f"{place.main}/"))]
+            return streams, keys, notes.get("title")
 
         desk = self._desk
         streams, keys, title = yield from desk.plans.perused(place.session_id, desk.user_id, look)
         if not streams and not keys:
             return
-        changes: list[Change] = [DropHead(stream) for stream in streams]
+        changes: list[Change] = [DropHead(stream, None if whole else place.head) for stream in sorted(streams)]
         changes.append(SetState(dict.fromkeys(keys)))
-        index = SetState({place.listed: None}, of_user=True) if place.subpath is None else None
+        index = SetState({place.listed: None}, of_user=True) if whole else None
         yield from desk.change(place.session_id, changes, index)
-        if title is not None and place.subpath is None:
+        if title is not None and whole:
             yield from self._untitle(place.session_id, title)
 
     def _untitle(self, session_id: str, title: str) -> Plan[None]:
@@ -253,11 +277,6 @@ def _place(key: Mapping[str, Any]) -> _Place:
     if subpath is not None and (not isinstance(subpath, str) or not subpath):
         raise InvalidInput("a subpath must be text; leave it out for the main transcript")
     return _Place(project, name, subpath)
-
-
-def _uuid(entry: Entry) -> str | None:
-    name = entry.get("uuid")
-    return plain(name, _PART) if isinstance(name, str) and name else None
 
 
 def _mtime(head: Head) -> int:

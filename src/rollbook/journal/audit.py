@@ -38,6 +38,14 @@ def differences(tx: Reading) -> Iterator[Difference]:
                 yield Difference(f"{_name(stream)} session {session_no} head {head}", "length", length, 0)
 
 
+def texts(tx: Reading) -> Iterator[Difference]:
+    """Texts that a search finds of entries that are not there or have others, and entries whose texts it misses."""
+    for doc_no, user_no, root_no, expected in tx.each("journal.wrong_docs"):
+        yield Difference(f"user {user_no} journal {root_no} text {doc_no}", "search_doc", 1 - expected, expected)
+    for doc_no, expected in tx.each("journal.wrong_texts"):
+        yield Difference(f"text {doc_no}", "search_text", 1 - expected, expected)
+
+
 def _name(stream: Row) -> str:
     return "user {} journal {} stream {}".format(*stream)
 

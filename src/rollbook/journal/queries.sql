@@ -171,8 +171,18 @@ select search_doc.user_no, search_doc.root_no, search_doc.stream_no, search_doc.
 from search_text cross join search_doc on search_doc.doc_no = search_text.rowid
 cross join entry on entry.user_no = search_doc.user_no and entry.root_no = search_doc.root_no
     and entry.stream_no = search_doc.stream_no and entry.position = search_doc.position
-where search_text match :query and entry.created_at >= :since
-order by search_text.rowid desc limit :most
+where search_text match :query order by search_text.rowid desc limit :most
+
+-- matches_since --
+-- The same of entries written since a time, among so many of the latest that fit.
+select search_doc.user_no, search_doc.root_no, search_doc.stream_no, search_doc.position, entry.session_no,
+    entry.created_at, relevance(search_text)
+from search_text cross join search_doc on search_doc.doc_no = search_text.rowid
+cross join entry on entry.user_no = search_doc.user_no and entry.root_no = search_doc.root_no
+    and entry.stream_no = search_doc.stream_no and entry.position = search_doc.position
+where search_text match :query and entry.created_at >= :since and search_text.rowid > coalesce((
+    select rowid from search_text where search_text match :query order by rowid desc limit 1 offset :most), 0)
+order by search_text.rowid desc
 
 -- seen_sessions --
 -- Of some sessions of a user those that may be shown, with their titles.

@@ -17,7 +17,7 @@ from rollbook.journal.redis_apply import Maker
 from rollbook.journal.redis_health import checks
 from rollbook.journal.redis_keys import Meta, Place
 from rollbook.journal.redis_peek import Peek, looking
-from rollbook.journal.redis_roots import Roots
+from rollbook.journal.redis_roots import Learnt, Roots
 from rollbook.journal.redis_server import Request, Server
 from rollbook.journal.redis_steps import items_of
 from rollbook.journal.shelf import Who
@@ -89,10 +89,10 @@ class RedisJournals:
         """The sessions of which something is kept. Names that lead to nothing any more are removed on the way."""
         for batch in self._registered(user_id):
             stale = []
-            for place, fork, meta, entered in self._metas(batch):
-                if meta is not None and meta.version and not fork:
-                    yield from _kept(place, meta)
-                elif meta is not None and not meta.version:
+            for (place, fork, entered), found in zip(batch, self._learnt([each[0] for each in batch]), strict=True):
+                if not fork:
+                    yield from _kept(place, found.meta)
+                if not (found.pointer if fork else found.meta.version):
                     stale.append((place, fork, entered))
             self._forget(stale)
 
@@ -117,16 +117,12 @@ class RedisJournals:
                 if cursor == b"0":
                     break
 
-    def _metas(self, batch: Sequence[tuple[Place, bool, int]]) -> list[tuple[Place, bool, Meta | None, int]]:
-        """What the places of the register hold now; None where one points elsewhere."""
+    def _learnt(self, places: Sequence[Place]) -> list[Learnt]:
+        """What the places of the register hold now."""
         roots = self._here()
-        requests = [roots.load(place) for place, _, _ in batch]
+        requests = [roots.load(place) for place in places]
         self._send(requests)
-        found = []
-        for (place, fork, entered), request in zip(batch, requests, strict=True):
-            learnt = roots.learnt(place, request.answer, ())
-            found.append((place, fork, None if learnt is None else learnt[0], entered))
-        return found
+        return [roots.learnt(place, each.answer, ()) for place, each in zip(places, requests, strict=True)]
 
     def _forget(self, places: Sequence[tuple[Place, bool, int]], spare_ms: int = _STALE_MS) -> None:
         roots = self._here()
@@ -165,9 +161,7 @@ class RedisJournals:
     def _wiped(self, place: Place) -> int:
         roots = self._here()
         for _ in range(1000):
-            meta = self._metas([(place, False, 0)])[0][2]
-            if meta is None:
-                return 0
+            meta = self._learnt([place])[0].meta
             keys = roots.keys(place)
             wipe = roots.request("wipe", [*keys.fixed, *map(keys.state, meta.states)], [meta.version], durable=True)
             self._send([wipe])

@@ -40,6 +40,7 @@ class Maker:
         self.deadline = time.monotonic() + limit
         self._whose = secrets.token_hex(8)
         self._misses: dict[Place, int] = {}
+        self._claimed: dict[Place, tuple[bytes, bytes]] = {}  #: pointers before this batch, and what it made of them
 
     def make(self, items: Sequence[Item]) -> None:
         """Answer every item, in an order that nobody can tell from theirs."""
@@ -82,8 +83,8 @@ class Maker:
         for group in groups:
             fields = sorted({field for item in group.items for field in ids(item.step)})
             group.meta = self.roots.known(group.root)
-            if any(item.source is not None for item in group.items):
-                group.meta = None  # whether there is anything to fork is asked anew
+            if group.meta is not None and not all(group.meta.knows(who) for item in group.items for who in item.whos):
+                group.meta = None  # who is not known here may be elsewhere by now
             if self._misses.get(group.root, 0) >= _MISSES:
                 requests.append(self.roots.request("turn", group.keys.fixed, [self._whose, _TURN_MS]))
                 group.meta = None
@@ -98,8 +99,11 @@ class Maker:
             except RollbookError as error:
                 _answer(group.items, error)
             else:
-                if learnt is not None:
-                    group.meta, group.found = learnt
+                group.found = learnt.lines
+                if not learnt.pointer or all((item.source or item.place) != group.root for item in group.items):
+                    group.meta = learnt.meta
+        if any(group.meta is None and group.items[0].answer is None for group in groups):
+            return []  # it points to another root, whose steps have to be made in their order
         return [group for group in groups if group.meta is not None]
 
     def _claim(self, groups: list[Group]) -> list[Group]:
@@ -129,7 +133,8 @@ class Maker:
             item.answer = error
             return False
         if pointer is not None:
-            group.claimed[place] = (before, pointer)
+            original, mine = self._claimed.get(place, (before, before))
+            self._claimed[place] = group.claimed[place] = (original if mine == before else before, pointer)
         return pointer is not None
 
     # The rules
@@ -240,7 +245,8 @@ class Maker:
         if not shelf.changed:
             state_keys = [group.keys.state(who) for who in sorted(before.states, key=str)]
         ttl = 0 if self.roots.options.ttl is None else self.roots.options.ttl * 1000
-        known = (before.version, secrets.token_hex(8), self._whose, ttl, TOKENS_OUTLIVE_MS, shelf.touched)
+        own = int(any(item.place == group.root for item in group.items))
+        known = (before.version, secrets.token_hex(8), self._whose, ttl, TOKENS_OUTLIVE_MS, shelf.touched, own)
         script = "commit" if shelf.adds else "remove"
         return self.roots.request(script, [*group.keys.fixed, *state_keys], [*known, *words], durable=True)
 
@@ -290,10 +296,10 @@ class Maker:
         for item, answer in zip(group.items, group.answers, strict=True):
             item.answer = answer
             before, pointer = group.claimed.get(item.place, (b"", b""))
-            if answer is True and isinstance(item.step, Drop) and item.place != group.root:
-                pointer = pointer or self.roots.pointer(item.place)
-            elif before or not isinstance(answer, RollbookError):
-                pointer = b""
+            if item.place != group.root and group.meta is not None and group.meta.knows(item.who):
+                pointer = self.roots.pointer(item.place)
+            elif before:
+                pointer = b""  # another who claimed it may be about to write
             if pointer and not new.knows(item.who):
                 left.append(self.roots.release(item.place, pointer))
                 self.roots.point(item.place, b"")

@@ -164,6 +164,11 @@ def head_value(head: Head) -> bytes:
     return msgspec.json.encode((head.tip, head.length, head.revision, head.top, head.failed, head.changed_at))
 
 
+def own_fields(who: Who) -> tuple[bytes, bytes]:
+    """With what the fields of a session's heads begin, and the field of its state."""
+    return b"h" + msgspec.json.encode([who])[:-1] + b",", state_field(who)
+
+
 def state_field(who: Who) -> bytes:
     return b"s" + str(who).encode()
 

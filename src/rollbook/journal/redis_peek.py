@@ -81,7 +81,9 @@ class Peek:
     def _looked(self) -> _Look:
         def question(root: Place) -> Request:
             keys = self._roots.keys(root)
-            return self._roots.request("look", [*keys.fixed, keys.state(who)], [who, _LINES, _BYTES])
+            return self._roots.request(
+                "look", [*keys.fixed, keys.state(who)], [who, _LINES, _BYTES, int(root == self._place)]
+            )
 
         who = self._place.who
         root, meta, (state, near) = self._roots.look(self._place, self._deadline, question)

@@ -3,7 +3,8 @@
 A fork is kept under its source's root, and its own place holds a pointer there. Pointers are only ever changed by
 comparing: whoever is about to write the first thing of a session under a root that is not its own claims the pointer
 anew, and whoever removed the last thing removes the pointer only where nobody claimed it since. So nothing is ever
-written under a root that its session does not lead to any more.
+written under a root that its session does not lead to any more. A root goes by the session that it began with, and
+outlives it: when that was dropped, its forks stay, and it may become a fork itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rollbook.errors import Conflict, RollbookError, StoreError
 from rollbook.journal import redis_keys as names
@@ -21,7 +22,15 @@ from rollbook.journal.redis_server import Request, Server
 from rollbook.journal.shelf import Line
 
 _KNOWN: Final = 4096  #: roots and pointers that are remembered
-_DEEPEST: Final = 8  #: pointers to pointers, which only a broken journal has more of
+_LOOKS: Final = 8  #: after which a session that is elsewhere each time is given up
+
+
+class Learnt(NamedTuple):
+    """What one question told of a root."""
+
+    pointer: bytes  #: of the session that the root is named after, where that is kept elsewhere
+    meta: Meta
+    lines: dict[bytes, list[Line]]
 
 
 class Roots:
@@ -46,8 +55,12 @@ class Roots:
     # What is remembered
 
     def remember(self, root: Place, meta: Meta) -> None:
+        """Remember a root; not where there is nothing, since a session that has none may become a fork unseen."""
         with self._lock:
-            _put(self._metas, root, meta)
+            if meta.version:
+                _put(self._metas, root, meta)
+            else:
+                self._metas.pop(root, None)
 
     def known(self, root: Place) -> Meta | None:
         with self._lock:
@@ -66,18 +79,13 @@ class Roots:
         with self._lock:
             if pointer:
                 _put(self._pointers, place, pointer)
-                self._metas.pop(place, None)
             else:
                 self._pointers.pop(place, None)
 
     def root_of(self, place: Place) -> Place:
-        """Where a place is kept as far as is known."""
-        for _ in range(_DEEPEST):
-            pointer = self.pointer(place)
-            if not pointer:
-                return place
-            place = Place(place.user_id, pointer.partition(b"\n")[2].decode())
-        raise StoreError(f"the journal of {place.session_id!r} leads nowhere: pointers in Redis were changed by hand")
+        """Where a session is kept as far as is known."""
+        pointer = self.pointer(place)
+        return Place(place.user_id, pointer.partition(b"\n")[2].decode()) if pointer else place
 
     # Learning
 
@@ -85,41 +93,42 @@ class Roots:
         """A request for what a place holds, and for the entries with some ids."""
         return self.request("load", self.keys(place).fixed, fields)
 
-    def learnt(self, place: Place, answer: Any, fields: Sequence[bytes]) -> tuple[Meta, dict[bytes, list[Line]]] | None:
-        """Remember what was answered; None where the place points elsewhere."""
+    def learnt(self, root: Place, answer: Any, fields: Sequence[bytes]) -> Learnt:
+        """Remember what was answered about a root, and about where the session of its name is kept."""
         if isinstance(answer, RollbookError):
             raise answer
         pointer, pairs, found = answer[:3]
-        self.point(place, pointer)
-        if pointer:
-            return None
+        self.point(root, pointer)
         meta = names.meta(pairs)
-        self.remember(place, meta)
+        self.remember(root, meta)
         lines = {
-            field: [names.line(at, value, place.who) for at, value in zip(each[::2], each[1::2], strict=True)]
+            field: [names.line(at, value, root.who) for at, value in zip(each[::2], each[1::2], strict=True)]
             for field, each in zip(fields, found, strict=bool(fields))
         }
-        return meta, lines
+        return Learnt(pointer, meta, lines)
 
     def fresh(self, place: Place, deadline: float) -> tuple[Place, Meta]:
-        """The root of a place, as it is now."""
+        """The root of a session, as it is now."""
         root, meta, _ = self.look(place, deadline, self.load)
         return root, meta
 
     def look(self, place: Place, deadline: float, asking: Callable[[Place], Request]) -> tuple[Place, Meta, list[Any]]:
-        """The root of a place as it is now, and what else was answered to a question that tells it."""
-        looked = False
-        for _ in range(_DEEPEST):
+        """The root of a session as it is now, and what else was answered to a question that tells it."""
+        looked = False  # at the session's own place
+        for _ in range(_LOOKS):
             root = self.root_of(place)
             request = asking(root)
             self.server.send([request], deadline)
             learnt = self.learnt(root, request.answer, ())
-            if learnt is not None:
-                if root == place or looked or learnt[0].knows(place.who):
-                    return root, learnt[0], request.answer[2:]
+            if root == place:
+                looked = True
+                if not learnt.pointer:
+                    return root, learnt.meta, request.answer[2:]
+            elif looked or learnt.meta.knows(place.who):
+                return root, learnt.meta, request.answer[2:]
+            else:
                 self.point(place, b"")  # it may have been dropped and begun anew
-            looked = looked or root == place
-        raise StoreError(f"the journal of {place.session_id!r} leads nowhere: try again")
+        raise StoreError(f"the journal of {place.session_id!r} is being dropped and forked without a pause: try again")
 
     # Forks
 
@@ -134,7 +143,8 @@ class Roots:
         entry = self.enter(place, fork=True)
         self.server.send([entry], deadline)
         ttl = 0 if self.options.ttl is None else self.options.ttl * 2000
-        request = self.request("claim", keys, [before, pointer, ttl], durable=True)
+        own = names.own_fields(place.who)
+        request = self.request("claim", keys, [before, pointer, ttl, *own], durable=True)
         if not isinstance(entry.answer, RollbookError):
             self.server.send([request], deadline)
         for each in (entry.answer, request.answer):

@@ -29,6 +29,11 @@ class Item(Struct, eq=False):
     def who(self) -> str:
         return self.place.who
 
+    @property
+    def whos(self) -> tuple[str, ...]:
+        """The sessions that it is about."""
+        return (self.who,) if self.source is None else (self.who, self.source.who)
+
 
 class Group(Struct, eq=False):
     """Steps of one root that are made by one commit."""

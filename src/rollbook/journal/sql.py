@@ -85,7 +85,6 @@ class SqlPeek:
             f"journal.{name}", user_no=self.user_no, root_no=self.root_no, stream_no=self.stream_no(stream), **values
         )
 
-
     def begin(self, who: int, stream: str, name: str) -> bool:
         """Learn the root by way of a head, which is asked for anyway; whether there is such a head."""
         rows = self._head_rows(who, stream, name)

@@ -52,7 +52,11 @@ def matches(
 ) -> Iterator[Match]:
     """What fits, the latest first; of one user, of one root, or of everybody."""
     asked = expression(query, user_no, root_no)
-    for row in tx.each("journal.matches", query=asked, since=since, most=LOOKED_AT_MOST):
+    if since:
+        rows = tx.each("journal.matches_since", query=asked, since=since, most=LOOKED_AT_MOST)
+    else:
+        rows = tx.each("journal.matches", query=asked, most=LOOKED_AT_MOST)
+    for row in rows:
         yield Match(*row)
 
 

@@ -20,7 +20,7 @@ from rollbook.model import NANO, Session, Usage, from_micros, to_micros
 from rollbook.rules import checks
 from rollbook.store import Reading, Row
 
-WHATS: Final = ("usage", "sessions")
+WHATS: Final = ("usage", "sessions", "content")
 STEP: Final = 2_000  #: rows that a step looks at; a snapshot is held for some ten milliseconds
 
 _USAGE: Final = Usage.__struct_fields__
@@ -36,6 +36,7 @@ class Place(msgspec.Struct, frozen=True):
 
     now: int
     key: tuple[int, ...]
+    within: Any = None  #: where it ended between two such keys
 
 
 class Extract(msgspec.Struct, frozen=True):

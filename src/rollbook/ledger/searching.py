@@ -59,13 +59,20 @@ def search(tx: Reading, scope: Scope, asked: Asked) -> list[Found]:
 def shown(tx: Reading, scope: Scope, asked: Asked, names: list[tuple[str, str]]) -> list[Shown]:
     """Which of some sessions (or of the one that is asked for) may be shown, in their order."""
     values = reads.values_of(tx, scope, asked.filters)
-    places = [tuple(row) for name in names for row in tx.rows("journal.place_of", user_id=name[0], session_id=name[1])]
+    places: list[Place] = [place for name in names for place in _keys(tx, *name)]
     if asked.session_id is not None:
         places = [reads.find(tx, scope, asked.session_id)]
     known: dict[Place, Shown | None] = {}
     if values is not None:
         _learn(tx, scope, values, known, places)
     return [found for place in places if (found := known.get(place)) is not None]
+
+
+def _keys(tx: Reading, user_id: str, session_id: str) -> list[Place]:
+    """The numbers of a session, if it is there."""
+    found = tx.rows("user_no", user_id=user_id)
+    rows = tx.rows("key_of_user", user_no=found[0][0], session_id=session_id) if found else []
+    return [(row[0], row[1]) for row in rows]
 
 
 def _hits(
@@ -119,7 +126,7 @@ def _learn(
             new[place[0]].append(place[1])
     for owner_no, numbers in new.items():
         listed = "[" + ",".join(map(str, numbers)) + "]"
-        words = {"scope": scope.words, "filters": "filters"}
+        words = {"scope": scope.words, "filters": "no_filters" if values["slices"] is None else "filters"}
         for row in tx.compose("journal.seen_sessions", words, owner_no=owner_no, sessions=listed, **values):
             known[owner_no, row[0]] = Shown(*row[1:])
 

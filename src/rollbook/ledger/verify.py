@@ -169,7 +169,7 @@ def verify(tx: Reading) -> Verification:
         check.compare("key", str(name), ["usage_id"], [usage_id], [name])
     for (usage_id,) in tx.each("every_lost_row"):
         check.compare("key", str(usage_id), ["usage_key"], [None], [usage_id])
-    for found in audit.differences(tx):
+    for found in (*audit.differences(tx), *audit.texts(tx)):
         check.compare("journal", found.where, [found.field], [found.stored], [found.expected])
     return Verification(
         ok=not check.problems, sessions=check.sessions, ledger_rows=ledger.taken, problems=check.problems

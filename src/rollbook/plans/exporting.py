@@ -1,20 +1,38 @@
-"""The plan under every export: the ledger and the sessions, step by step."""
+"""The plan under every export: the ledger, the sessions and what they contain, step by step."""
 
 from __future__ import annotations
 
-from typing import Final
+from builtins import list as List  # noqa: N812 - a book's own list() hides the name
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from rollbook.core import Plan
+from rollbook.core import Peruse, Plan
 from rollbook.errors import InvalidInput
+from rollbook.journal import pages
+from rollbook.journal.pages import Left
 from rollbook.ledger import exports
 from rollbook.ledger.exports import Extract, Place
+from rollbook.model import Session
 from rollbook.plans.reading import ReadPlans, Since, User, asked_for
 from rollbook.rules import checks
 
 _MOST: Final = 100_000
+_SESSIONS: Final = 200  #: that a step over contents asks for at once
+_BYTES: Final = 4 << 20  #: of contents in one step, about
+_NAMES: Final = tuple(map(Session.__struct_fields__.index, ("session_id", "user_id")))
+
+Turn = tuple[str, str]  #: a session and its user
+
+
+class _Within(msgspec.Struct, frozen=True):
+    """Where a step over contents ended: the sessions whose turn comes, and what is left of the first."""
+
+    turns: tuple[Turn, ...]
+    left: tuple[Left, ...] | None
+    last: bool  #: there are no more sessions behind these
 
 
 class ExportPlans(ReadPlans):
@@ -38,10 +56,11 @@ class ExportPlans(ReadPlans):
         limit: int = exports.STEP,
         after: Place | None = None,
     ) -> Plan[Extract]:
-        """One step over all ``usage`` or all ``sessions``, in an order that never changes; see ``iterate_usage``.
+        """One step over all ``usage``, all ``sessions`` or all their ``content``, in an order that never changes.
 
         Looks at the next ``limit`` rows behind ``after`` of the step before, and answers those that fit, as plain
-        values in the order of the struct's fields, with times as microseconds since 1970.
+        values in the order of the struct's fields (Usage, Session, ContentRow), with times as microseconds since 1970.
+        There may be none and yet be more: until ``after`` is None. Contents are those of the sessions that fit.
         """
         checks.one_of(what, "kind of rows", exports.WHATS)
         if checks.count(limit, "limit", _MOST) < 1:
@@ -50,11 +69,44 @@ class ExportPlans(ReadPlans):
         now = clock.now
         if after is not None:  # a range and a silence are measured from one time, however long it all takes
             clock = msgspec.structs.replace(clock, now=after.now)
+        within = None if after is None else after.within
+        if after is not None and within is not None:
+            return (yield from self._contents(after, within, limit))
         asked = asked_for(
             clock.now, since=since, status=status, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
             project=project, model=model, tag=tag, text=text,
         )  # fmt: skip
-        answer: Extract = yield self._look(
-            user_id, exports.step, asked, clock, now=now, what=what, after=after, most=limit
+        rows, most = ("sessions", _SESSIONS) if what == "content" else (what, limit)
+        found: Extract = yield self._look(
+            user_id, exports.step, asked, clock, now=now, what=rows, after=after, most=most
         )
-        return answer
+        if what != "content":
+            return found
+        turns = tuple((row[_NAMES[0]], row[_NAMES[1]]) for row in found.rows)
+        place = found.after or Place(clock.now, ())
+        return (yield from self._contents(place, _Within(turns, None, found.after is None), limit))
+
+    def _contents(self, place: Place, within: _Within, limit: int) -> Plan[Extract]:
+        """The next entries of the sessions whose turn it is."""
+        rows: List[Any] = []
+        turns, left, size = list(within.turns), within.left, 0
+        while turns and len(rows) < limit and size < _BYTES:
+            name, owner = turns[0]
+            look = partial(pages.following, left=left, most=limit - len(rows), size=_BYTES - size)
+            found: pages.Following = yield Peruse(owner, name, look)
+            size += sum(len(line.body) for _, _, line in found.lines)
+            rows += [
+                (name, owner, stream, head, line.entry_id, line.position, line.created_at, _on_one_line(line.body))
+                for stream, head, line in found.lines
+            ]
+            left = found.left
+            if left is None:
+                del turns[0]
+        if turns:
+            return Extract(rows, msgspec.structs.replace(place, within=_Within(tuple(turns), left, within.last)))
+        return Extract(rows, None if within.last else msgspec.structs.replace(place, within=None))
+
+
+def _on_one_line(body: bytes) -> msgspec.Raw:
+    """A body for a format that has one row a line. A line break in JSON is but a blank."""
+    return msgspec.Raw(msgspec.json.format(body, indent=-1) if b"\n" in body or b"\r" in body else body)

@@ -110,16 +110,16 @@ class StreamPlans(ReadPlans):
         return tuple(found)
 
     def body(self, value: Any, what: str = "an entry") -> bytes:
-        """A value as it is stored: without secrets, as JSON, not too large."""
+        """A value as it is stored: without secrets, as JSON, not too large; ``what`` is the name of its field."""
         most = self.settings.entry_bytes
         if isinstance(value, bytes):
             kept = bodies.given(value, what, most)
             if self.redactor is None:
                 return kept
             plain = bodies.decoded(kept)
-            clean = self.redactor.value(plain)
+            clean = self.redactor.field(what, plain)
             return kept if clean == plain else bodies.encoded(clean, what, most)
-        return bodies.encoded(value if self.redactor is None else self.redactor.value(value), what, most)
+        return bodies.encoded(value if self.redactor is None else self.redactor.field(what, value), what, most)
 
     @staticmethod
     def _after(after: str | UnsetType | None) -> str | UnsetType | None:

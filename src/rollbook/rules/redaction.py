@@ -12,12 +12,12 @@ Redact = Callable[[str], str]
 
 
 class Redactor:
-    """What every text goes through at the book's door: :func:`default`, or a function of the user's own."""
+    """What every text goes through at the book's door: :func:`redact`, or a function of the user's own."""
 
-    def __init__(self, redact: Redact | None = None) -> None:
-        if redact is not None and not callable(redact):
-            raise InvalidInput(f"redact must be a function of a text, True or False, not {type(redact).__name__}")
-        self._own = redact
+    def __init__(self, own: Redact | None = None) -> None:
+        if own is not None and not callable(own):
+            raise InvalidInput(f"redact must be a function of a text, True or False, not {type(own).__name__}")
+        self._own = own
 
     @property
     def shipped(self) -> bool:
@@ -49,18 +49,23 @@ class Redactor:
             return value if same else items
         return value
 
+    def field(self, name: Any, value: Any) -> Any:
+        """The value of a field, whose name may tell that it is a secret."""
+        clean = self.value(value)
+        if self._own is None and isinstance(clean, str) and isinstance(name, str):
+            return secrets.named(name, clean)
+        return clean
+
     def _fields(self, value: dict[Any, Any]) -> dict[Any, Any]:
         changed = {}
         for key, item in value.items():
-            new = self.value(item)
-            if self._own is None and isinstance(new, str) and isinstance(key, str):
-                new = secrets.named(key, new)
+            new = self.field(key, item)
             if new is not item:
                 changed[key] = new
         return {**value, **changed} if changed else value
 
 
-def default(text: str) -> str:
+def redact(text: str) -> str:
     """What a book does to every text unless it is told otherwise: keys, tokens and passwords become ``[redacted:…]``.
 
     A function of your own can begin or end with it.

@@ -32,11 +32,13 @@ _SIGNS: Final = (
 _MARKS: Final = (
     "\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963\u0966-\u0dff\u0f71-\u0f84"
 )
-_ACCENTS: Final = re.compile("[\u0300-\u036f]+")
+_ACCENTS: Final = "[\u0300-\u036f]+"
 _WORDS: Final = f"[{_SIGNS}]|(?:(?![{_SIGNS}])(?:[^\\W_]|[{_MARKS}]))+"
 _SIGN: Final = f"[{_SIGNS}]"
 #: A phrase in quotes or a run without spaces, each with a minus before it or a star behind it.
-_TERMS: Final = r'(?<!\S)(-?)(?:"([^"]*)"|(\S+?))(\*?)(?=\s|$)'
+_TERMS: Final = r'(?<!\S)(-(?=[\w"]))?(?:"([^"]*)"|(\S+?))(\*?)(?=\s|$)'
+#: A letter with everything that is written above, below or into it, or that it is composed with.
+_LETTERS: Final = f"(?s:.)[\u0300-\u036f\u1160-\u11ff\u3099\u309a\uff9e\uff9f{_MARKS}]*"
 _compiled: Final = cache(re.compile)  #: where it is first used, since only searches and words beyond ASCII need it
 _SOFTENING: Final = 1.2  #: how soon more of the same word says no more
 _LENGTH: Final = 0.75  #: how much less a word says in a long text
@@ -187,17 +189,17 @@ def _flat(text: str) -> tuple[str, list[int] | None]:
         return text.lower(), None
     pieces: list[str] = []
     places: list[int] = []
-    for at, char in enumerate(text):
-        piece = _folded_char(char)
+    for match in _compiled(_LETTERS).finditer(text):
+        piece = _folded_letter(match[0])
         pieces.append(piece)
-        places += [at] * len(piece)
+        places += [match.start()] * len(piece)
     places.append(len(text))
     return "".join(pieces), places
 
 
 @lru_cache(maxsize=65_536)
-def _folded_char(char: str) -> str:
-    return folded(char)
+def _folded_letter(letter: str) -> str:
+    return folded(letter)
 
 
 def _at(places: list[int] | None, flat: int) -> int:

@@ -200,25 +200,31 @@ class SqliteStore:
             return
         deadline = time.monotonic() + min(self.busy_timeout_s, _FORGET_S)
         with translated(self.where):
+            while self._when_free(self._merge_words, deadline):
+                pass
             if self.path.stat().st_size <= _REWRITTEN_BYTES:
                 self._when_free(_rewrite, deadline)
             self._when_free(_empty_log, deadline)
 
-    def _when_free(self, work: Callable[[apsw.Connection], None], deadline: float) -> None:
+    def _merge_words(self, raw: apsw.Connection) -> bool:
+        """A step, short enough for others to wait, in which the index lets go of words; whether there are more."""
+        before = raw.total_changes()
+        Connection(raw, self.room).run("journal.merge_texts", [()])
+        return raw.total_changes() - before > 1  # the statement counts as one change itself
+
+    def _when_free(self, work: Callable[[apsw.Connection], bool | None], deadline: float) -> bool | None:
         """Do something that is not worth an error, on a connection of its own, in short tries until a time."""
         while True:
             try:
                 with self._writing, contextlib.closing(self.connect()) as raw:
                     raw.set_busy_timeout(0)
-                    work(raw)
+                    return work(raw)
             except apsw.BusyError:
                 if time.monotonic() > deadline:
-                    return
+                    return None
                 time.sleep(_BUSY_PAUSE_S)
             except (apsw.FullError, apsw.IOError):  # there is no room for it
-                return
-            else:
-                return
+                return None
 
     def backup(self, path: str | os.PathLike[str], *, replace: bool, prove: Proof, progress: Progress) -> Copied:
         from rollbook.store import sqlite_copies  # noqa: PLC0415 - most programs that open a book copy none

@@ -2,13 +2,14 @@
 -- Makes what steps came to, as a whole, where the root is still what they were worked out on.
 -- KEYS: meta, root, done, turn, hold, entries, ids, order, branches, then states.
 -- ARGV: version, token, by whom, milliseconds to live (0 for ever), milliseconds for which tokens outlive the root,
---   what it changes ('e' entries, 's' state, or both), then changes, each a letter and its words.
+--   what it changes ('e' entries, 's' state, or both), whether it is of the session that the root is named after, then
+--   changes, each a letter and its words.
 -- Answers {what became of it, version}.
 local meta, done, entries, ids, order, branches = KEYS[1], KEYS[3], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local token, whose, ttl = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local KEPT = 64 -- tokens
 
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'fork', ''} end
+if ARGV[7] == '1' and redis.call('EXISTS', KEYS[2]) == 1 then return {'fork', ''} end
 local version = redis.call('HGET', meta, 'v') or ''
 if version ~= ARGV[1] then
   local kept = redis.call('HGETALL', done)
@@ -84,7 +85,7 @@ local function changed(member, line)
   end
 end
 
-local n = 7
+local n = 8
 local empty = false
 while n <= #ARGV do
   local what = ARGV[n]
@@ -139,10 +140,15 @@ for _, each in ipairs({'e', 's'}) do
 end
 if ttl > 0 then
   redis.call('HSET', meta, 'x', ARGV[4])
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
+  -- A pointer is of another root: whoever writes there prolongs it.
+  for n, key in ipairs(KEYS) do
+    if n ~= 2 then redis.call('PEXPIRE', key, ttl) end
+  end
 elseif version == '' then
   redis.call('PERSIST', done)
 elseif redis.call('HDEL', meta, 'x') == 1 then
-  for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
+  for n, key in ipairs(KEYS) do
+    if n ~= 2 then redis.call('PERSIST', key) end
+  end
 end
 return {'done', named}

@@ -1,12 +1,13 @@
 #!lua flags=no-writes
 -- What a reader of one session is most likely to ask for, all of one moment: where it is kept, its root's meta, its
 -- state, and the newest entries of its streams.
--- KEYS: meta, root, done, turn, hold, entries, ids, order, branches, state. ARGV: session, entries and bytes of a stream.
+-- KEYS: meta, root, done, turn, hold, entries, ids, order, branches, state. ARGV: session, entries and
+--   bytes of a stream, '1' where the root is named after the session, which then is elsewhere if there is a pointer.
 -- Answers {pointer, meta, {state} or {} where it is too large, {stream, whether these are all, {member, entry, …}, …}}.
 local most, room = tonumber(ARGV[2]), tonumber(ARGV[3])
 local pointer = redis.call('GET', KEYS[2]) or ''
 local meta = redis.call('HGETALL', KEYS[1])
-if pointer ~= '' then return {pointer, meta, {}, {}} end
+if pointer ~= '' and ARGV[4] == '1' then return {pointer, meta, {}, {}} end
 
 local kept, size = redis.call('HGETALL', KEYS[10]), 0
 for _, each in ipairs(kept) do size = size + #each end

@@ -8,7 +8,7 @@ create table journal_head (
     stream_no bigint not null,
     head text not null,
     root_no bigint not null,
-    tip bigint not null,                -- position of the newest entry; 0: none
+    tip bigint not null,                -- position of the newest entry, 0: none
     length bigint not null,
     revision bigint not null,
     top bigint not null,                -- the highest position that the stream ever had
@@ -25,7 +25,7 @@ create table entry (
     position bigint not null,
     entry_id text not null,
     session_no bigint not null,         -- who wrote it
-    parent bigint,                      -- position; null: the entry before it in the stream; 0: none
+    parent bigint,                      -- position. null: the entry before it in the stream, 0: none
     created_at bigint not null,
     doc_no bigint,                      -- what a search finds it by
     body text not null,                 -- JSON, as it was given
