@@ -19,6 +19,7 @@ NOT_RUN = {
     "docs/how-to/develop.md": 1,
     "docs/how-to/import.md": 2,
     "docs/how-to/back-up.md": 1,
+    "docs/explanation/journal.md": 1,
 }
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,12 @@ import rollbook
 from importers.opencode_tools import T0, TRAPS, Writer, answer, prompt, put, stored
 from rollbook.importers import runs, source
 from rollbook.importers.base import ImportReport
+from rollbook.importers.content import jot
 from rollbook.importers.runs import run_import
+from rollbook.importers.watching import Watch
+from rollbook.journal.steps import Done, New
+from rollbook.ledger.ops import Jot
+from rollbook.settings import LOCAL_USER
 
 NOW = 1_780_000_000_000_000
 SECRET = "hunter2"
@@ -324,9 +330,46 @@ def test_r13_contents_in_a_place_of_their_own(tmp_path: Path) -> None:
         assert told(plain, "s") == ([], [])
 
 
-# Codex
+def test_a_door_of_ones_own_hands_contents_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLBOOK_ENTRY_BYTES", "300")
+    at = NOW - 1_000_000
 
-META = {"timestamp": "2026-03-02T10:00:00.000Z", "type": "session_meta"}
+    def entry(name: str, words: str) -> New:
+        return New(name, json.dumps({"role": "user", "content": words}).encode(), at)
+
+    def given(*found: New, session: str = "s") -> Jot:
+        return jot(LOCAL_USER, session, at, [("messages", found)])
+
+    with rollbook.open("sqlite:///:memory:", redact=lambda words: words.replace(SECRET, "[out]")) as book:
+        twice = given(entry("a", f"the {SECRET}"), entry("a", "again"))
+        large, broken = given(entry("b", "x" * 400)), given(New("c", b"{", at))
+        surrogate = given(New("d", b'{"role":"user","content":"\\ud800"}', at))
+        other = given(entry("e", "last"))
+        done, *refused, last = book.ingest([twice, large, broken, surrogate, other])
+        assert isinstance(done, Done)
+        assert isinstance(last, Done)
+        assert all(isinstance(one, rollbook.InvalidInput) for one in refused)
+        assert [one.content for one in book.conversation("s")] == ["the [out]", "last"]
+        assert [hit.entry_id for hit in book.search("out")] == ["a"]
+
+
+def test_what_is_written_is_imported_with_its_contents(book: rollbook.Rollbook, tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", CLAUDE[:6])
+    reports: list[ImportReport] = []
+    watched = [(source("claude-code"), [str(tmp_path)])]
+    with Watch(book, watched, told=reports.append, notice=lambda _: None, content=True) as watch:
+        watch.everything()
+        watch.turn()
+        with path.open("a") as file:
+            file.writelines(json.dumps(line) + "\n" for line in CLAUDE[6:])
+        deadline = time.monotonic() + 30
+        while told(book, "s") != CLAUDE_TOLD and time.monotonic() < deadline:
+            watch.turn()
+    assert told(book, "s") == CLAUDE_TOLD
+    assert sum(report.new_entries for report in reports) == 7
+
+
+# Codex
 
 
 def codex(number: int, kind: str, **payload: Any) -> dict[str, Any]:

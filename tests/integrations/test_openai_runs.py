@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from agents.testing import ModelStep, ScriptedModel, assistant_message, function
 from agents.usage import Usage
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
+import rollbook
 from rollbook import Rollbook
 from rollbook.integrations.openai_agents import RollbookSession, UsageHooks
 
@@ -93,6 +95,25 @@ def test_hooks_meter_each_call_when_it_is_made(book: Rollbook) -> None:
 
     assert asyncio.run(run()) == 0
     assert book.get("chat").calls == 2
+
+
+def test_a_book_that_takes_no_calls_fails_no_run(
+    book: Rollbook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = rollbook.open(tmp_path / "closed.db")
+    closed.close()
+    hooks = UsageHooks(RollbookSession("chat", book=closed), model=MODEL)
+    session = RollbookSession("chat", book=book)
+
+    async def run() -> int:
+        result = await Runner.run(
+            agent(answer("hello", "resp_1")), "hi", session=session, hooks=hooks, run_config=CONFIG
+        )
+        assert result.final_output == "hello"
+        return await session.record_run(result, model=MODEL)
+
+    assert asyncio.run(run()) == 1
+    assert "not metered: the book is closed" in caplog.text
 
 
 def test_a_run_that_fails_is_metered_by_its_data(book: Rollbook) -> None:

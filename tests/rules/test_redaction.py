@@ -128,6 +128,7 @@ CLEAN: Final = [
     "max_tokens=4096 prompt_tokens: 12345678",
     "first_token: 1234.567ms",
     "cost_per_token = 0.00000123456",
+    'next_token=aBc12345defGH67 {"nextPageToken": "CAESBk9abc12xyz34", "continuation-token": "x1Y2z3W4v5U6"}',
     "token=args.token",
     "token = accessToken",
     "password = get_password()",

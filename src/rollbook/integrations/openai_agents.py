@@ -6,13 +6,14 @@ The items of a conversation are entries of the stream ``openai-agents`` of the b
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 
-from rollbook.errors import InvalidInput
+from rollbook.errors import InvalidInput, RollbookError
 from rollbook.integrations.desk import AnyBook, Desk, User, response_name, split
 from rollbook.journal import lines
 from rollbook.journal.shelf import Peek, Who
@@ -32,6 +33,7 @@ except ModuleNotFoundError as error:  # pragma: no cover - tests of integrations
 
 STREAM: Final = "openai-agents"
 AGENT: Final = "openai-agents"
+_log: Final = logging.getLogger("rollbook")
 _NAME: Final = "_rollbook_usage_id"  #: of a response that its provider gave no id
 
 
@@ -157,8 +159,11 @@ class UsageHooks(RunHooks):
         self.model = model
 
     async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:  # noqa: ARG002 - the SDK's own
-        """Meter one response."""
-        await self.session.record_response(response, model=self.model or model_name(agent))
+        """Meter one response. A book that cannot take it fails no run: the log says so, and ``record_run`` can."""
+        try:
+            await self.session.record_response(response, model=self.model or model_name(agent))
+        except RollbookError as error:
+            _log.warning("a model call of session %s was not metered: %s", self.session.session_id, error)
 
 
 def model_name(agent: Any) -> str | None:

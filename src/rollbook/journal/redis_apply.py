@@ -116,15 +116,17 @@ class Maker:
 
     def _claims(self, group: Group, item: Item) -> bool:
         """Whether a step may go on in this round."""
-        place = item.place
-        if place in (group.root, *group.claimed) or group.meta is None or group.meta.knows(item.who):
+        place, source = item.place, item.source
+        if group.meta is None or (group.meta.knows(item.who) and source is None):
             return True
-        before = self.roots.pointer(place)
         try:
-            if item.source is not None and not group.meta.knows(item.source.who):
+            if source is not None and not group.meta.knows(source.who):
                 # The rules refuse it, unless it was dropped and begun anew elsewhere.
-                return self.roots.fresh(item.source, self.deadline)[0] == group.root
-            if item.source is not None and before and self.roots.root_of(place) != group.root:
+                return self.roots.fresh(source, self.deadline)[0] == group.root
+            if place in (group.root, *group.claimed) or group.meta.knows(item.who):
+                return True
+            before = self.roots.pointer(place)
+            if source is not None and before and self.roots.root_of(place) != group.root:
                 _, other = self.roots.fresh(place, self.deadline)
                 if other.knows(item.who):
                     raise Conflict("the session has a journal already, so it cannot become a fork")

@@ -9,6 +9,10 @@ _PASSPHRASE: Final = re.compile(r"pass[_-]?phrase$")
 _PASSWORD: Final = re.compile(r"(?:pass(?:word|wd|code)|pwd)$")
 _SECRET: Final = re.compile(r"secret(?:[_-]?(?:key|token|value))?$")
 _TOKEN: Final = re.compile(r"token$")
+#: Tokens that say how far one has read: an agent that goes on from its own conversation needs them.
+_PLACE: Final = re.compile(
+    r"(?:page|next|prev|previous|continuation|continue|sync|start|end|last|resume|cursor|change|watch)[_-]?token$"
+)
 _CREDENTIAL: Final = re.compile(r"credentials?$")
 _KEY: Final = re.compile(r"(?:api|access|private|signing|encryption|auth|account|subscription|master)[_-]?key$")
 _KINDS: Final = (
@@ -47,6 +51,8 @@ def is_secret_name(name: str) -> str | None:
         return None
     if small in _HEADERS:
         return _HEADERS[small]
+    if _PLACE.search(small):
+        return None
     return next((kind for kind, pattern in _KINDS if pattern.search(small)), None)
 
 

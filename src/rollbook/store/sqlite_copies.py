@@ -269,7 +269,11 @@ def _drop(kept: Path | None) -> None:
 
 def _is_empty(raw: apsw.Connection) -> bool:
     try:
-        tables = [row[0] for row in raw.execute("select name from sqlite_schema where type = 'table'")]
+        # A table for searching brings tables of its own that are never empty.
+        tables = [row[0] for row in raw.execute(
+            "select name from pragma_table_list where schema = 'main' and type in ('table', 'virtual')"
+            " and name not like 'sqlite_%'"
+        )]  # fmt: skip
         return not any(raw.execute(f'select count(*) from (select 1 from "{name}" limit 1)').get for name in tables)  # noqa: S608 - its own names
     except apsw.Error:  # too damaged to say
         return False
