@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from rollbook.journal import redis_apply
 from rollbook.journal.redis import RedisJournals
 from rollbook.journal.steps import Append, Done, Drop, Fork, New, Patch, SetState, Step
 from rollbook.settings import Settings
@@ -228,6 +229,28 @@ def test_two_processes_worth_of_readers_and_writers_all_get_on(redis_url: str) -
     assert made(slow, pop("s"))
     quick.close()
     slow.close()
+
+
+def test_a_turn_keeps_others_waiting_and_ends_with_a_commit(
+    journals: RedisJournals, client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(journals, append("s", "a"))
+    turn = f"{prefix}{{{USER}:s}}:turn"
+    client.set(turn, "another's", px=150)
+    made(journals, append("s", "b"))
+    assert not client.exists(turn)  # it was waited for
+    asked: list[str] = []
+    request = journals._roots.request
+
+    def noted(name: str, *rest: Any, **more: Any) -> Any:
+        asked.append(name)
+        return request(name, *rest, **more)
+
+    monkeypatch.setattr(journals._roots, "request", noted)
+    monkeypatch.setattr(redis_apply, "_MISSES", 0)
+    made(journals, append("s", "c"))
+    assert "turn" in asked
+    assert not client.exists(turn)  # it is given back at once
 
 
 def test_a_large_session_is_read_as_it_was_at_one_moment(redis_url: str) -> None:

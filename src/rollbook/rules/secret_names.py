@@ -13,6 +13,7 @@ _TOKEN: Final = re.compile(r"token$")
 _PLACE: Final = re.compile(
     r"(?:page|next|prev|previous|continuation|continue|sync|start|end|last|resume|cursor|change|watch)[_-]?token$"
 )
+_PLACE_MOST: Final = 24
 _CREDENTIAL: Final = re.compile(r"credentials?$")
 _KEY: Final = re.compile(r"(?:api|access|private|signing|encryption|auth|account|subscription|master)[_-]?key$")
 _KINDS: Final = (
@@ -51,9 +52,14 @@ def is_secret_name(name: str) -> str | None:
         return None
     if small in _HEADERS:
         return _HEADERS[small]
-    if _PLACE.search(small):
+    if says_place(small):
         return None
     return next((kind for kind, pattern in _KINDS if pattern.search(small)), None)
+
+
+def says_place(small: str) -> bool:
+    """Whether a name, or a text that ends with one, is that of a token that says how far one has read."""
+    return _PLACE.search(small[-_PLACE_MOST:]) is not None
 
 
 def looks_random(value: str) -> bool:

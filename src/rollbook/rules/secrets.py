@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
-from rollbook.rules.secret_names import is_secret_name, looks_random, spared
+from rollbook.rules.secret_names import is_secret_name, looks_random, says_place, spared
 
 _SHORTEST: Final = 8  #: characters of a text that holds a secret and what tells of it
 
@@ -112,6 +112,7 @@ _ASSIGNED: Final = (
     rf"(?:(?P<quote>{_QUOTE})(?P<quoted>[^\r\n]{{1,512}}?)(?<!\\)(?P=quote)|(?P<bare>{_BARE}{{3,512}}))"
 )
 _FLAG: Final = rf"(?<![a-z0-9-])--[a-z0-9-]{{0,40}}?(?P<name>{_NAME})[ \t]{{1,4}}(?P<bare>(?!-){_BARE}{{3,512}})"
+_BEFORE: Final = 20  #: characters before a name that may belong to it
 #: What is in every text that an assignment is found in.
 _STEMS: Final = ("token", "key", "secret", "passw", "passp", "passc", "pwd", "credential")
 
@@ -228,6 +229,8 @@ def _sent(kind: str, pattern: re.Pattern[str], small: str, text: str) -> Iterato
 def _assigned(small: str, text: str) -> Iterator[Span]:
     for match in _compiled(_ASSIGNED).finditer(small):
         kind = is_secret_name(match["name"]) or "secret"
+        if kind == "token" and says_place(small[max(0, match.start() - _BEFORE) : match.end("name")]):
+            continue
         if match["quoted"] is not None:
             start, end = match.span("quoted")
             if not spared(kind, text[start:end], bare=False):
