@@ -87,23 +87,25 @@ def _variants(folder: str, work: Work) -> list[Variant]:
         harness.apart(_record, folder, each, group)
     harness.apart(_fill, folder, work)
     harness.apart(_fill, folder, longer)
+    one, reading, read_one = "append: library, one caller", "last 20: library", "last 20: library, one caller"
+    reading = f"{reading}, {work.callers} callers"
     found = [
         Variant(name=limit, run=_limit, arguments=(folder, work, _GROUP), must_agree="all"),
         Variant(name=several, run=_appended, arguments=(folder, work), baseline=limit, must_agree="all"),
         Variant(name=single, run=_limit, arguments=(folder, alone, 1), must_agree="one"),
-        Variant(name="append: library, one caller", run=_one, arguments=(folder, alone), baseline=single, must_agree="one"),
+        Variant(name=one, run=_one, arguments=(folder, alone), baseline=single, must_agree="one"),
         Variant(name=read, run=_limit_read, arguments=(folder, work), must_agree="read"),
-        Variant(name=f"last 20: library, {work.callers} callers", run=_read, arguments=(folder, work), baseline=read, must_agree="read"),
-        Variant(name="last 20: library, one caller", run=_read_one, arguments=(folder, work), baseline=read, must_agree="read"),
-        Variant(name="last 20 of ten times as many", run=_read_one, arguments=(folder, longer), baseline="last 20: library, one caller"),
-    ]  # fmt: skip
+        Variant(name=reading, run=_read, arguments=(folder, work), baseline=read, must_agree="read"),
+        Variant(name=read_one, run=_read_one, arguments=(folder, work), baseline=read, must_agree="read"),
+        Variant(name="last 20 of ten times as many", run=_read_one, arguments=(folder, longer), baseline=read_one),
+    ]
     if _AGENTS:
+        their, theirs = "append: SQLiteSession", _theirs
         found += [
-            Variant(name="append: SQLiteSession", run=_theirs, arguments=(folder, work), baseline=several, must_agree="all"),
-            Variant(name="append: SQLiteSession, one caller", run=_theirs, arguments=(folder, alone),
-                    baseline="append: library, one caller", must_agree="one"),
-            Variant(name="last 20: SQLiteSession", run=_their_reads, arguments=(folder, work),
-                    baseline=f"last 20: library, {work.callers} callers", must_agree="read"),
+            Variant(name=their, run=theirs, arguments=(folder, work), baseline=several, must_agree="all"),
+            Variant(name=f"{their}, one", run=theirs, arguments=(folder, alone), baseline=one, must_agree="one"),
+            Variant(name="last 20: SQLiteSession", run=_their_reads, arguments=(folder, work), baseline=reading,
+                    must_agree="read"),
         ]  # fmt: skip
     return found
 
@@ -201,7 +203,8 @@ async def _driven(work: Work, append: Callable[[int, int], Awaitable[None]]) -> 
 
 def _one(folder: str, work: Work) -> Measured:
     path = _fresh(folder, "run")
-    waits = []
+    waits: list[float] = []
+    started = now()
     with rollbook.open(f"sqlite:///{path}", redact=False) as book:
         for number in range(work.warm + work.entries):
             if number == work.warm:
@@ -226,14 +229,14 @@ def _theirs(folder: str, work: Work) -> Measured:
 
     async def run() -> Measured:
         for caller, session in enumerate(sessions):
-            await session.add_items([item(caller)])  # type: ignore[list-item]
+            await session.add_items([item(caller)])
 
         async def append(caller: int, number: int) -> None:
-            await sessions[caller].add_items([item(number)])  # type: ignore[list-item]
+            await sessions[caller].add_items([item(number)])
 
         found = await _driven(work, append)
         kept = [(one.session_id, await one.get_items()) for one in sessions]
-        found.checks = [(name, len(items), items[-1]["role"]) for name, items in kept]  # type: ignore[typeddict-item]
+        found.checks = [(name, len(items), items[-1]["role"]) for name, items in kept]
         return found
 
     return asyncio.run(run())
@@ -251,7 +254,7 @@ def _fill(folder: str, work: Work) -> None:
         from agents import SQLiteSession  # noqa: PLC0415 - not installed everywhere
 
         session = SQLiteSession("long", f"{folder}/their-long-{work.length}.db")
-        asyncio.run(session.add_items([item(number) for number in range(work.length)]))  # type: ignore[misc]
+        asyncio.run(session.add_items([item(number) for number in range(work.length)]))
 
 
 def _limit_read(folder: str, work: Work) -> Measured:
@@ -263,7 +266,7 @@ def _limit_read(folder: str, work: Work) -> Measured:
     started = now()
     for _ in range(work.reads):
         began = now()
-        items = [json.loads(row[5]) for row in connection.execute(_TAIL, (*place, _NEWEST)).fetchall()]
+        items = [json.loads(str(row[5])) for row in connection.execute(_TAIL, (*place, _NEWEST)).fetchall()]
         waits.append(now() - began)
     seconds = now() - started
     p50, p99 = latencies(waits)
@@ -302,7 +305,7 @@ async def _reads(work: Work, read: Callable[[], Awaitable[Any]], plain: Callable
 def _read_one(folder: str, work: Work) -> Measured:
     waits = []
     with rollbook.open(f"sqlite:///{folder}/long-{work.length}.db") as book:
-        book.entries("long", _STREAM, last_n=_NEWEST)
+        items = book.entries("long", _STREAM, last_n=_NEWEST)
         settle()
         started = now()
         for _ in range(work.reads):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -204,8 +205,9 @@ class Core:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise StoreError(f"what the book holds cannot be read ({error}); 'rollbook doctor' says more") from error
 
-    def perform(self, step: Read | Peruse | Whole) -> Any:
+    def perform(self, step: Asked) -> Any:
         """The answer to a step that writes no rows."""
+        assert not isinstance(step, Write | Outside)  # noqa: S101 - those go to a writer
         if isinstance(step, Whole):
             return step.do(self.store)
         return self.read(step.look) if isinstance(step, Read) else self.peruse(step)
@@ -229,6 +231,8 @@ class Core:
         journals = self.journals
         if journals is None:
             return self.read(lambda tx: step.look(*(sql.peek(tx, step.user_id, step.session_id, step.first) or _EMPTY)))
+        if step.session_id is not None and self.read(partial(_deleted, user_id=step.user_id, name=step.session_id)):
+            return step.look(*_EMPTY)  # what is deleted is not to be seen, removed there already or not
         return peruse(journals, step.user_id, step.session_id, step.look)
 
     def drive(self, plan: Plan[R]) -> R:
@@ -244,6 +248,10 @@ class Core:
                 answer = writer.submit(asked)
             else:
                 answer = self.perform(step)
+
+
+def _deleted(tx: Reading, *, user_id: str, name: str) -> bool:
+    return bool(tx.rows("journal.deleted", user_id=user_id, session_id=name))
 
 
 def one(answers: Sequence[Any]) -> Any:

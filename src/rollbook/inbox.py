@@ -16,7 +16,7 @@ from rollbook.ledger.ops import NO_FACTS, Absolute, Call, End, Facts, Jot, Mark,
 from rollbook.ledger.state import BILLINGS, COST_SOURCES, TIERS
 from rollbook.model import NANO, Session, Tokens
 from rollbook.pricing import Prices
-from rollbook.rules import bodies, checks, texts
+from rollbook.rules import bodies, checks, texts, words
 from rollbook.rules.redaction import Redactor
 
 _TOKEN_FIELDS: Final = Tokens.__struct_fields__
@@ -186,7 +186,9 @@ def _entry(stream: str, new: New, now: int, terms: Contents) -> New:
         if clean != plain:
             body = bodies.encoded(clean, "an entry", terms.most)
     at = _moment(new.created_at, now)[0]
-    return New(bodies.entry_id(new.entry_id)[0], body, at, texts.text_of(stream, clean), new.failed)
+    # Folded here already, where a process of its own may do it: the writer then has hardly anything left to fold.
+    text = words.indexed(texts.text_of(stream, clean))
+    return New(bodies.entry_id(new.entry_id)[0], body, at, text, new.failed)
 
 
 Texted = TypeVar("Texted", bound=Touch | End | Mark | Absolute)

@@ -59,7 +59,7 @@ def test_r13_a_call_that_somebody_else_changes_meanwhile_is_theirs(old: str, new
             record(book, name)
         plan = book._plans.reprice(prices=new)
         step = plan.send(None)
-        asked = plan.send(book._plans.read(step.look))  # type: ignore[union-attr]  # it reads first
+        asked = plan.send(book._plans.read(step.look))  # type: ignore[union-attr, arg-type]  # it reads first
         assert isinstance(asked, Write)
         # Between reading and writing: an amendment, two calls that turn out to be one, and another run of the same.
         record(book, "u1", tokens_in=5000)

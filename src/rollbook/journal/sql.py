@@ -100,7 +100,7 @@ def peek(
 ) -> tuple[SqlPeek, int] | None:
     """A session's journal, and the session's number; None where there is no such session. No id: the user's state.
 
-    ``first`` is the stream and the head that will be asked for first; that it is known saves a statement. (One statement
+    ``first`` is the stream and the head that will be asked for first; that it is known saves a statement. (A statement
     that joins all of these tables takes twice as long as one for each.)
     """
     user = tx.rows("user_no", user_id=user_id)

@@ -67,6 +67,7 @@ def jotted(work: Work, op: Jotted) -> None:
     """Take note of a step that was made in a journal elsewhere; the same again changes nothing."""
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
     state = _writable(work, user_no, op) or work.create(user_no, op.session_id, op.at, op.at)
+    state.flags |= st.FLAG_ELSEWHERE
     _sign(state, op, op.failed)
 
 

@@ -128,9 +128,11 @@ def delete(work: Work, state: State) -> bool:
 
 def _clear_journal(work: Work, state: State) -> bool:
     """Remove what a session contains; from a place outside, what is to be removed there is noted."""
-    if work.cache.journal.outside:
+    elsewhere = bool(state.flags & st.FLAG_ELSEWHERE)
+    if elsewhere or work.cache.journal.outside:  # a step may be there of which the book was not told any more
+        state.flags &= ~st.FLAG_ELSEWHERE
         work.journal.gone.append((work.names.user_id(work.tx, state.user_no), state.session_id))
-    return work.journal.drop(state.user_no, state.session_no, work.now)
+    return work.journal.drop(state.user_no, state.session_no, work.now) or elsewhere
 
 
 def _wipe(work: Work, state: State, now: int) -> bool:

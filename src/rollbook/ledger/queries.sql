@@ -173,6 +173,7 @@ where {scope} and (session.user_no, session.session_no) > (:after_user, :after_s
         and (exists (select 1 from session_info i where i.user_no = session.user_no
                 and i.session_no = session.session_no and (i.title is not null or i.goal_text is not null
                     or i.metadata is not null or i.tags is not null or i.actor is not null))
+            or (session.flags & 2) <> 0
             or exists (select 1 from journal_head h where h.user_no = session.user_no
                 and h.session_no = session.session_no)
             or exists (select 1 from journal_state s where s.user_no = session.user_no
@@ -194,6 +195,8 @@ from ledger where user_no = :user_no and session_no = :session_no and occurred_a
 -- Whether anything is said of a session that can be forgotten.
 select 1 from session_info where user_no = :user_no and session_no = :session_no
     and (title is not null or goal_text is not null or metadata is not null or tags is not null or actor is not null)
+union all
+select 1 from session where user_no = :user_no and session_no = :session_no and (flags & 2) <> 0
 union all
 select 1 from journal_head where user_no = :user_no and session_no = :session_no
 union all

@@ -60,6 +60,7 @@ TIERS: Final = ("standard", "batch", "flex", "priority", "fast")
 RANKS: Final = {int(item): item.name.lower() for item in Evidence}
 
 FLAG_CLOCK: Final = 1
+FLAG_ELSEWHERE: Final = 2  #: something of the session is kept outside of the database
 
 LedgerRow = list[Any]
 Vector = tuple[int, ...]

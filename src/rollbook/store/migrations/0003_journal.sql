@@ -52,6 +52,8 @@ create table search_doc (
     position bigint not null
 ) {clustered};
 
+-- (session.flags has a second bit, 2: something of the session is kept outside this database.)
+
 -- Sessions whose contents are to be removed from a place for journals outside this database.
 create table journal_outbox (
     user_id text not null,
