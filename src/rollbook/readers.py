@@ -18,7 +18,7 @@ from rollbook.errors import StoreError
 
 _TELL_S: Final = 0.001
 _TELL_MOST: Final = 64
-_SLOW_S: Final = 0.02  #: a read that has waited for so long gets another thread
+_SLOW_S: Final = 0.02  #: where no read was begun for so long and some wait, another thread is started
 
 
 class Job(NamedTuple):
@@ -27,7 +27,6 @@ class Job(NamedTuple):
     work: Callable[[], Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
-    since: float
 
 
 Told = list[tuple[asyncio.Future[Any], Any, BaseException | None]]
@@ -42,22 +41,38 @@ class Readers:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closed = False
+        self._begun = 0  #: reads so far
+        self._watched = 0.0  #: until when a loop looks whether reads are begun
 
     async def run(self, work: Callable[[], Any]) -> Any:
         """What a function returns or raises, run in one of the threads."""
         loop = asyncio.get_running_loop()
-        job = Job(work, loop, loop.create_future(), time.monotonic())
-        self.put(job)
-        return await job.future
-
-    def put(self, job: Job) -> None:
-        """Hand a read over."""
+        job = Job(work, loop, loop.create_future())
         with self._lock:
             if self._closed:
                 raise StoreError("the book is closed")
             self._queue.put(job)
             if not self._threads:
                 self._start()
+            elif len(self._threads) < self._most:
+                self._watch(loop)
+        return await job.future
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that a slow read holds nobody up who comes after it; one loop looks for all."""
+        now = time.monotonic()
+        if now > self._watched:
+            self._watched = now + 2 * _SLOW_S  # if that loop is closed meanwhile, another one looks
+            loop.call_later(_SLOW_S, self._look, loop, self._begun)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, begun: int) -> None:
+        with self._lock:
+            self._watched = 0.0
+            if self._closed or not self._queue.qsize() or len(self._threads) >= self._most:
+                return
+            if self._begun == begun:
+                self._start()
+            self._watch(loop)
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._read, name=f"rollbook-read-{len(self._threads)}", daemon=True)
@@ -81,20 +96,13 @@ class Readers:
             if job is None:
                 _tell(told)
                 return
-            now = time.monotonic()
-            began = began if count else now
-            if now - job.since > _SLOW_S:
-                self._grow()
+            began = began if count else time.monotonic()
+            self._begun += 1
             told.setdefault(job.loop, []).append(_done(job))
             count += 1
             if count >= _TELL_MOST or time.monotonic() - began > _TELL_S:
                 _tell(told)
                 count = 0
-
-    def _grow(self) -> None:
-        with self._lock:
-            if not self._closed and len(self._threads) < self._most:
-                self._start()
 
     def close(self) -> None:
         """Finish what waits, then end the threads. A second call does nothing."""

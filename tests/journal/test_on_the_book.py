@@ -225,7 +225,8 @@ def test_a_failed_step_counts_once(book: rollbook.Rollbook) -> None:
     "wrong",
     [
         {"origin_function": ""}, {"status": " "}, {"duration_s": -1}, {"duration_s": float("nan")},
-        {"duration_s": True}, {"method_params": {1, 2}}, {"method_return_value": float("inf")}, {"started_at": "x"}, {"memory_query": None},
+        {"duration_s": True}, {"method_params": {1, 2}}, {"method_return_value": float("inf")}, {"started_at": "x"},
+        {"memory_query": None},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )  # fmt: skip
@@ -262,6 +263,17 @@ def test_history_takes_user_and_assistant_in_turn(book: rollbook.Rollbook) -> No
     assert [one.content for one in book.conversation("s", last_n=2)] == ["b2", "said unasked"]
     with pytest.raises(InvalidInput, match="role"):
         book.add_message("s", role="robot", content="x")
+
+
+def test_history_reads_as_many_messages_as_its_turns_take(book: rollbook.Rollbook) -> None:
+    for turn in range(3):
+        book.add_message("s", role="user", content=f"u{turn}")
+        for number in range(90):
+            book.add_message("s", role="assistant", content=f"{turn}.{number}")
+    told = book.history("s", last_n=2)
+    assert [one["role"] for one in told] == ["user", "assistant"] * 2
+    assert (told[0]["content"], told[2]["content"]) == ("u1", "u2")
+    assert told[1]["content"] == "\n\n".join(f"1.{number}" for number in range(90))
 
 
 # State

@@ -24,6 +24,7 @@ from rollbook.rules.texts import FIELDS, MESSAGES, QAS, TRACE, text_of
 ROLES: Final = ("user", "assistant", "system", "tool")
 GRAPH_CONTEXT: Final = "graph_context"  #: the key of state
 HISTORY_N: Final = 10  #: turns that a prompt is given
+_WINDOW: Final = 64  #: messages that are read at least to find turns in them
 APPLIED: Final = "feedback_weights_applied"  #: the flag that new feedback resets (R10)
 
 _FAILED: Final = frozenset({"error", "failed", "failure"})
@@ -305,7 +306,7 @@ class ContentPlans(StreamPlans):
 
         def look(peek: Peek, who: Who) -> List[QA]:
             turns = [qa_of(name, line) for line in newest(peek, who, QAS, most)]
-            turns += gathered(name, newest(peek, who, MESSAGES, None)) if most != 0 else []
+            turns += _gathered(name, peek, who, most)
             turns.sort(key=lambda turn: turn.created_at)
             return turns if most is None else turns[max(0, len(turns) - most) :]
 
@@ -322,3 +323,17 @@ class ContentPlans(StreamPlans):
         """Keep a snapshot of graph knowledge, in place of the one before. Creates the session."""
         changes: List[Change] = [self.state_change({GRAPH_CONTEXT: bodies.words(context, "context")}, of_user=False)]
         yield from self.step(checks.session_id(session_id), changes, user_id=user_id)
+
+
+def _gathered(session_id: str, peek: Peek, who: Who, most: int | None) -> List[QA]:
+    """The newest turns among messages, of which not more are read than it takes."""
+    if most == 0:
+        return []
+    window = None if most is None else _WINDOW + 8 * most
+    while True:
+        found = newest(peek, who, MESSAGES, window)
+        turns = gathered(session_id, found)
+        # The first turn that was read may have begun before; with one more than wanted it is not among them.
+        if window is None or most is None or len(turns) > most or len(found) < window:
+            return turns
+        window *= 4
