@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import apsw
+from collections.abc import Callable
+from functools import cache
 
-from rollbook.rules.words import relevance
+import apsw
 
 _BODY = 1  #: the column of the words; before it stands whose they are
 
@@ -16,4 +17,11 @@ def teach(raw: apsw.Connection) -> None:
 
 def _relevance(api: apsw.FTS5ExtensionApi, *_: object) -> float:
     counts = [len(api.phrase_column_offsets(number, _BODY)) for number in range(api.phrase_count)]
-    return relevance(counts, api.column_size(_BODY), api.column_total_size(_BODY) / (api.row_count or 1))
+    return _rule()(counts, api.column_size(_BODY), api.column_total_size(_BODY) / (api.row_count or 1))
+
+
+@cache
+def _rule() -> Callable[[list[int], int, float], float]:
+    from rollbook.rules.words import relevance  # noqa: PLC0415 - a status line opens a book and searches for nothing
+
+    return relevance
