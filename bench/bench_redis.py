@@ -28,7 +28,7 @@ import redis
 import harness
 from harness import Measured, Variant, latencies, now, settle
 from rollbook.journal import lines
-from rollbook.journal.redis import RedisJournals
+from rollbook.journal.redis.journals import RedisJournals
 from rollbook.journal.steps import Append, New, Step
 from rollbook.settings import Settings
 

@@ -42,6 +42,19 @@ def awaited(
     return method
 
 
+#: Held while a book gets its readers, so that two loops do not both give it some.
+_starting = threading.Lock()
+
+
+def _renew() -> None:
+    global _starting  # noqa: PLW0603 - the parent's lock may be held by a thread that the child does not have
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
 class AsyncRollbook:
     """An open book. Safe to share between tasks and event loops."""
 
@@ -54,8 +67,10 @@ class AsyncRollbook:
         """The threads that read; after a fork the child has its own."""
         self._plans.alive()
         if self._threads is None or self._pid != os.getpid():
-            self._threads = Readers(self._plans.settings.readers)
-            self._pid = os.getpid()
+            with _starting:
+                if self._threads is None or self._pid != os.getpid():
+                    self._threads = Readers(self._plans.settings.readers)
+                    self._pid = os.getpid()
         return self._threads
 
     def _warm(self) -> None:

@@ -1,13 +1,14 @@
-"""Threads that read for event loops: whoever waits is told together with the others, one call into the loop for all.
+"""Threads that read for event loops: a loop is woken once for all the answers that wait for it.
 
-A thread that is handed one read after another by an executor spends more time on waking the loop than on reading. Here
-a thread goes on as long as there is something to read, and tells at the latest after a millisecond.
+A thread that is handed one read after another by an executor spends as much time on waking the loop as on reading, and
+several threads that compete for the interpreter read less than one. So one thread reads as a rule; it tells when there
+is nothing more to read, or after a millisecond, and where one read takes long the loop looks by itself. Another thread
+is started only where no read was begun for a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ class Job(NamedTuple):
     future: asyncio.Future[Any]
 
 
-Told = list[tuple[asyncio.Future[Any], Any, BaseException | None]]
+Answer = tuple[asyncio.Future[Any], Any, BaseException | None]
 
 
 class Readers:
@@ -41,7 +42,10 @@ class Readers:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closed = False
-        self._begun = 0  #: reads so far
+        self._telling = threading.Lock()
+        self._told: dict[asyncio.AbstractEventLoop, list[Answer]] = {}  #: answers that wait for their loops
+        self._busy: set[int] = set()  #: threads that do not wait for a read
+        self._begun = 0  #: reads so far, roughly: it tells whether any was begun
         self._watched = 0.0  #: until when a loop looks whether reads are begun
 
     async def run(self, work: Callable[[], Any]) -> Any:
@@ -54,23 +58,23 @@ class Readers:
             self._queue.put(job)
             if not self._threads:
                 self._start()
-            elif len(self._threads) < self._most:
-                self._watch(loop)
+            self._watch(loop)
         return await job.future
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """See to it that a slow read holds nobody up who comes after it; one loop looks for all."""
+        """See to it that a slow read holds nobody up, before or after it; one loop looks for all."""
         now = time.monotonic()
         if now > self._watched:
             self._watched = now + 2 * _SLOW_S  # if that loop is closed meanwhile, another one looks
             loop.call_later(_SLOW_S, self._look, loop, self._begun)
 
     def _look(self, loop: asyncio.AbstractEventLoop, begun: int) -> None:
+        self._wake()
         with self._lock:
             self._watched = 0.0
-            if self._closed or not self._queue.qsize() or len(self._threads) >= self._most:
+            if self._closed or not (self._busy or self._queue.qsize()):
                 return
-            if self._begun == begun:
+            if self._queue.qsize() and self._begun == begun and len(self._threads) < self._most:
                 self._start()
             self._watch(loop)
 
@@ -85,24 +89,52 @@ class Readers:
         self._threads.append(thread)
 
     def _read(self) -> None:
-        told: dict[asyncio.AbstractEventLoop, Told] = {}
-        began, count = 0.0, 0
+        told, began, own = 0, 0.0, threading.get_ident()
+        self._busy.add(own)
         while True:
             try:
                 job = self._queue.get_nowait()
             except Empty:
-                _tell(told)
-                count, job = 0, self._queue.get()
+                self._wake()
+                self._busy.discard(own)
+                told, job = 0, self._queue.get()
+                self._busy.add(own)
             if job is None:
-                _tell(told)
+                self._wake()
+                self._busy.discard(own)
                 return
-            began = began if count else time.monotonic()
+            began = began if told else time.monotonic()
             self._begun += 1
-            told.setdefault(job.loop, []).append(_done(job))
-            count += 1
-            if count >= _TELL_MOST or time.monotonic() - began > _TELL_S:
-                _tell(told)
-                count = 0
+            if not job.future.done():  # whoever asked may have gone away
+                answer = _done(job)
+                with self._telling:
+                    self._told.setdefault(job.loop, []).append(answer)
+            told += 1
+            if told >= _TELL_MOST or time.monotonic() - began > _TELL_S:
+                self._wake()
+                told = 0
+
+    def _wake(self) -> None:
+        """Let every loop look for the answers that wait for it."""
+        with self._telling:
+            loops = list(self._told)
+        for loop in loops:
+            try:
+                loop.call_soon_threadsafe(self._settle, loop)
+            except RuntimeError:  # the loop was closed meanwhile: nobody is left to tell
+                with self._telling:
+                    self._told.pop(loop, None)
+
+    def _settle(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._telling:
+            answers = self._told.pop(loop, [])
+        for future, answer, error in answers:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(answer)
+            else:
+                future.set_exception(error)
 
     def close(self) -> None:
         """Finish what waits, then end the threads. A second call does nothing."""
@@ -116,26 +148,8 @@ class Readers:
             thread.join()
 
 
-def _done(job: Job) -> tuple[asyncio.Future[Any], Any, BaseException | None]:
+def _done(job: Job) -> Answer:
     try:
         return job.future, job.work(), None
     except Exception as error:  # noqa: BLE001 - it is the caller's, wherever it came from
         return job.future, None, error
-
-
-def _tell(told: dict[asyncio.AbstractEventLoop, Told]) -> None:
-    for loop, answers in told.items():
-        # A loop that was closed meanwhile has nobody left to tell.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, answers)
-    told.clear()
-
-
-def _settle(answers: Told) -> None:
-    for future, answer, error in answers:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from faults.tools import Program
 from rollbook.errors import RollbookError
 from rollbook.journal import lines
-from rollbook.journal.files import FileJournals
+from rollbook.journal.files.journals import FileJournals
 from rollbook.journal.steps import Append, Change, Done, Drop, New, Step
 from rollbook.settings import Settings
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from rollbook.errors import RollbookError
 from rollbook.journal import lines
 from rollbook.journal.backend import Journals
-from rollbook.journal.redis_node import Scripts
+from rollbook.journal.redis.node import Scripts
 from rollbook.journal.steps import Append, Appended, Done, Drop, Entry, New, Pop, Step
 
 USER = "00000000-0000-5000-8000-0000000000aa"

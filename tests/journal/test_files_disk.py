@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from rollbook.errors import StoreError
-from rollbook.journal import files_disk, files_log, lines
+from rollbook.journal import lines
 from rollbook.journal.backend import open_journals
-from rollbook.journal.files_batch import Batch, Held
-from rollbook.journal.files_log import Log
-from rollbook.journal.files_place import Cache, Place
+from rollbook.journal.files import disk as files_disk
+from rollbook.journal.files import log as files_log
+from rollbook.journal.files.batch import Batch, Held
+from rollbook.journal.files.log import Log
+from rollbook.journal.files.place import Cache, Place
 from rollbook.journal.steps import Append, Drop, DropHead, Fork, New, Remove, Replace, Step
 from rollbook.settings import Settings
 

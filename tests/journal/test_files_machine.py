@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from rollbook.errors import RollbookError
-from rollbook.journal import files_log
 from rollbook.journal.backend import Check, Kept
+from rollbook.journal.files import log as files_log
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Done, Drop, Step
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rollbook.errors import InvalidInput
-from rollbook.journal.files_names import fork_name, is_fork, is_log, log_name, parse, user_name
+from rollbook.journal.files.names import fork_name, is_fork, is_log, log_name, parse, user_name
 
 _ids = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=512),

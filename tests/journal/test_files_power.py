@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from rollbook.journal import files_log
+from rollbook.journal.files import log as files_log
 from rollbook.journal.steps import Append, Drop, DropHead, Fork, New, SetState, Step
 
 from .files_tools import USER, append, drop, made, opened, step

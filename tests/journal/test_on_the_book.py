@@ -221,6 +221,15 @@ def test_a_failed_step_counts_once(book: rollbook.Rollbook) -> None:
     assert book.verify().ok
 
 
+def test_failed_steps_count_whatever_becomes_of_the_trace(book: rollbook.Rollbook) -> None:
+    for name in "abc":
+        book.add_trace_step("s", origin_function="f", status="error", trace_id=name)
+    assert book.drop_head("s", "trace")
+    for name in "de":
+        book.add_trace_step("s", origin_function="f", status="error", trace_id=name)
+    assert book.get("s").step_errors == 5
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

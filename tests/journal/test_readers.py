@@ -129,3 +129,20 @@ def test_one_book_serves_several_loops_at_once(tmp_path: Any) -> None:
 async def _opened(url: str) -> aio.AsyncRollbook:
     book: aio.AsyncRollbook = await aio.open(url)
     return book
+
+
+def test_an_answer_does_not_wait_for_the_slow_read_behind_it() -> None:
+    readers = Readers(1)
+    gate = threading.Event()
+
+    async def run() -> None:
+        await readers.run(lambda: 0)
+        quick = asyncio.ensure_future(readers.run(lambda: 1))
+        slow = asyncio.ensure_future(readers.run(gate.wait))
+        assert await quick == 1
+        assert not slow.done()
+        gate.set()
+        assert await slow
+
+    asyncio.run(run())
+    readers.close()

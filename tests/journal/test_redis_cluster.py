@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal.redis import RedisJournals
-from rollbook.journal.redis_keys import Keys, Place
+from rollbook.journal.redis.journals import RedisJournals
+from rollbook.journal.redis.keys import Keys, Place
 from rollbook.journal.steps import Fork, Step
 from rollbook.settings import Settings
 from servers import HOST, RedisClusterServers, RedisServer, wait_for, with_prefix

@@ -9,7 +9,7 @@ import pytest
 
 from rollbook.journal.backend import Journals
 from rollbook.journal.contract import JournalContract
-from rollbook.journal.redis import RedisJournals
+from rollbook.journal.redis.journals import RedisJournals
 from rollbook.settings import Settings
 
 

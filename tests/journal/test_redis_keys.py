@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.errors import StoreError
-from rollbook.journal import redis_keys as names
-from rollbook.journal.redis_keys import Keys, Place, Register
-from rollbook.journal.redis_node import key_slot
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis.keys import Keys, Place, Register
+from rollbook.journal.redis.node import key_slot
 from rollbook.journal.shelf import Head, Line
 
 _TRICKY = st.sampled_from(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from rollbook.journal import redis_apply
-from rollbook.journal.redis import RedisJournals
+from rollbook.journal.redis import apply as redis_apply
+from rollbook.journal.redis.journals import RedisJournals
 from rollbook.journal.steps import Append, Done, Drop, Fork, New, Patch, SetState, Step
 from rollbook.settings import Settings
 from servers import RedisServer

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rollbook.errors import StoreError
-from rollbook.journal.redis import RedisJournals
+from rollbook.journal.redis.journals import RedisJournals
 from rollbook.journal.steps import Drop, Fork, Step
 from rollbook.settings import Settings
 from servers import HOST, RedisServer

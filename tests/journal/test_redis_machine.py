@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from rollbook.errors import RollbookError
 from rollbook.journal.backend import Check, Kept
-from rollbook.journal.redis import RedisJournals
+from rollbook.journal.redis.journals import RedisJournals
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Done, Drop, Step
 from rollbook.settings import Settings

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rollbook.errors import NotSupported, StoreError
-from rollbook.journal import redis_node
-from rollbook.journal.redis import RedisJournals
+from rollbook.journal.redis import node as redis_node
+from rollbook.journal.redis.journals import RedisJournals
 from rollbook.journal.steps import Append, Drop, SetState, Step
 from rollbook.settings import Settings
 from servers import HOST, RedisServer, wait_for

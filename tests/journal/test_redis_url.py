@@ -9,7 +9,7 @@ import pytest
 
 from rollbook.errors import InvalidInput, NotSupported
 from rollbook.journal.backend import open_journals
-from rollbook.journal.redis_url import parse
+from rollbook.journal.redis.url import parse
 from rollbook.settings import Settings
 
 

@@ -103,11 +103,11 @@ def open_journals(url: str, settings: Settings) -> Journals:
     if not found:
         raise InvalidInput(f"not a journal URL: {url!r}; write redis://host:6379/0 or file:///path/to/folder")
     if scheme in ("redis", "rediss"):
-        from rollbook.journal.redis import RedisJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
+        from rollbook.journal.redis.journals import RedisJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
 
         return RedisJournals(url, settings)
     if scheme == "file":
-        from rollbook.journal.files import FileJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
+        from rollbook.journal.files.journals import FileJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
 
         return FileJournals(url, settings)
     raise NotSupported(f"no journals under {scheme}:// URLs; there are redis://, rediss:// and file://")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from rollbook.errors import StoreError
 from rollbook.journal.shelf import Head, Line, Peek, Who
 
 _AT_ONCE: Final = 256  #: entries that are asked for at once
@@ -22,7 +23,7 @@ def walk(peek: Peek, stream: str, tip: int, most: int | None = None) -> Iterator
                 left -= 1
             bound = line.position
             if line.parent is not None:
-                bound = line.parent + 1
+                bound = _stored(stream, line) + 1
                 break
         else:
             if len(found) < wanted:
@@ -57,9 +58,20 @@ def count(peek: Peek, stream: str, tip: int) -> int:
 def parent_of(peek: Peek, stream: str, line: Line) -> int:
     """The position of the entry that an entry stands behind; 0 where it is the first."""
     if line.parent is not None:
-        return line.parent
+        return _stored(stream, line)
     before = peek.below(stream, line.position, 1)
     return before[0].position if before else 0
+
+
+def _stored(stream: str, line: Line) -> int:
+    """The stored parent of an entry. Raises StoreError where it is not before the entry: a line would never end."""
+    assert line.parent is not None  # noqa: S101 - who asks has looked
+    if not 0 <= line.parent < line.position:
+        raise StoreError(
+            f"the entry {line.entry_id!r} of {stream} is damaged: it is at {line.position} and stands behind "
+            f"{line.parent}, which is not before it; 'rollbook verify' and 'rollbook doctor' say more"
+        )
+    return line.parent
 
 
 def seen(peek: Peek, who: Who, stream: str, entry_id: str) -> Line | None:

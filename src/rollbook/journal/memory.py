@@ -72,6 +72,9 @@ class MemoryShelf:
     def state(self, who: Who) -> dict[str, Raw]:
         return dict(self.states.get(who, {}))
 
+    def value(self, who: Who, key: str) -> Raw | None:
+        return self.states.get(who, {}).get(key)
+
     def above(self, stream: str, position: int) -> Line | None:
         kept = self.streams[stream]
         at = bisect_right(kept.order, position)

@@ -22,6 +22,7 @@ from rollbook.journal.steps import (
     SetState,
     Step,
 )
+from rollbook.rules.bodies import large
 
 
 def refuse(shelf: Shelf, who: Who, step: Step, source: Who | None = None) -> None:
@@ -92,7 +93,7 @@ def _expected(shelf: Shelf, who: Who, expect: Expect) -> None:
 
 
 def _held(shelf: Shelf, who: Who, expect: ExpectState) -> None:
-    found = shelf.state(who).get(expect.key)
+    found = shelf.value(who, expect.key)
     if (None if found is None else bytes(found)) != (None if expect.value is None else bytes(expect.value)):
         raise Conflict(f"the state's {expect.key!r} has changed; read it again")
 
@@ -122,6 +123,9 @@ def _patchable(shelf: Shelf, who: Who, change: Patch, met: _Met) -> None:
     place = (change.stream, change.entry_id)
     candidates = met.written.get(place, []) + ([] if line is None else [line.body])
     met.written[place] = [bodies.patched(body, change)[0] for body in candidates]
+    for before, after in zip(candidates, met.written[place], strict=True):
+        if change.most and len(after) > max(change.most, len(before)):
+            raise large(len(after), f"the entry {change.entry_id!r} as it would be", change.most)
 
 
 def _forkable(shelf: Shelf, who: Who, fork: Fork, source: Who | None) -> None:

@@ -101,7 +101,8 @@ class _Maker:
         head.tip = head.top = top
         head.length += len(fresh)
         self.put(head)
-        return Appended(len(fresh), duplicates, head.length, head.failed)
+        failures = sum(new.failed for new in fresh)
+        return Appended(len(fresh), duplicates, head.length, head.failed, failures)
 
     def _new(self, stream: str, entries: Iterable[New]) -> tuple[list[New], tuple[Entry, ...]]:
         """The entries that the session does not have yet, and what stands under the ids of the others."""
@@ -259,10 +260,10 @@ class _Maker:
     def set_state(self, change: SetState) -> tuple[str, ...]:
         who = self.shelf.user if change.of_user else self.who
         removed = [key for key, value in change.values.items() if value is None]
-        there = self.shelf.state(who) if removed else {}
+        there = tuple(key for key in removed if self.shelf.value(who, key) is not None)
         for key, value in change.values.items():
             self.shelf.set_state(who, key, value)
-        return tuple(key for key in removed if key in there)
+        return there
 
 
 def _reached(parents: dict[int, int], tips: Iterable[int]) -> set[int]:
@@ -272,7 +273,7 @@ def _reached(parents: dict[int, int], tips: Iterable[int]) -> set[int]:
         at = tip
         while at and at not in reached:
             reached.add(at)
-            at = parents[at]
+            at = parents.get(at, 0)  # a damaged stream can be removed too
     return reached
 
 

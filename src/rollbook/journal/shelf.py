@@ -75,6 +75,10 @@ class Peek(Protocol):
         """Every value of a session's state."""
         ...
 
+    def value(self, who: Who, key: str) -> Raw | None:
+        """One value of a session's state."""
+        ...
+
 
 class Shelf(Peek, Protocol):
     """A journal under its lock. What is changed is kept with the step, or not at all."""

@@ -55,6 +55,7 @@ class Patch(Struct, frozen=True, array_like=True, tag="patch"):
     fields: dict[str, msgspec.Raw]
     inside: dict[str, dict[str, msgspec.Raw]] = {}  #: values to set within fields that are objects (or null)
     text_of: tuple[str, ...] = ()  #: fields whose texts a search is to find the entry by; none: the text stays
+    most: int = 0  #: bytes that the body may have then, unless it has more already; 0: any number
 
 
 class Remove(Struct, frozen=True, array_like=True, tag="remove"):
@@ -166,6 +167,7 @@ class Appended(Struct, frozen=True):
     duplicates: tuple[Entry, ...]  #: what is stored under those ids that were there already
     length: int  #: entries of the head now
     failed: int  #: failed steps that were ever appended to the head
+    failures: int = 0  #: failed steps among what was added
 
 
 class Done(Struct, frozen=True):

@@ -33,8 +33,8 @@ def jot(work: Work, op: Jot) -> Done:
         state = work.create(user_no, op.session_id, op.at, op.at)
         work.journal.begin(user_no, state.session_no)
     done = work.journal.apply(user_no, state.session_no, op.step, source_no)
-    failed = [answer.failed for answer in done.answers if isinstance(answer, Appended)]
-    _sign(state, op, max(failed, default=0))
+    state.step_errors += failures_of(done)[1]
+    _sign(state, op)
     return done
 
 
@@ -56,11 +56,10 @@ def _source(work: Work, user_no: int, op: Jot) -> int | None:
     return None
 
 
-def _sign(state: State, op: Jot | Jotted, failed: int) -> None:
+def _sign(state: State, op: Jot | Jotted) -> None:
     state.sign(op.at)
     if op.flagged:
         state.flags |= st.FLAG_CLOCK
-    state.step_errors = max(state.step_errors, failed)
 
 
 def jotted(work: Work, op: Jotted) -> None:
@@ -68,7 +67,9 @@ def jotted(work: Work, op: Jotted) -> None:
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
     state = _writable(work, user_no, op) or work.create(user_no, op.session_id, op.at, op.at)
     state.flags |= st.FLAG_ELSEWHERE
-    _sign(state, op, op.failed)
+    # The number of all heals what was not told because a program died in between.
+    state.step_errors = max(state.step_errors + op.failures, op.failed)
+    _sign(state, op)
 
 
 def cleared(work: Work, op: Cleared) -> None:
@@ -79,3 +80,9 @@ def cleared(work: Work, op: Cleared) -> None:
 def wipe(work: Work, _: Wipe) -> None:
     """Remove every journal of everybody; the ledger stays."""
     work.journal.wipe()
+
+
+def failures_of(done: Done) -> tuple[int, int]:
+    """How many failed steps a line of the journal ever had, at least, and how many of them were added now."""
+    told = [answer for answer in done.answers if isinstance(answer, Appended)]
+    return max((answer.failed for answer in told), default=0), sum(answer.failures for answer in told)

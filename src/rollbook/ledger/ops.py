@@ -151,6 +151,7 @@ class Jotted(Struct, frozen=True, kw_only=True):
     session_id: str
     at: int
     failed: int = 0
+    failures: int = 0  #: of them, those that were added now
     flagged: bool = False
     user_name: str | None = None
 

@@ -188,7 +188,8 @@ class PrunePlans(ReadPlans):
         kept: int = yield Read(lambda tx: tx.rows("journal.kept_sessions")[0][0])
         journals = self.journals
         if dry_run:
-            kept += 0 if journals is None else sum(1 for _ in journals.sessions())
+            if journals is not None:
+                kept += yield Whole(lambda _: sum(1 for _ in journals.sessions()))
             return Wiped(sessions=kept, dry_run=True)
         one((yield Write([Wipe()])))
         if journals is not None:

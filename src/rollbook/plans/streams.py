@@ -35,6 +35,7 @@ from rollbook.journal.steps import (
     SetState,
     Step,
 )
+from rollbook.ledger.journaling import failures_of
 from rollbook.ledger.ops import Jot, Jotted
 from rollbook.model import from_micros
 from rollbook.plans.reading import ReadPlans, User
@@ -290,8 +291,8 @@ class StreamPlans(ReadPlans):
             yield Read(lambda tx: _refuse_deleted(tx, owner, name))
         done: Done = one((yield Outside([asked])))
         if name:
-            failed = [answer.failed for answer in done.answers if isinstance(answer, Appended)]
-            told = Jotted(user_id=owner, session_id=name, at=moment, failed=max(failed, default=0), user_name=label)
+            failed, failures = failures_of(done)
+            told = Jotted(user_id=owner, session_id=name, at=moment, failed=failed, failures=failures, user_name=label)
             try:
                 one((yield Write([told])))
             except Gone:

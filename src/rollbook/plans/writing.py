@@ -14,8 +14,9 @@ import uuid_utils
 from rollbook import inbox
 from rollbook.core import Outside, Plan, Read, Write, one
 from rollbook.errors import Gone, InvalidInput, RollbookError
-from rollbook.journal.steps import Appended, Done, Drop
+from rollbook.journal.steps import Done, Drop
 from rollbook.ledger.apply import MARKED_AT_ONCE
+from rollbook.ledger.journaling import failures_of
 from rollbook.ledger.ops import Call, Delete, End, Facts, Jot, Jotted, Mark, MarkAllBut, Reopen, SourceFile, Touch
 from rollbook.model import Evidence, Outcome, Session, Tokens
 from rollbook.plans.reading import ReadPlans, User
@@ -318,10 +319,11 @@ class WritePlans(ReadPlans):
         made: dict[int, Done] = {}
         for (place, op), done in zip(left, answers, strict=True):
             if isinstance(done, Done):
-                failed = max((one.failed for one in done.answers if isinstance(one, Appended)), default=0)
+                failed, failures = failures_of(done)
                 ops[place] = Jotted(
-                    user_id=op.user_id, session_id=op.session_id, at=op.at, failed=failed, flagged=op.flagged
-                )
+                    user_id=op.user_id, session_id=op.session_id, at=op.at, failed=failed, failures=failures,
+                    flagged=op.flagged, user_name=op.user_name,
+                )  # fmt: skip
                 made[place] = done
             else:
                 ops[place] = done

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
 import uuid_utils
 
-from rollbook.errors import InvalidInput
+from rollbook.errors import InvalidInput, StoreError
 from rollbook.rules import checks
+from rollbook.rules.texts import MESSAGES, QAS, TRACE
 
 MAX_NAME_BYTES: Final = 256  #: of a stream, a head, a key of state
 MOST_SECONDS: Final = 10**9  #: of one step
+#: Levels of lists and objects within each other: what is stored can be read wherever the reader's own stack stands.
+MAX_DEPTH: Final = 500
+
+#: Streams whose entries have a form, and what writes them.
+_WRITERS: Final = {
+    QAS: "add_qa, update_qa, add_feedback and delete_feedback write",
+    TRACE: "add_trace_step writes",
+    MESSAGES: "add_message writes",
+}
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_any_encoder: Final = json.JSONEncoder(ensure_ascii=False)
+_surrogate: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_in_quotes: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKETS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  #: as signed bytes: one level more, one less
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def encoded(value: Any, what: str, most: int) -> bytes:
@@ -24,6 +41,7 @@ def encoded(value: Any, what: str, most: int) -> bytes:
         body = text.encode()
     except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
         raise InvalidInput(f"{what} cannot be said in JSON: {error}") from None
+    _shallow(body, what)
     if len(body) > most:
         raise large(len(body), what, most)
     return body
@@ -35,27 +53,63 @@ def large(size: int, what: str, most: int) -> InvalidInput:
 
 
 def given(body: bytes, what: str, most: int) -> bytes:
-    """A body that is JSON already, which is kept byte for byte."""
+    """A body that is JSON already, which is kept byte for byte: numbers of any size, but none that are not numbers."""
+    if len(body) > most:
+        raise large(len(body), what, most)
     try:
-        body.decode()
-        json.loads(body)
+        # As text: bytes would be taken in other encodings, and with a mark before them, too.
+        value = json.loads(body.decode(), parse_constant=_no_number)
+        if _surrogate.search(body):
+            _any_encoder.encode(value).encode()  # half of a pair is no text, and nothing else could write it again
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{what} is not JSON: {error}") from None
-    if len(body) > most:
-        raise InvalidInput(f"{what} is {len(body)} bytes; at most {most} are allowed (ROLLBOOK_ENTRY_BYTES)")
+    _shallow(body, what)
     return body
 
 
-def decoded(body: bytes) -> Any:
-    """The values of a body."""
+def _no_number(said: str) -> Any:
+    raise ValueError(f"{said} is no number")
+
+
+def _shallow(body: bytes, what: str) -> None:
+    """Raise InvalidInput for JSON that is nested too deeply."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return
+    levels = _in_quotes.sub(b"", body).translate(_BRACKETS, _NO_BRACKETS)
+    if max(accumulate(memoryview(levels).cast("b")), default=0) > MAX_DEPTH:
+        raise deep(what)
+
+
+def deep(what: str) -> InvalidInput:
+    """The refusal of a body that is nested too deeply."""
+    return InvalidInput(f"{what} is nested more than {MAX_DEPTH} levels deep")
+
+
+def decoded(body: bytes, what: str = "what is stored") -> Any:
+    """The values of a body that is stored. Raises StoreError where it is damaged; ``what`` names it."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):  # what only the larger numbers of the standard library can say
-        return json.loads(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
+    try:
+        return json.loads(body)  # what only the larger numbers of the standard library can say
+    except (ValueError, RecursionError) as error:
+        raise damaged(what, error) from None
+
+
+def damaged(what: str, error: Exception) -> StoreError:
+    """What is said of a stored body that cannot be read."""
+    return StoreError(f"{what} is damaged ({error}); 'rollbook verify' names all that is; remove it or write it anew")
 
 
 def plain(body: bytes) -> Any:
     """The values of a body of which nobody knows yet that it is JSON. Raises InvalidInput."""
+    value = _plain(body)
+    _shallow(body, "an entry")
+    return value
+
+
+def _plain(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -77,6 +131,24 @@ def entry_id(value: str | None, what: str = "an entry id") -> tuple[str, bool]:
 
 def stream(value: str) -> str:
     return checks.text(value, "a stream", MAX_NAME_BYTES)
+
+
+def free_stream(value: str) -> str:
+    """A stream whose entries may say whatever they like."""
+    name = stream(value)
+    if name in _WRITERS:
+        raise InvalidInput(f"{_WRITERS[name]} the stream {name!r}, whose entries have a form; use another stream")
+    return name
+
+
+def field(value: Any) -> str:
+    """The name of a field of an entry."""
+    name = words(value, "the name of a field")
+    try:
+        name.encode()
+    except UnicodeError as error:
+        raise InvalidInput(f"the name of a field cannot be said in JSON: {error}") from None
+    return name
 
 
 def head(value: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rollbook.errors import InvalidInput
-from rollbook.rules import secrets
+from rollbook.rules import bodies, secrets
 
 Redact = Callable[[str], str]
 
@@ -41,13 +41,24 @@ class Redactor:
         """Plain JSON values with every text in them redacted. Keys stay; what is clean is answered as it was given."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, dict):
-            return self._fields(value)
-        if isinstance(value, list | tuple):
-            items = [self.value(item) for item in value]
-            same = all(new is old for new, old in zip(items, value, strict=True))
-            return value if same else items
-        return value
+        if not isinstance(value, dict | list | tuple):
+            return value
+        boxes = _boxes(value)
+        changed: dict[int, dict[Any, Any]] = {}  #: what becomes of items, by box and by name
+        for at in reversed(range(len(boxes))):  # what is within a box comes before it
+            box, outer, name = boxes[at]
+            new = changed.pop(at, {})
+            for key, item in _items(box):
+                if isinstance(item, str):
+                    clean = self.field(key, item) if isinstance(box, dict) else self.text(item)
+                    if clean is not item:
+                        new[key] = clean
+            made = _with(box, new)
+            if not at:
+                return made
+            if made is not box:
+                changed.setdefault(outer, {})[name] = made
+        raise AssertionError("the first box is the value itself")
 
     def field(self, name: Any, value: Any) -> Any:
         """The value of a field, whose name may tell that it is a secret."""
@@ -56,13 +67,37 @@ class Redactor:
             return secrets.named(name, clean)
         return clean
 
-    def _fields(self, value: dict[Any, Any]) -> dict[Any, Any]:
-        changed = {}
-        for key, item in value.items():
-            new = self.field(key, item)
-            if new is not item:
-                changed[key] = new
-        return {**value, **changed} if changed else value
+
+def _boxes(value: Any) -> list[tuple[Any, int, Any]]:
+    """Every list and object within a value, each with the number of the one that it stands in and its name there.
+
+    Not by recursion, whose bound depends on who calls. Raises InvalidInput where they are within each other too deeply.
+    """
+    found: list[tuple[Any, int, Any]] = []
+    waiting: list[tuple[Any, int, Any, int]] = [(value, -1, None, 1)]
+    while waiting:
+        box, outer, name, depth = waiting.pop()
+        if depth > bodies.MAX_DEPTH:
+            raise bodies.deep("what is to be stored")
+        at = len(found)
+        found.append((box, outer, name))
+        waiting += [
+            (item, at, key, depth + 1) for key, item in _items(box) if isinstance(item, dict | list | tuple)
+        ]
+    return found
+
+
+def _items(box: Any) -> Iterable[tuple[Any, Any]]:
+    return box.items() if isinstance(box, dict) else enumerate(box)
+
+
+def _with(box: Any, changed: dict[Any, Any]) -> Any:
+    """A list or an object with other items; itself where nothing changes."""
+    if not changed:
+        return box
+    if isinstance(box, dict):
+        return {**box, **changed}
+    return [changed.get(at, item) for at, item in enumerate(box)]
 
 
 def redact(text: str) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from msgspec import Raw
 
-from rollbook.journal import files_log, lines
-from rollbook.journal.files import FileJournals
+from rollbook.journal import lines
+from rollbook.journal.files import log as files_log
+from rollbook.journal.files.journals import FileJournals
 from rollbook.journal.steps import Append, Change, Drop, DropHead, Fork, New, SetState, Step
 from rollbook.settings import Settings
 

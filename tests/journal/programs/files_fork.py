@@ -8,7 +8,7 @@ import threading
 import warnings
 
 from rollbook.errors import RollbookError
-from rollbook.journal.files import FileJournals
+from rollbook.journal.files.journals import FileJournals
 from rollbook.journal.steps import Append, New, Step
 from rollbook.settings import Settings
 

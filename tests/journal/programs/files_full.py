@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from rollbook.errors import StoreError
-from rollbook.journal.files import FileJournals
+from rollbook.journal.files.journals import FileJournals
 from rollbook.journal.steps import Append, New, Step
 from rollbook.settings import Settings
 

@@ -11,7 +11,7 @@ import sys
 import time
 
 from rollbook.errors import Conflict
-from rollbook.journal.files import FileJournals
+from rollbook.journal.files.journals import FileJournals
 from rollbook.journal.steps import Append, Change, Done, Drop, DropHead, Fork, New, Step
 from rollbook.settings import Settings
 

@@ -16,12 +16,11 @@ from typing import Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.journal import files_disk as disk
-from rollbook.journal import files_lines as lines
-from rollbook.journal.files_lines import FORMAT
-from rollbook.journal.files_log import Log
-from rollbook.journal.files_names import MARKER, USER_LOG, fork_name, log_name, user_name
-from rollbook.journal.files_shelf import LogShelf
+from rollbook.journal.files import disk
+from rollbook.journal.files import written
+from rollbook.journal.files.log import Log
+from rollbook.journal.files.names import MARKER, USER_LOG, fork_name, is_fork, log_name, user_name
+from rollbook.journal.files.shelf import LogShelf
 
 CACHE_BYTES: Final = 64 * 1024 * 1024
 _LOG_BYTES: Final = 2048  #: memory that a log takes beside what is on its shelf
@@ -30,7 +29,7 @@ _NOBODYS: Final = frozenset({".DS_Store", "lost+found", MARKER + disk.NEW})
 
 
 class Cache:
-    """The logs that were used last, up to so many bytes of memory."""
+    """The logs that were used last, up to so many bytes of memory, and always the very last one."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -48,14 +47,15 @@ class Cache:
             return log
 
     def settle(self, log: Log) -> None:
-        """Take account of a log that has grown, and let go of others for it."""
+        """Take account of a log that has grown, and let go of others for it; it stays itself, whatever its size."""
         size = log.shelf.memory + _LOG_BYTES
         with self._lock:
             if self._logs.get(log.path) is not log:
                 return
             self._total += size - self._sizes.get(log.path, 0)
             self._sizes[log.path] = size
-            while self._total > self._most and self._logs:
+            self._logs.move_to_end(log.path)
+            while self._total > self._most and len(self._logs) > 1:
                 path, _ = self._logs.popitem(last=False)
                 self._total -= self._sizes.pop(path, 0)
 
@@ -131,16 +131,34 @@ class Place:
             except FileNotFoundError:
                 return session_id
         try:
-            header = lines.header(first)
-            lines.checked(header, path, user_id, session_id)
+            header = written.header(first)
+            written.checked(header, path, user_id, session_id)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
             raise StoreError(f"{path}, line 1, is damaged ({error}); restore the file from a backup") from None
         return header.root or session_id
 
+    def has_forks(self, user_id: str, session_id: str) -> bool:
+        """Whether a session's log holds the journals of others, as far as can be told without reading it.
+
+        What cannot be read may lead there too. The log is locked, so that none comes or goes. Raises StoreError.
+        """
+        folder = os.path.join(self.folder, user_name(user_id))
+        with disk.explained(folder):
+            for name in filter(is_fork, os.listdir(folder)):
+                try:
+                    root = written.header(disk.first_line(os.path.join(folder, name))).root
+                except FileNotFoundError:
+                    continue
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    return True
+                if root == session_id:
+                    return True
+        return False
+
     def set_root(self, user_id: str, session_id: str, root: str) -> None:
         """Let the journal of a session be in another one's log. Raises OSError."""
         path = self.fork_path(user_id, session_id)
-        header = lines.encoded(lines.header_of(user_id, session_id, root))
+        header = written.encoded(written.header_of(user_id, session_id, root))
         self.locks.release(disk.replaced(path, [header], self.locks, durable=self.durable))
         self._sync_folder_of(path)
 
@@ -231,7 +249,10 @@ def _make(folder: Path, *, durable: bool) -> None:
     """Make a folder and those that it is in. Raises OSError."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            raise StoreError(f"{path}: the system lets nobody make a folder in {path.parent}; name another") from None
         if durable:
             disk.sync_folder(str(path.parent))
     if not folder.is_dir():
@@ -254,9 +275,9 @@ def _claim(folder: str, *, durable: bool) -> None:
             number = said["format"]
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
             raise StoreError(f"{marker} is damaged ({error}); nothing was changed. Restore it from a backup") from None
-    if not isinstance(number, int) or number > FORMAT:
+    if not isinstance(number, int) or number > written.FORMAT:
         raise StoreError(
-            f"{folder} was written by a newer Rollbook (format {number}, this one knows {FORMAT}); upgrade"
+            f"{folder} was written by a newer Rollbook (format {number}, this one knows {written.FORMAT}); upgrade"
         )
 
 
@@ -264,7 +285,7 @@ def _mark(folder: str, *, durable: bool) -> None:
     marker = os.path.join(folder, MARKER)
     fd = os.open(marker + disk.NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        disk.write(fd, msgspec.json.encode({"rollbook": "journal", "format": FORMAT}) + b"\n")
+        disk.write(fd, msgspec.json.encode({"rollbook": "journal", "format": written.FORMAT}) + b"\n")
         if durable:
             disk.sync(fd)
     finally:

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from msgspec import Raw
 
-from rollbook.journal import files_lines as written
+from rollbook.journal.files import written
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Who
 
@@ -126,12 +126,14 @@ class LogShelf(MemoryShelf):
         stream = self.streams.get(op.stream)
         if stream is not None and stream.order[-1] >= op.position:
             raise ValueError(f"position {op.position} of {op.stream} is given twice")
+        _must_be_before(op)
         self.add(op.stream, Line(op.position, op.id, op.by, op.parent, op.at, _body(op)))
 
     def _take_change(self, op: written.Change) -> None:
         line = self.line(op.stream, op.position)
         if line is None:
             raise LookupError(op.position)
+        _must_be_before(op)
         line.who, line.parent = op.by, op.parent
         line.body = written.given(op) or line.body
         self.change(op.stream, line)
@@ -158,6 +160,11 @@ def _head(head: Head) -> int:
 
 def _value(who: Who, key: str, value: Raw) -> int:
     return _VALUE + len(str(who)) + len(key) + len(bytes(value))
+
+
+def _must_be_before(op: written.Add | written.Change) -> None:
+    if op.parent is not None and not 0 <= op.parent < op.position:
+        raise ValueError(f"position {op.position} of {op.stream} stands behind {op.parent}, which is not before it")
 
 
 def _body(op: written.Add) -> bytes:

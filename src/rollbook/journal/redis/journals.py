@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal import redis_keys as names
-from rollbook.journal import redis_url
 from rollbook.journal.backend import Check, Kept
-from rollbook.journal.redis_apply import Maker
-from rollbook.journal.redis_health import checks
-from rollbook.journal.redis_keys import Meta, Place
-from rollbook.journal.redis_peek import Peek, looking
-from rollbook.journal.redis_roots import Learnt, Roots
-from rollbook.journal.redis_server import Request, Server
-from rollbook.journal.redis_steps import items_of
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis import url as redis_url
+from rollbook.journal.redis.apply import Maker
+from rollbook.journal.redis.health import checks
+from rollbook.journal.redis.keys import Meta, Place
+from rollbook.journal.redis.peek import Peek, looking
+from rollbook.journal.redis.roots import Learnt, Roots
+from rollbook.journal.redis.server import Request, Server
+from rollbook.journal.redis.steps import items_of
 from rollbook.journal.shelf import Who
 from rollbook.journal.steps import Done, Drop, Step
 from rollbook.settings import Settings

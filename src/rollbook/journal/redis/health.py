@@ -7,9 +7,9 @@ from typing import Final
 
 from rollbook.errors import StoreError
 from rollbook.journal.backend import Check
-from rollbook.journal.redis_node import TROUBLE, Node, translated
-from rollbook.journal.redis_server import Server
-from rollbook.journal.redis_url import Options
+from rollbook.journal.redis.node import TROUBLE, Node, translated
+from rollbook.journal.redis.server import Server
+from rollbook.journal.redis.url import Options
 
 _OLDEST: Final = (7, 0)
 

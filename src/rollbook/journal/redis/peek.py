@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 from msgspec import Raw, Struct
 
 from rollbook.errors import Conflict, RollbookError
-from rollbook.journal.redis_keys import Place, at, line
-from rollbook.journal.redis_roots import Roots
-from rollbook.journal.redis_server import Request
-from rollbook.journal.redis_view import Moved, View
+from rollbook.journal.redis.keys import Place, at, line
+from rollbook.journal.redis.roots import Roots
+from rollbook.journal.redis.server import Request
+from rollbook.journal.redis.view import Moved, View
 from rollbook.journal.shelf import Head, Line, Who
 
 _LINES: Final = 64  #: of each stream that are fetched at first

@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from rollbook.errors import StoreError
-from rollbook.journal.redis_node import (
+from rollbook.journal.redis.node import (
     TROUBLE,
     AskError,
     Flight,
@@ -25,7 +25,7 @@ from rollbook.journal.redis_node import (
     translated,
     unknown_script,
 )
-from rollbook.journal.redis_url import Options
+from rollbook.journal.redis.url import Options
 
 _PAUSES_S: Final = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3)
 

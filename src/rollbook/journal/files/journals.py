@@ -1,7 +1,4 @@
-"""Journals in a folder: one log of JSON lines for each session, for many processes of one machine at once.
-
-A step is one line. It is acknowledged when the line is on the disk.
-"""
+"""The journals of one folder, as a book sees them: a :class:`rollbook.journal.backend.Journals`."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rollbook.errors import StoreError
-from rollbook.journal import files_survey as survey
 from rollbook.journal.backend import Check, Kept
-from rollbook.journal.files_batch import Answer, Batch
-from rollbook.journal.files_names import parse
-from rollbook.journal.files_place import Place
+from rollbook.journal.files import survey
+from rollbook.journal.files.batch import Answer, Batch
+from rollbook.journal.files.names import parse
+from rollbook.journal.files.place import Place
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Drop, Step
 from rollbook.settings import Settings

@@ -12,12 +12,12 @@ from functools import partial
 from typing import Final, Self
 
 from rollbook.errors import Conflict, NotSupported, RollbookError, StoreError
-from rollbook.journal import files_disk as disk
-from rollbook.journal import files_lines as lines
 from rollbook.journal import rules
-from rollbook.journal.files_log import Log
-from rollbook.journal.files_place import Place
-from rollbook.journal.files_shelf import LogShelf
+from rollbook.journal.files import disk
+from rollbook.journal.files import written
+from rollbook.journal.files.log import Log
+from rollbook.journal.files.place import Place
+from rollbook.journal.files.shelf import LogShelf
 from rollbook.journal.steps import Done, Drop, Fork, SetState, Step
 
 Answer = Done | bool | RollbookError
@@ -36,6 +36,7 @@ class Held:
         self.fd: int | None = None  #: None: there is no file
         self.locked = False
         self.error: RollbookError | None = None  #: why it cannot be used
+        self.cleared = False  #: it was damaged, and nothing that was in it stays
         self.end = 0  #: of what was there before
         self.records: list[bytes] = []
         self.erase = False  #: nothing that was removed may stay in the file
@@ -129,7 +130,7 @@ class Batch:
         except BaseException:
             self._let_go(held)
             raise
-        if held.error is not None:
+        if held.error is not None and not log.damaged:
             self._let_go(held)
         return held
 
@@ -163,6 +164,15 @@ class Batch:
             raise held.error
         return held
 
+    def _home_to_drop(self, step: Drop) -> Held:
+        """The same for a session that is to go, which may be damaged where nobody else has a part in its log."""
+        held = self._held.get(self._log(step.user_id, step.session_id).path)
+        if held is None or held.error is None or not held.locked or held.log.session_id != step.session_id:
+            return self._home(step.user_id, step.session_id)
+        if self._place.has_forks(step.user_id, step.session_id):
+            raise StoreError(f"{held.error} Other sessions were forked from it, so it cannot be dropped as it is")
+        return held
+
     def _make(self, number: int, step: Step) -> Done:
         session = _session(step)
         who, source = session or "", None
@@ -186,11 +196,13 @@ class Batch:
 
     def _drop(self, number: int, step: Drop) -> bool:
         name = (step.user_id, step.session_id)
-        home = self._home(*name)
+        home = self._home_to_drop(step)
         if self._roots[name] != step.session_id or name in self._joined:
             self._left[name] = home
         if home.fd is None:
             return False
+        if home.log.damaged and not home.cleared:
+            return self._clear(number, home, step)
         with self._recording(home, step.at) as shelf:
             was_there = rules.drop(shelf, step.session_id, step.at)
             if was_there:
@@ -198,6 +210,12 @@ class Batch:
         home.erase |= was_there
         home.steps.append((number, step.session_id))
         return was_there
+
+    def _clear(self, number: int, home: Held, step: Drop) -> bool:
+        """Drop a journal that cannot be read with all that is in its log, which is its own alone."""
+        home.error, home.cleared, home.erase = None, True, True
+        home.steps.append((number, step.session_id))
+        return True
 
     def _drop_strangers(self, home: Held, shelf: LogShelf, step: Drop) -> None:
         """Let go of what forks have left that were interrupted, so that it keeps nothing alive."""
@@ -212,7 +230,7 @@ class Batch:
         """A shelf to change; what was done to it becomes a line, or was not done."""
         log = held.log
         shelf = log.own_shelf()
-        ops: list[lines.Op] = []
+        ops: list[written.Op] = []
         shelf.ops = ops
         try:
             yield shelf
@@ -223,17 +241,17 @@ class Batch:
             raise
         shelf.ops = None
         if ops:
-            held.records.append(lines.encoded(lines.Record(at, ops)))
+            held.records.append(written.encoded(written.Record(at, ops)))
             log.changed_at = max(log.changed_at, at)
 
     def _again(self, held: Held) -> None:
         """Make a log in memory anew from what is on the disk and the steps of this batch that went well."""
         held.log.forget()
-        if held.fd is not None:
+        if held.fd is not None and not held.cleared:
             with disk.explained(held.log.path):
                 held.log.catch_up(held.fd, repair=True)
         for raw in held.records:
-            record = lines.record(raw)
+            record = written.record(raw)
             for op in record.ops:
                 held.log.shelf.take(op)
             held.log.changed_at = max(held.log.changed_at, record.at)
@@ -241,12 +259,12 @@ class Batch:
     # On the disk
 
     def _commit(self) -> None:
-        touched = [held for held in self._held.values() if held.records]
+        touched = [held for held in self._held.values() if held.records or held.cleared]
         for held in touched:
             self._try(held, self._write)
-        written = [held for held in touched if held.error is None and held.records]
+        longer = [held for held in touched if held.error is None and held.records]
         if self._place.durable:
-            self._sync(written)
+            self._sync(longer)
         # Where a fork's journal is stands there only once it is there, and no longer than that.
         for name, held in self._joined.items():
             self._try_root(name, held, partial(self._set_root, name, held))
@@ -299,12 +317,12 @@ class Batch:
         held.fd = fresh
         self._sync_folder(held)
 
-    def _sync(self, written: list[Held]) -> None:
-        if len(written) == 1:
-            self._try(written[0], self._sync_one)
-        elif written:
-            with ThreadPoolExecutor(min(_SYNCS, len(written))) as pool:
-                list(pool.map(lambda held: self._try(held, self._sync_one), written))
+    def _sync(self, longer: list[Held]) -> None:
+        if len(longer) == 1:
+            self._try(longer[0], self._sync_one)
+        elif longer:
+            with ThreadPoolExecutor(min(_SYNCS, len(longer))) as pool:
+                list(pool.map(lambda held: self._try(held, self._sync_one), longer))
 
     def _sync_one(self, held: Held) -> None:
         assert held.fd is not None  # noqa: S101 - it was written to

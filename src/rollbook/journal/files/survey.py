@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal import files_disk as disk
-from rollbook.journal import files_lines as lines
 from rollbook.journal.backend import Check, Kept
-from rollbook.journal.files_log import Log
-from rollbook.journal.files_names import is_fork, is_log, is_user, user_name
-from rollbook.journal.files_place import Place
+from rollbook.journal.files import disk
+from rollbook.journal.files import written
+from rollbook.journal.files.log import Log
+from rollbook.journal.files.names import is_fork, is_log, is_user, user_name
+from rollbook.journal.files.place import Place
 
 _LAST_BYTES: Final = 64 * 1024  #: in which the last line of a log mostly is
 _SEEN: Final = 500  #: logs that are read to say how well the folder is
@@ -63,11 +63,11 @@ def _sessions_of(place: Place, user: str) -> Iterator[Kept]:
             yield Kept(user, session, changed_at)
 
 
-def _head(path: str) -> lines.Header | None:
+def _head(path: str) -> written.Header | None:
     """The first line of a log; None where there is none that can be read."""
     try:
         first = disk.first_line(path)
-        return lines.header(first) if first else None
+        return written.header(first) if first else None
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -77,7 +77,7 @@ def _last(path: str) -> int | None:
     try:
         tail = disk.last_bytes(path, _LAST_BYTES)
         _, found, last = tail[: tail.rfind(b"\n")].rpartition(b"\n")
-        return lines.record(last).at if found else None
+        return written.record(last).at if found else None
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -186,7 +186,7 @@ def _wrong(place: Place, path: str, user: str) -> RollbookError | None:
     try:
         first = disk.first_line(path)
         if first:
-            session = lines.header(first).session
+            session = written.header(first).session
             place.read_whole(Log(path, user, session))
     except FileNotFoundError:
         return None

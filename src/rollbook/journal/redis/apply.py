@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rollbook.errors import Conflict, InvalidInput, NotFound, RollbookError, StoreError
-from rollbook.journal import redis_keys as names
 from rollbook.journal import rules
-from rollbook.journal.redis_keys import Meta, Place
-from rollbook.journal.redis_roots import Roots
-from rollbook.journal.redis_server import Request
-from rollbook.journal.redis_shelf import RedisShelf
-from rollbook.journal.redis_steps import Group, Item, ids, stretches
-from rollbook.journal.redis_view import Moved, View
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis.keys import Meta, Place
+from rollbook.journal.redis.roots import Roots
+from rollbook.journal.redis.server import Request
+from rollbook.journal.redis.shelf import RedisShelf
+from rollbook.journal.redis.steps import Group, Item, ids, stretches
+from rollbook.journal.redis.view import Moved, View
 from rollbook.journal.steps import Appended, Done, Drop
 
 TOKENS_OUTLIVE_MS: Final = 60_000  #: after a root was dropped, for which a repeated commit is known again

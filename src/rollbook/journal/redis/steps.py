@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from rollbook.errors import InvalidInput, NotSupported, RollbookError
-from rollbook.journal import redis_keys as names
-from rollbook.journal.redis_keys import Keys, Meta, Place
-from rollbook.journal.redis_server import Request
-from rollbook.journal.redis_shelf import RedisShelf
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis.keys import Keys, Meta, Place
+from rollbook.journal.redis.server import Request
+from rollbook.journal.redis.shelf import RedisShelf
 from rollbook.journal.shelf import Line
 from rollbook.journal.steps import Append, Done, Drop, Fork, MoveHead, Patch, Remove, Replace, SetState, Step
 

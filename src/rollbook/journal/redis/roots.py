@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from rollbook.errors import Conflict, RollbookError, StoreError
-from rollbook.journal import redis_keys as names
-from rollbook.journal.redis_keys import Keys, Meta, Place, Register
-from rollbook.journal.redis_server import Request, Server
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis.keys import Keys, Meta, Place, Register
+from rollbook.journal.redis.server import Request, Server
 from rollbook.journal.shelf import Line
 
 _KNOWN: Final = 4096  #: roots and pointers that are remembered

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from rollbook.journal import redis_keys as names
-from rollbook.journal.redis_keys import Keys, Meta
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis.keys import Keys, Meta
 from rollbook.journal.shelf import Head, Line, Who
 
 ANYTHING: Final = "v"  #: an answer is refused where anything was changed meanwhile

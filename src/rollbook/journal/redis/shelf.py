@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw
 
-from rollbook.journal import redis_keys as names
-from rollbook.journal.redis_keys import Keys, Meta
-from rollbook.journal.redis_view import View, copied
+from rollbook.journal.redis import keys as names
+from rollbook.journal.redis.keys import Keys, Meta
+from rollbook.journal.redis.view import View, copied
 from rollbook.journal.shelf import Head, Line, Who
 
 

@@ -29,7 +29,7 @@ except ImportError as _missing:
     raise NotSupported("journals in Redis need redis-py. Install with: pip install rollbook[redis]") from _missing
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal.redis_url import Options
+from rollbook.journal.redis.url import Options
 
 __all__ = ["TROUBLE", "AskError", "Flight", "MovedError", "Node", "Scripts", "Words", "key_slot"]
 
@@ -71,7 +71,7 @@ class Scripts:
     """Every script of the folder ``lua``, by name."""
 
     def __init__(self) -> None:
-        folder = resources.files("rollbook.journal") / "lua"
+        folder = resources.files("rollbook.journal.redis") / "lua"
         self._all = {
             each.name.removesuffix(".lua"): _script(each.read_bytes())
             for each in folder.iterdir()

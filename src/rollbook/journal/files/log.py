@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.journal import files_disk as disk
-from rollbook.journal import files_lines as lines
-from rollbook.journal.files_shelf import LogShelf
+from rollbook.journal.files import disk
+from rollbook.journal.files import written
+from rollbook.journal.files.shelf import LogShelf
 
 _BLOCK: Final = 1 << 20
 DEAD_BYTES: Final = 64 * 1024  #: as much may be dead in a log before it is looked at whether that is most of it
@@ -39,6 +39,7 @@ class Log:
 
     def forget(self) -> None:
         """Know nothing of the file."""
+        self.damaged = False  #: whether it holds what no journal is, which is all that is known of it
         self.shelf = LogShelf()
         self.end = 0  #: bytes of whole lines
         self.changed_at = 0  #: of the latest step
@@ -96,9 +97,10 @@ class Log:
                     return  # room that was given to a line that never came: a torn one, too
                 number = self._lines + 1
                 self.forget()
+                self.damaged = True
                 raise StoreError(
                     f"{self.path}, line {number}, is damaged ({error}); nothing was changed. Restore the file from a "
-                    f"backup, or repair or remove that line"
+                    f"backup, or delete the session."
                 ) from None
             self.end += len(raw)
             self._lines += 1
@@ -107,13 +109,13 @@ class Log:
         if not self.end:
             self._begin(raw)
             return
-        record = lines.record(raw)
+        record = written.record(raw)
         for op in record.ops:
             shelf.take(op)
         self.changed_at = max(self.changed_at, record.at)
 
     def _begin(self, raw: bytes) -> None:
-        lines.checked(lines.header(raw), self.path, self.user_id, self.session_id)
+        written.checked(written.header(raw), self.path, self.user_id, self.session_id)
         self._first = raw
 
     # Writing, with the file locked alone
@@ -150,7 +152,7 @@ class Log:
         Raises OSError, and then the old log is in its place, or both it and the new one are whole.
         """
         header = self._header()
-        ops = (lines.encoded(lines.Record(self.changed_at, [op])) for op in self.shelf.whole_log())
+        ops = (written.encoded(written.Record(self.changed_at, [op])) for op in self.shelf.whole_log())
         count = 0
 
         def counted() -> Iterator[bytes]:
@@ -181,7 +183,7 @@ class Log:
             self.folder_waits = False
 
     def _header(self) -> bytes:
-        return lines.encoded(lines.header_of(self.user_id, self.session_id))
+        return written.encoded(written.header_of(self.user_id, self.session_id))
 
 
 def _stamp(found: os.stat_result) -> Stamp:
