@@ -11,12 +11,12 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 from rollbook import core, settings
 from rollbook.book import Handle, ending, signature_of, without_session
-from rollbook.core import Outside, Plan, Write
+from rollbook.core import Asked, Outside, Plan, Write
 from rollbook.errors import RollbookError
 from rollbook.inbox import Contents
 from rollbook.ledger.exports import usage_of
@@ -55,6 +55,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
 
+class _End(NamedTuple):
+    """A plan has come to its end."""
+
+    value: Any
+
+
+def _next(plan: Plan[Any], answer: Any) -> Asked | _End:
+    """What a plan asks for next, or its end."""
+    try:
+        return core.resumed(plan, answer)
+    except StopIteration as stop:
+        return _End(stop.value)
+
+
 class AsyncRollbook:
     """An open book. Safe to share between tasks and event loops."""
 
@@ -62,6 +76,7 @@ class AsyncRollbook:
         self._plans = plans
         self._pid = 0
         self._threads: Readers | None = None
+        self._afloat: set[asyncio.Future[Any]] = set()  #: writes that go on though their caller may be cancelled
 
     def _readers(self) -> Readers:
         """The threads that read; after a fork the child has its own."""
@@ -146,17 +161,32 @@ class AsyncRollbook:
     fork = awaited(Plans.fork)
 
     async def _drive(self, plan: Plan[R]) -> R:
-        answer: Any = None
-        while True:
-            try:
-                step = plan.send(answer)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
+        step = _next(plan, None)
+        while not isinstance(step, _End):
+            if isinstance(step, Outside):
+                # Cancelled after it, the book would not learn of what is in the place then: it is told all the same.
+                task = asyncio.ensure_future(self._together(plan, step))
+                self._afloat.add(task)
+                task.add_done_callback(self._afloat.discard)
+                step = await asyncio.shield(task)
+            else:
+                step = _next(plan, await self._answer(step))
+        return step.value  # type: ignore[no-any-return]  # a plan's own
+
+    async def _together(self, plan: Plan[Any], step: Asked | _End) -> Asked | _End:
+        """Answer a step outside and the writes that belong to it; what the plan asks for next."""
+        while isinstance(step, Write | Outside):
+            step = _next(plan, await self._answer(step))
+        return step
+
+    async def _answer(self, step: Asked) -> Any:
+        try:
             if isinstance(step, Write | Outside):
                 writer, asked = self._plans.writer_for(step)
-                answer = await writer.submit_async(asked)
-            else:
-                answer = await self._readers().run(functools.partial(self._plans.perform, step))
+                return await writer.submit_async(asked)
+            return await self._readers().run(functools.partial(self._plans.perform, step))
+        except RollbookError as error:
+            return core.Met(error)
 
     @property
     def url(self) -> str:
@@ -207,7 +237,9 @@ class AsyncRollbook:
 
     async def close(self) -> None:
         """Write what is queued and close the database. A second call does nothing."""
-        await asyncio.get_running_loop().run_in_executor(None, self._shut)
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in list(self._afloat) if task.get_loop() is loop), return_exceptions=True)
+        await loop.run_in_executor(None, self._shut)
 
     def _shut(self) -> None:
         if self._threads is not None and self._pid == os.getpid():
@@ -300,6 +332,7 @@ class AsyncSessionHandle(Handle):
     history_text = of_session(AsyncRollbook.history_text)
     graph_context = of_session(AsyncRollbook.graph_context)
     set_graph_context = of_session(AsyncRollbook.set_graph_context)
+    delete_session = of_session(AsyncRollbook.delete_session)
     all_state = of_session(AsyncRollbook.all_state)
     get_state = of_session(AsyncRollbook.get_state)
     set_state = of_session(AsyncRollbook.set_state)
@@ -347,7 +380,7 @@ def open(  # noqa: A001 - rollbook.aio.open is the door, as rollbook.open is
     *,
     user: str | UUID | None = None,
     all_users: bool = False,
-    journal: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
     redact: Callable[[str], str] | bool = True,
 ) -> _Opening:
     """Open a book: ``async with rollbook.aio.open() as book``, or ``book = await rollbook.aio.open()``.

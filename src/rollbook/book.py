@@ -308,6 +308,7 @@ class SessionHandle(Handle):
     history_text = of_session(Rollbook.history_text)
     graph_context = of_session(Rollbook.graph_context)
     set_graph_context = of_session(Rollbook.set_graph_context)
+    delete_session = of_session(Rollbook.delete_session)
     all_state = of_session(Rollbook.all_state)
     get_state = of_session(Rollbook.get_state)
     set_state = of_session(Rollbook.set_state)
@@ -331,7 +332,7 @@ def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
     *,
     user: str | UUID | None = None,
     all_users: bool = False,
-    journal: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
     redact: Callable[[str], str] | bool = True,
 ) -> Rollbook:
     """Open a book, creating it if need be; close it, or use it as a context manager.
@@ -340,8 +341,9 @@ def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
     e-mail; without one it is the fixed local user. ``all_users=True`` lets reads that name no user see everybody's
     sessions.
     ``journal`` is where the contents of sessions are kept, if not in the book's own database: ``redis://``,
-    ``rediss://`` or ``file://`` (``ROLLBOOK_JOURNAL``). ``redact`` takes keys and tokens out of every text before it is
-    stored; False stores everything as given (``ROLLBOOK_REDACT=off``), a function of your own gets each text.
+    ``rediss://``, ``file://`` or a folder's path (``ROLLBOOK_JOURNAL``). ``redact`` takes keys and tokens out of every
+    text before it is stored; False stores everything as given (``ROLLBOOK_REDACT=off``), a function of your own gets
+    each text.
     Raises InvalidInput for a URL or user that cannot be read, StoreError for a database that cannot be used.
     """
     chosen = settings.default_url() if url is None else core.url_of(url)

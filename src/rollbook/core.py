@@ -6,22 +6,23 @@ returns the answer. A blocking face and an asyncio face drive the same plans, so
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from rollbook.errors import InvalidInput, RollbookError, StoreError
-from rollbook.journal import sql
-from rollbook.journal.backend import Journals, open_journals, peruse
+from rollbook.elsewhere import Elsewhere, place_of
+from rollbook.errors import Gone, InvalidInput, Overloaded, RollbookError, StoreError
+from rollbook.journal import sql_peek
+from rollbook.journal.backend import Journals, peruse
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Drop, Step
+from rollbook.ledger import outbox
 from rollbook.ledger.apply import apply_batch
 from rollbook.ledger.ops import Cleared, Op
 from rollbook.ledger.reads import Clock, Scope
@@ -79,6 +80,7 @@ class Whole(msgspec.Struct, frozen=True):
     do: Callable[[Store], Any]
 
 
+Name = tuple[str, str]  #: user and session
 Asked = Write | Read | Outside | Peruse | Whole
 Plan = Generator[Asked, Any, R]
 
@@ -124,16 +126,18 @@ class Core:
 
     def _open(self) -> None:
         self._store = store = open_store(self.url, self.settings)
+        self._elsewhere = self._scribe = None
         try:
-            place = self.settings.journal
-            self._journals = None if place is None else open_journals(place, self.settings)
+            if self.settings.journal is not None:
+                self._elsewhere = Elsewhere(self.settings.journal, self.settings, store)
+                self._elsewhere.reach()
+                self._scribe = Writer(self._elsewhere.apply, self.settings)
         except BaseException:
             store.close()
             raise
         cache, clock = Cache(), self.clock
-        cache.journal.outside = self._journals is not None
+        cache.journal.outside = self._elsewhere is not None
         self._writer = Writer(lambda ops: apply_batch(store, cache, ops, clock()), self.settings)
-        self._scribe = None if self._journals is None else Writer(self._journals.apply, self.settings)
         self._pid = os.getpid()
 
     def alive(self) -> None:
@@ -157,16 +161,23 @@ class Core:
         return self._writer
 
     @property
-    def journals(self) -> Journals | None:
-        """The place for journals outside the database, if there is one."""
+    def elsewhere(self) -> Elsewhere | None:
+        """Where journals are kept outside the database, if they are."""
         self.alive()
-        return self._journals
+        return self._elsewhere
+
+    @property
+    def journals(self) -> Journals | None:
+        """The place for journals outside the database, if there is one. Raises StoreError where it is not reached."""
+        elsewhere = self.elsewhere
+        return None if elsewhere is None else elsewhere.place()
 
     def writer_for(self, step: Write | Outside) -> tuple[Writer, Sequence[Any]]:
-        """Who makes what a plan asks for durable."""
+        """Who makes what a plan asks for durable. Raises StoreError in a book that was opened for reading only."""
         if isinstance(step, Write):
             return self.writer, step.ops
-        self.alive()
+        if self.store.read_only:  # the ledger refuses by itself, but it would come second
+            raise StoreError(f"the book {self.url} was opened for reading only")
         assert self._scribe is not None  # noqa: S101 - plans ask for it only where there is such a place
         return self._scribe, step.steps
 
@@ -176,9 +187,9 @@ class Core:
             if self._closed:
                 return
             if self._pid == os.getpid():
-                if self._scribe is not None and self._journals is not None:
+                if self._scribe is not None and self._elsewhere is not None:
                     self._scribe.close()
-                    self._journals.close()
+                    self._elsewhere.close()
                 self._writer.close()
                 self._store.close()
             self._closed = True
@@ -215,43 +226,95 @@ class Core:
     def clear_outside(self) -> Plan[None]:
         """Remove, from a place for journals outside the database, what was deleted in the book (R12, R13).
 
-        A deletion notes in its own transaction what is to be removed there, so whoever comes next can finish it.
+        A deletion notes in its own transaction what is to be removed there, so whoever comes next can finish it: what
+        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits.
         """
-        if self.journals is None:
+        if self.elsewhere is None or self.store.read_only:
             return
-        while found := (yield Read(lambda tx: tx.rows("journal.outbox", most=_CLEARED_AT_ONCE))):
-            now = self.clock()
-            for answer in (yield Outside([Drop(user_id, session_id, now) for user_id, session_id in found])):
-                if isinstance(answer, RollbookError):
-                    raise answer
-            yield Write([Cleared(user_id=user_id, session_id=session_id) for user_id, session_id in found])
+        after = ("", "")
+        try:
+            while found := (yield Read(partial(outbox.notes, after=after, most=_CLEARED_AT_ONCE))):
+                after = found[-1][:2]
+                yield from self._clear(found)
+        except (StoreError, Overloaded):
+            return
+
+    def _clear(self, found: Sequence[outbox.Note]) -> Plan[dict[Name, RollbookError]]:
+        """Carry out what was noted; of which sessions that failed, and why."""
+        now = self.clock()
+        answers = yield Outside([Drop(note.user_id, note.session_id, now, note.since) for note in found])
+        failed = {
+            note[:2]: answer for note, answer in zip(found, answers, strict=True) if isinstance(answer, RollbookError)
+        }
+        done = [note for note in found if note[:2] not in failed]
+        if done:
+            yield Write([Cleared(user_id=note.user_id, session_id=note.session_id, at=note.at) for note in done])
+        return failed
+
+    def make_ready(self, names: Sequence[Name]) -> Plan[Ready]:
+        """Look whether sessions take contents in a place outside; what is to be removed there of them goes first.
+
+        Otherwise it would take with it what comes now.
+        """
+
+        def look(tx: Reading) -> list[tuple[Name, bool, list[outbox.Note]]]:
+            return [(name, outbox.deleted(tx, *name), outbox.noted(tx, *name)) for name in names]
+
+        refused: dict[Name, RollbookError] = {}
+        waiting: list[outbox.Note] = []
+        for name, deleted, notes in (yield Read(look)):
+            if deleted:
+                refused[name] = Gone(f"session {name[1]!r} was deleted; it takes no new content")
+            else:
+                waiting += notes
+        if waiting:
+            refused.update((yield from self._clear(waiting)))
+        return Ready(refused, {note[:2] for note in waiting})
 
     def peruse(self, step: Peruse) -> Any:
         """Look at a journal, wherever it is kept; one that is not there is empty."""
-        journals = self.journals
-        if journals is None:
-            return self.read(lambda tx: step.look(*(sql.peek(tx, step.user_id, step.session_id, step.first) or _EMPTY)))
-        if step.session_id is not None and self.read(partial(_deleted, user_id=step.user_id, name=step.session_id)):
+        if self.elsewhere is None:
+            return self.read(
+                lambda tx: step.look(*(sql_peek.peek(tx, step.user_id, step.session_id, step.first) or _EMPTY))
+            )
+        if self.read(partial(outbox.hidden, user_id=step.user_id, session_id=step.session_id or "")):
             return step.look(*_EMPTY)  # what is deleted is not to be seen, removed there already or not
-        return peruse(journals, step.user_id, step.session_id, step.look)
+        return peruse(self.elsewhere.place(), step.user_id, step.session_id, step.look)
 
     def drive(self, plan: Plan[R]) -> R:
         """Run a plan, blocking."""
         answer: Any = None
         while True:
             try:
-                step = plan.send(answer)
+                step = resumed(plan, answer)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
-            if isinstance(step, Write | Outside):
-                writer, asked = self.writer_for(step)
-                answer = writer.submit(asked)
-            else:
-                answer = self.perform(step)
+            try:
+                if isinstance(step, Write | Outside):
+                    writer, asked = self.writer_for(step)
+                    answer = writer.submit(asked)
+                else:
+                    answer = self.perform(step)
+            except RollbookError as error:
+                answer = Met(error)
 
 
-def _deleted(tx: Reading, *, user_id: str, name: str) -> bool:
-    return bool(tx.rows("journal.deleted", user_id=user_id, session_id=name))
+class Ready(NamedTuple):
+    """What was found of sessions that are about to get contents outside."""
+
+    refused: dict[Name, RollbookError]  #: those that take none, and why
+    cleared: set[Name]  #: those of which something had to be removed first
+
+
+class Met(NamedTuple):
+    """In the place of an answer: the error that a step of a plan met."""
+
+    error: RollbookError
+
+
+def resumed(plan: Plan[R], answer: Any) -> Asked:
+    """What a plan asks for next, when it is told an answer or met an error."""
+    return plan.throw(answer.error) if isinstance(answer, Met) else plan.send(answer)
 
 
 def one(answers: Sequence[Any]) -> Any:
@@ -270,19 +333,18 @@ def opened(
     *,
     user: str | UUID | None,
     all_users: bool,
-    journal: str | None,
+    journal: str | os.PathLike[str] | None,
     redact: Callable[[str], str] | bool,
 ) -> Opened:
     """What both faces open a book with: the settings of the environment, under what the caller says."""
     chosen = load()
     if journal is not None:
-        chosen = chosen._replace(journal=journal)
+        chosen = chosen._replace(journal=place_of(journal))
     if redact is True:
         redactor = Redactor() if chosen.redact else None
     else:
         redactor = None if redact is False else Redactor(redact)
     book = plans(url, user=user, all_users=all_users, settings=chosen, redactor=redactor)
-    if book.journals is not None:
-        with contextlib.suppress(StoreError):  # a place that cannot be reached now is cleared another time
-            book.drive(book.clear_outside())
+    if book.elsewhere is not None and book.elsewhere.is_open:
+        book.drive(book.clear_outside())
     return book

@@ -15,9 +15,10 @@ from pydantic_ai.messages import ModelRequest, UserPromptPart
 import rollbook
 from rollbook import aio
 from rollbook.integrations.claude_agent import RollbookSessionStore
-from rollbook.integrations.desk import plain, response_name, settled, split
+from rollbook.integrations.desk import Desk, plain, response_name, settled, split
 from rollbook.integrations.openai_agents import RollbookSession
 from rollbook.integrations.pydantic_ai import RollbookConversationStore
+from rollbook.journal.steps import Append
 
 
 @given(one=st.text(), other=st.text())
@@ -115,3 +116,14 @@ def test_secrets_are_taken_out_before_anything_is_stored(tmp_path: Path) -> None
         assert secret not in str(asyncio.run(run(book)))
     with rollbook.open(tmp_path / "other.db", redact=False) as book:
         assert secret in str(asyncio.run(run(book)))
+
+
+@pytest.mark.parametrize("user", [None, "alice"])
+def test_R6_an_integration_reads_what_it_writes_whoever_else_may_be_seen(tmp_path: Path, user: str | None) -> None:
+    with rollbook.open(f"sqlite:///{tmp_path}/book.db", user=user, all_users=True) as book:
+        book.append("s", "x", entries=[1], user_id="bob")
+        desk = Desk(book, None)
+        assert book.entries("s", "x", user_id=desk.user_id) == []
+        asyncio.run(desk.write(desk.change("s", [Append("x", (desk.entry(2),))])))
+        assert [entry.body for entry in book.entries("s", "x", user_id=desk.user_id)] == [2]
+        assert book.get("s", owner=user or book.user_id).user_id == book.user_id

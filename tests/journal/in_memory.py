@@ -10,10 +10,10 @@ from msgspec import Raw
 
 from rollbook.errors import Conflict, RollbookError, StoreError
 from rollbook.journal import rules
-from rollbook.journal.backend import Check, Kept
+from rollbook.journal.backend import Check, Kept, of_another
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Peek, Who
-from rollbook.journal.steps import Done, Drop, Fork, Step
+from rollbook.journal.steps import Done, Drop, Fork, SetState, Step
 
 
 class _Shelf(MemoryShelf):
@@ -25,6 +25,9 @@ class _Shelf(MemoryShelf):
 
     def state(self, who: Who) -> dict[str, Raw]:
         return dict(self.of_user) if who == self.user else super().state(who)
+
+    def value(self, who: Who, key: str) -> Raw | None:
+        return self.of_user.get(key) if who == self.user else super().value(who, key)
 
     def set_state(self, who: Who, key: str, value: Raw | None) -> None:
         if who != self.user:
@@ -43,9 +46,15 @@ class MemoryJournals:
     def __init__(self) -> None:
         self.lock = RLock()
         self.closed = False
+        self.owner: str | None = None
         self.shelves: dict[tuple[str, str], _Shelf] = {}  #: by user and session
         self.of_user: dict[str, dict[str, Raw]] = {}
         self.changed: dict[tuple[str, str], int] = {}
+
+    def claim(self, book_id: str) -> None:
+        if self.owner not in (None, book_id):
+            raise of_another(self.url, "make another one")
+        self.owner = book_id
 
     def apply(self, steps: Sequence[Step | Drop]) -> list[Done | bool | RollbookError]:
         with self.lock:
@@ -55,6 +64,8 @@ class MemoryJournals:
     def _applied(self, step: Step | Drop) -> Done | bool | RollbookError:
         who, place = step.session_id, (step.user_id, step.session_id)
         if isinstance(step, Drop):
+            if rules.spares(self._shelf(place), who, step, self.changed.get(place, 0)):
+                return False
             return rules.drop(self._shelf(place), who, step.at)
         source = next((change.source for change in step.changes if isinstance(change, Fork)), None)
         shelf = self._shelf(place)
@@ -68,6 +79,8 @@ class MemoryJournals:
             return error
         done = rules.apply(shelf, who, step, source)
         self.shelves[place] = shelf
+        if any(isinstance(change, SetState) and change.of_user for change in step.changes):
+            self.changed[step.user_id, ""] = step.at
         self.changed[place] = max(self.changed.get(place, 0), step.at)
         return done
 

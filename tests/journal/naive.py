@@ -7,7 +7,7 @@ behind has a list of its own, the way there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -193,7 +193,7 @@ class Naive:
         wrong = [
             name
             for name, is_so in {
-                "NotFound": not heads and source not in self.states,
+                "NotFound": not self._forkable(change, heads),
                 "InvalidInput": source == session or (change.at is not None and change.stream is None),
                 "Conflict": session in self.states or session in {key[0] for key in self.heads},
             }.items()
@@ -203,8 +203,6 @@ class Naive:
             raise Refused(*wrong)
         if change.at is not None and change.stream is not None:
             at = self._target(source, change.stream, change.at)
-            if (source, change.stream, change.head) not in heads:
-                raise Refused("NotFound")
             self.heads[session, change.stream, change.head] = Line(at)
         else:
             for key, line in heads.items():
@@ -212,6 +210,11 @@ class Naive:
                     self.heads[session, key[1], key[2]] = Line(line)
         if change.state and source in self.states:
             self.states.setdefault(session, {}).update(self.states[source])
+
+    def _forkable(self, change: Fork, heads: Mapping[tuple[str, str, str], Line]) -> bool:
+        if not heads:
+            return change.source in self.states and (change.state, change.stream, change.head) == (True, None, "main")
+        return any(name == change.head and change.stream in (None, stream) for _, stream, name in heads)
 
     def set_state(self, session: str, change: SetState) -> tuple[str, ...]:
         values = self.user_state if change.of_user else self.states.setdefault(session, {})

@@ -28,6 +28,9 @@ class _InTurn:
         self._turns = cycle([opened(folder), opened(folder), opened(folder)])
         self.url = next(self._turns).url
 
+    def claim(self, book_id: str) -> None:
+        next(self._turns).claim(book_id)
+
     def apply(self, steps: Sequence[Step | Drop]) -> list[Done | bool | RollbookError]:
         return next(self._turns).apply(steps)
 
@@ -59,5 +62,6 @@ def test_journals_in_files_show_what_was_done_to_them(history: list[list[Step | 
         for steps in history:
             machine.batch(steps)
         assert all(path.stat().st_size for path in Path(folder).rglob("*.jsonl"))
+        assert {name: well for name, well, _ in machine.journals.health()}["logs"]
         machine.end()
         assert [path.name for path in Path(folder).rglob("*") if path.is_file()] == ["rollbook-journal.json"]

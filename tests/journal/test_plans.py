@@ -15,6 +15,7 @@ PREFIX: Final = "user_no=? AND root_no=? AND stream_no=?"
 WANTED: Final = [
     ("lines_by_id", 0, f"entry_by_id ({PREFIX} AND entry_id=?)"),
     ("lines_behind", 0, f"entry_by_parent ({PREFIX} AND parent=?)"),
+    ("branches", 0, f"entry_by_parent ({PREFIX} AND parent>?)"),
     ("line_at", 0, f"PRIMARY KEY ({PREFIX} AND position=?)"),
     ("line_above", 0, f"PRIMARY KEY ({PREFIX} AND position>?)"),
     ("lines_below", 0, f"PRIMARY KEY ({PREFIX} AND position<?)"),
@@ -26,6 +27,7 @@ WANTED: Final = [
     ("heads_of_stream", 0, f"journal_head_by_root ({PREFIX})"),
     ("heads_of_session", 0, "PRIMARY KEY (user_no=? AND session_no=?)"),
     ("state_of", 0, "PRIMARY KEY (user_no=? AND session_no=?)"),
+    ("value_of", 0, "PRIMARY KEY (user_no=? AND session_no=? AND name=?)"),
 ]
 
 

@@ -27,6 +27,9 @@ class _InTurn:
         self._turns = cycle(self.all)
         self.url = url
 
+    def claim(self, book_id: str) -> None:
+        next(self._turns).claim(book_id)
+
     def apply(self, steps: Sequence[Step | Drop]) -> list[Done | bool | RollbookError]:
         return next(self._turns).apply(steps)
 
@@ -64,7 +67,7 @@ def show(server: RedisServer, history: list[list[Step | Drop]]) -> None:
     machine.journals.close()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES)
 def test_journals_in_redis_show_what_was_done_to_them(
     redis_server: RedisServer, history: list[list[Step | Drop]]

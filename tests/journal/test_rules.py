@@ -19,7 +19,21 @@ from rollbook.journal.backend import peruse
 from rollbook.journal.contract.sessions import QA, USER, Session, new
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Peek, Who
-from rollbook.journal.steps import Append, Change, Done, DropHead, Fork, MoveHead, Patch, Pop, Remove, Replace, Step
+from rollbook.journal.steps import (
+    Append,
+    Change,
+    Done,
+    DropHead,
+    ExpectState,
+    Fork,
+    MoveHead,
+    Patch,
+    Pop,
+    Remove,
+    Replace,
+    SetState,
+    Step,
+)
 
 from .in_memory import MemoryJournals
 
@@ -289,3 +303,30 @@ def test_the_contract_needs_pytest_alone() -> None:
     loaded: set[Any] = {name.partition(".")[0] for name in done.stdout.split()}
     assert "pytest" in loaded
     assert not loaded & {"hypothesis", "redis", "apsw", "xdist"}
+
+
+def test_whether_an_early_entry_is_on_a_line_does_not_take_following_it() -> None:
+    shelf = Counting()
+    made(shelf, Append(QA, tuple(new(str(number)) for number in range(_MANY))))
+    made(shelf, MoveHead(QA, "other", "2000"), Append(QA, (new("x"),), "other"), Remove(QA, "1"))
+    shelf.read = 0
+    made(shelf, Remove(QA, "0"), Remove(QA, "100"), Replace(QA, "2500", b"1"))
+    assert shelf.read < 10
+    assert {head.name: head.length for head in shelf.heads(QA)} == {"main": _MANY - 3, "other": 1999}
+
+
+class Wary(MemoryShelf):
+    """A journal in memory of which the state as a whole must not be read."""
+
+    def state(self, who: Who) -> dict[str, Raw]:
+        raise AssertionError(f"one value of {who} would have been enough")
+
+
+def test_one_value_of_the_state_does_not_take_reading_all_of_it() -> None:
+    shelf = Wary()
+    rules.apply(shelf, "s", Step(USER, "s", 1, (SetState({"a": Raw(b"1"), "b": Raw(b"2")}),)))
+    step = Step(USER, "s", 1, (SetState({"a": None, "c": None}),), (ExpectState("a", Raw(b"1")),))
+    rules.refuse(shelf, "s", step)
+    assert rules.apply(shelf, "s", step).answers == (("a",),)
+    with pytest.raises(Conflict):
+        rules.refuse(shelf, "s", step)

@@ -54,6 +54,8 @@ class Desk:
                 book = self.opened = blocking.open(book)
             self.book = _faces.setdefault(book, AsyncRollbook(book._plans))  # noqa: SLF001 - two faces, the same plans
         self.plans: Plans = self.book._plans  # noqa: SLF001 - integrations make steps of several changes
+        if user_id is None:  # what is read is whose is written, whoever else may be seen
+            self.user_id = self.plans.user_name or self.plans.user_id
 
     async def read(self, plan: Plan[R]) -> R:
         """What a plan that only reads answers."""
@@ -92,7 +94,7 @@ class Desk:
 
         Where the two stand apart, the user's state tells of too much rather than of too little in between.
         """
-        if index is None or self.plans.journals is None:
+        if index is None or self.plans.elsewhere is None:
             made = [*changes] if index is None else [*changes, index]
             yield from self.plans.step(session_id, made, expects=expects, user_id=self.user_id, at=at)
             return
@@ -105,7 +107,9 @@ class Desk:
 
     def indexed(self, start: str) -> Plan[list[Any]]:
         """The values of the user's state whose keys begin so."""
-        found: dict[str, Raw] = yield from self.plans.perused(None, self.user_id, lambda peek, who: peek.state(who))
+        found: dict[str, Raw] = yield from self.plans.perused(
+            None, self.user_id, lambda peek, who: peek.state(who), of_user=True
+        )
         return [bodies.decoded(bytes(value)) for key, value in found.items() if key.startswith(start)]
 
     # Metering

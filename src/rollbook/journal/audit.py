@@ -1,10 +1,16 @@
-"""Proof that journals in the database are whole: every head stands at an entry and has as many as it says."""
+"""Proof that journals in the database are whole.
+
+Every head stands at an entry and has as many as it says, every body is JSON, and a search finds what there is.
+Journals that are kept outside the database are not looked at.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import msgspec
 
 from rollbook.store import Reading, Row
 
@@ -14,8 +20,8 @@ class Difference(NamedTuple):
 
     where: str
     field: str
-    stored: int
-    expected: int
+    stored: int | str
+    expected: int | str
 
 
 def differences(tx: Reading) -> Iterator[Difference]:
@@ -44,6 +50,28 @@ def texts(tx: Reading) -> Iterator[Difference]:
         yield Difference(f"user {user_no} journal {root_no} text {doc_no}", "search_doc", 1 - expected, expected)
     for doc_no, expected in tx.each("journal.wrong_texts"):
         yield Difference(f"text {doc_no}", "search_text", 1 - expected, expected)
+
+
+def contents(tx: Reading) -> Iterator[Difference]:
+    """Bodies of entries and values of the state that are no JSON."""
+    for user_no, root_no, stream_no, entry_id, body in tx.each("journal.every_body"):
+        if not _is_json(body):
+            yield Difference(f"{_name((user_no, root_no, stream_no))} entry {entry_id}", "body", "damaged", "JSON")
+    for user_no, session_no, name, value in tx.each("journal.every_value"):
+        if not _is_json(value):
+            yield Difference(f"user {user_no} session {session_no} state {name}", "value", "damaged", "JSON")
+
+
+def _is_json(stored: object) -> bool:
+    if not isinstance(stored, str):
+        return False
+    try:
+        msgspec.json.decode(stored, type=msgspec.Raw)
+    except RecursionError:
+        return True  # it is deeper than this can look
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+    return True
 
 
 def _name(stream: Row) -> str:
@@ -75,6 +103,9 @@ def _lines(tx: Reading, stream: Row, rows: list[Row]) -> Iterator[Difference]:
         while at:
             if at not in parents:
                 yield Difference(where, "entry", at, 0)
+                break
+            if not 0 <= parents[at] < at:  # it would never end
+                yield Difference(f"{_name(stream)} entry at {at}", "parent", parents[at], f"less than {at}")
                 break
             at, found = parents[at], found + 1
         if found != length:

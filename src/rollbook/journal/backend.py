@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from rollbook.errors import Conflict, InvalidInput, NotSupported, RollbookError
+from rollbook.errors import Conflict, InvalidInput, NotSupported, RollbookError, StoreError
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Done, Drop, Step
 from rollbook.settings import Settings
@@ -16,6 +16,10 @@ T = TypeVar("T")
 _LOOKS: Final = 100  #: how often a journal that others change is looked at before the reader is told
 
 Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
+
+
+class WrongPlaceError(StoreError):
+    """A place that is something else's, or another book's: it will not do later either, unlike one that is down."""
 
 
 class Kept(NamedTuple):
@@ -30,6 +34,13 @@ class Journals(Protocol):
     """Journals of many sessions in one place, for many threads and processes at once."""
 
     url: str
+
+    def claim(self, book_id: str) -> None:
+        """Let the place be that of one book, for ever: of whoever says so first. The same again changes nothing.
+
+        Raises :class:`WrongPlaceError`, and changes nothing, where it is another book's.
+        """
+        ...
 
     def apply(self, steps: Sequence[Step | Drop]) -> list[Done | bool | RollbookError]:
         """Make steps in order, each wholly or not at all; their answers when they are durable.
@@ -93,11 +104,18 @@ def peruse(journals: Journals, user_id: str, session_id: str | None, look: Calla
     raise AssertionError("a look either answers or raises")
 
 
-def open_journals(url: str, settings: Settings) -> Journals:
-    """The place that a URL names: ``redis://``, ``rediss://``, ``file://``.
+def of_another(place: str, remedy: str) -> WrongPlaceError:
+    """What is said of a place that another book has claimed."""
+    return WrongPlaceError(
+        f"{place} holds the journals of another book, and two books in one place would delete each other's; {remedy}"
+    )
+
+
+def open_journals(url: str, settings: Settings, *, make: bool = True) -> Journals:
+    """The place that a URL names: ``redis://``, ``rediss://``, ``file://``; without ``make`` nothing is made there.
 
     Raises InvalidInput for a URL that cannot be read, NotSupported for what is not installed, StoreError for a place
-    that cannot be used.
+    that cannot be used now and :class:`WrongPlaceError` for one that is something else's.
     """
     scheme, found, _ = url.partition("://")
     if not found:
@@ -109,5 +127,5 @@ def open_journals(url: str, settings: Settings) -> Journals:
     if scheme == "file":
         from rollbook.journal.files.journals import FileJournals  # noqa: PLC0415 - a backend is loaded by its URL alone
 
-        return FileJournals(url, settings)
+        return FileJournals(url, settings, make=make)
     raise NotSupported(f"no journals under {scheme}:// URLs; there are redis://, rediss:// and file://")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rollbook.errors import StoreError
-from rollbook.journal.shelf import Head, Line, Peek, Who
+from rollbook.journal.shelf import Branches, Head, Line, Peek, Who
 
 _AT_ONCE: Final = 256  #: entries that are asked for at once
 
@@ -23,7 +23,7 @@ def walk(peek: Peek, stream: str, tip: int, most: int | None = None) -> Iterator
                 left -= 1
             bound = line.position
             if line.parent is not None:
-                bound = _stored(stream, line) + 1
+                bound = _before(stream, line.position, line.parent) + 1
                 break
         else:
             if len(found) < wanted:
@@ -36,11 +36,24 @@ def tail(peek: Peek, stream: str, tip: int, most: int | None) -> list[Line]:
 
 
 def holds(peek: Peek, stream: str, tip: int, position: int) -> bool:
-    """Whether an entry is on the line that ends at a tip."""
+    """Whether an entry that is there is on the line that ends at a tip."""
+    if isinstance(peek, Branches):
+        return _leads(peek, stream, tip, position)
     for line in walk(peek, stream, tip):
         if line.position <= position:
             return line.position == position
     return False
+
+
+def _leads(peek: Branches, stream: str, tip: int, position: int) -> bool:
+    """The same, from branch to branch: from one down to the next all entries are on the line."""
+    at = tip
+    for place, parent in peek.branches(stream):
+        if at < position or place <= position:
+            break
+        if place <= at:
+            at = _before(stream, place, parent)
+    return position <= at
 
 
 def shows(peek: Peek, head: Head, position: int) -> bool:
@@ -58,20 +71,19 @@ def count(peek: Peek, stream: str, tip: int) -> int:
 def parent_of(peek: Peek, stream: str, line: Line) -> int:
     """The position of the entry that an entry stands behind; 0 where it is the first."""
     if line.parent is not None:
-        return _stored(stream, line)
+        return _before(stream, line.position, line.parent)
     before = peek.below(stream, line.position, 1)
     return before[0].position if before else 0
 
 
-def _stored(stream: str, line: Line) -> int:
+def _before(stream: str, position: int, parent: int) -> int:
     """The stored parent of an entry. Raises StoreError where it is not before the entry: a line would never end."""
-    assert line.parent is not None  # noqa: S101 - who asks has looked
-    if not 0 <= line.parent < line.position:
+    if not 0 <= parent < position:
         raise StoreError(
-            f"the entry {line.entry_id!r} of {stream} is damaged: it is at {line.position} and stands behind "
-            f"{line.parent}, which is not before it; 'rollbook verify' and 'rollbook doctor' say more"
+            f"the entry of {stream} at position {position} is damaged: it stands behind {parent}, which is not before "
+            "it; 'rollbook verify' and 'rollbook doctor' say more"
         )
-    return line.parent
+    return parent
 
 
 def seen(peek: Peek, who: Who, stream: str, entry_id: str) -> Line | None:

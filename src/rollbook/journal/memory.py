@@ -69,6 +69,14 @@ class MemoryShelf:
         end = bisect_left(kept.order, position)
         return [_line(kept.lines[at]) for at in reversed(kept.order[max(0, end - most) : end])]
 
+    def branches(self, stream: str) -> list[tuple[int, int]]:
+        kept = self.streams.get(stream)
+        if kept is None:
+            return []
+        return [
+            (at, parent) for at in sorted(kept.branched, reverse=True) if (parent := kept.lines[at].parent) is not None
+        ]
+
     def state(self, who: Who) -> dict[str, Raw]:
         return dict(self.states.get(who, {}))
 

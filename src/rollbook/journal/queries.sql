@@ -1,3 +1,16 @@
+-- stream_no --
+select stream_no from journal_stream where name = :name
+
+-- stream_name --
+select name from journal_stream where stream_no = :stream_no
+
+-- add_stream --
+insert into journal_stream (name) values (?) on conflict (name) do nothing
+
+-- drop_streams --
+-- Names of streams that no session has any more: they may tell of what is gone.
+delete from journal_stream where stream_no not in (select stream_no from journal_head)
+
 -- roots_of --
 -- Under which root the journals of sessions stand.
 select user_no, session_no, max(root_no) from journal_head where (user_no, session_no) in (values {values})
@@ -22,8 +35,8 @@ select session_no, head, tip, length, revision, top, failed, changed_at from jou
 where user_no = :user_no and root_no = :root_no and stream_no = :stream_no
 
 -- heads_of_session --
-select label.name, head, tip, length, revision, top, failed, changed_at from journal_head
-join label on label.label_no = journal_head.stream_no
+select journal_stream.name, head, tip, length, revision, top, failed, changed_at from journal_head
+join journal_stream on journal_stream.stream_no = journal_head.stream_no
 where user_no = :user_no and session_no = :session_no
 
 -- lines_by_id --
@@ -48,12 +61,20 @@ order by position limit 1
 select position, entry_id, session_no, parent, created_at, body from entry
 where user_no = :user_no and root_no = :root_no and stream_no = :stream_no and parent = :position
 
+-- branches --
+-- Where lines of a stream branch.
+select position, parent from entry
+where user_no = :user_no and root_no = :root_no and stream_no = :stream_no and parent >= 0
+
 -- positions --
 select position, parent from entry
 where user_no = :user_no and root_no = :root_no and stream_no = :stream_no order by position
 
 -- state_of --
 select name, value from journal_state where user_no = :user_no and session_no = :session_no
+
+-- value_of --
+select value from journal_state where user_no = :user_no and session_no = :session_no and name = :name
 
 -- session_of --
 -- The number of a session, and its status.
@@ -99,7 +120,7 @@ delete from journal_state where user_no = ? and session_no = ? and name = ?
 
 -- drop_user_state --
 -- What is kept of a user beside sessions.
-delete from journal_state where user_no = ? and not exists (select 1 from session where user_no = ?)
+delete from journal_state where user_no = ? and session_no = 0
 
 -- add_docs --
 insert into search_doc (doc_no, user_no, root_no, stream_no, position) values {values}
@@ -117,18 +138,44 @@ delete from search_doc where doc_no = (select doc_no from entry
     where user_no = ? and root_no = ? and stream_no = ? and position = ? and doc_no is not null)
 
 -- add_outbox --
-insert into journal_outbox (user_id, session_id, at) values {values} on conflict (user_id, session_id) do nothing
+-- No two notes of a session have one time, so that who carried one out does not take the next one away.
+insert into journal_outbox (user_id, session_id, at, since) values {values} on conflict (user_id, session_id)
+do update set at = case when excluded.at > journal_outbox.at then excluded.at else journal_outbox.at + 1 end,
+    since = excluded.since
 
 -- drop_outbox --
-delete from journal_outbox where user_id = ? and session_id = ?
+delete from journal_outbox where user_id = ? and session_id = ? and at = ?
 
 -- outbox --
-select user_id, session_id from journal_outbox order by at limit :most
+select user_id, session_id, at, since from journal_outbox
+where (user_id, session_id) > (:after_user, :after_session)
+order by user_id, session_id limit :most
+
+-- outbox_of --
+select user_id, session_id, at, since from journal_outbox where user_id = :user_id and session_id = :session_id
+
+-- known_session --
+-- Whether a session is in the book, or is to be removed elsewhere.
+select 1 from account join session on session.user_no = account.user_no
+where account.user_id = :user_id and session.session_id = :session_id and session.status <> 5
+union all
+select 1 from journal_outbox where user_id = :user_id and session_id = :session_id
+
+-- count_outbox --
+select count(*) from journal_outbox
+
+-- book_fact --
+select value from book_fact where name = :name
+
+-- add_book_fact --
+insert into book_fact (name, value) values (?, ?) on conflict (name) do nothing
 
 -- deleted --
--- Whether a session was deleted.
+-- Whether a session was deleted or purged.
 select 1 from account join session on session.user_no = account.user_no
 where account.user_id = :user_id and session.session_id = :session_id and session.status = 5
+union all
+select 1 from purged where hash = :hash
 
 -- kept_sessions --
 -- How many sessions have a journal.
@@ -163,6 +210,14 @@ order by user_no, root_no, stream_no
 -- every_branch --
 -- The streams that branch.
 select distinct user_no, root_no, stream_no from entry where parent is not null
+
+-- every_body --
+-- Every body of an entry, which should be JSON.
+select user_no, root_no, stream_no, entry_id, body from entry
+
+-- every_value --
+-- Every value of the state, which should be JSON.
+select user_no, session_no, name, value from journal_state
 
 -- matches --
 -- Entries that hold what is asked for, the latest first. The index knows the words of each user apart.

@@ -8,6 +8,7 @@ from rollbook.errors import Conflict, InvalidInput, NotFound
 from rollbook.journal import bodies, lines
 from rollbook.journal.shelf import Shelf, Who
 from rollbook.journal.steps import (
+    MAIN,
     Append,
     Change,
     DropHead,
@@ -136,14 +137,15 @@ def _forkable(shelf: Shelf, who: Who, fork: Fork, source: Who | None) -> None:
         raise InvalidInput("a session cannot be forked from itself")
     if shelf.heads_of(who) or shelf.state(who):
         raise Conflict("the session has a journal already, so it cannot become a fork")
-    if fork.at is None:
-        return
-    if fork.stream is None:
+    if fork.at is not None and fork.stream is None:
         raise InvalidInput("an entry to fork at needs its stream")
-    if lines.seen(shelf, source, fork.stream, fork.at) is None:
+    known = any(head.name == fork.head and fork.stream in (None, head.stream) for head in heads)
+    of_state = (fork.state, fork.stream, fork.head, heads) == (True, None, MAIN, [])  # it may have nothing else
+    if not known and not of_state:
+        where = "" if fork.stream is None else f" in {fork.stream}"
+        raise NotFound(f"there is no head {fork.head!r}{where} of {fork.source!r}")
+    if fork.at is not None and lines.seen(shelf, source, fork.stream or "", fork.at) is None:
         raise NotFound(f"there is no entry {fork.at!r} in {fork.stream} of {fork.source!r}")
-    if not any((head.stream, head.name) == (fork.stream, fork.head) for head in heads):
-        raise NotFound(f"there is no head {fork.head!r} in {fork.stream} of {fork.source!r}")
 
 
 def _alone(step: Step, fork: Fork, at: int) -> None:

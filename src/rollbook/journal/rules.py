@@ -18,6 +18,7 @@ from rollbook.journal.steps import (
     Append,
     Appended,
     Done,
+    Drop,
     DropHead,
     Entry,
     Fork,
@@ -31,7 +32,7 @@ from rollbook.journal.steps import (
     Step,
 )
 
-__all__ = ["apply", "drop", "entry", "refuse"]
+__all__ = ["apply", "drop", "entry", "refuse", "spares"]
 
 
 def entry(line: Line) -> Entry:
@@ -58,6 +59,13 @@ def drop(shelf: Shelf, who: Who, at: int) -> bool:
     return bool(streams or keys)
 
 
+def spares(shelf: Shelf, who: Who, drop: Drop, changed_at: int) -> bool:
+    """Whether a journal was changed so late that a Drop leaves it; ``changed_at`` says when one without entries was."""
+    if drop.since is None:
+        return False
+    return max((head.changed_at for head in shelf.heads_of(who)), default=changed_at) >= drop.since
+
+
 class _Maker:
     """One step on its way."""
 
@@ -76,6 +84,10 @@ class _Maker:
             self.revisions[head.stream, head.name] = head.revision
         self.shelf.put_head(head)
 
+    def name(self, head: Head) -> None:
+        """Answer the revision of a head that the step names, changed or not."""
+        self.revisions[head.stream, head.name] = head.revision
+
     def head(self, stream: str, name: str) -> Head:
         found = self.shelf.head(self.who, stream, name)
         return found or Head(self.who, stream, name, 0, 0, 0, self._top(stream), 0, 0)
@@ -88,6 +100,7 @@ class _Maker:
         head = self.head(stream, change.head)
         fresh, duplicates = self._new(stream, change.entries)
         if not fresh:
+            self.name(head)
             return Appended(0, duplicates, head.length, head.failed)
         if change.after is not UNSET:
             self._behind(head, change.after)
@@ -198,6 +211,7 @@ class _Maker:
         self._behind(head, change.to)
         if not before[0] or head.tip != before[1]:
             self.put(head)
+        self.name(head)
 
     def drop_heads(self, change: DropHead) -> bool:
         heads = self.shelf.heads(change.stream)

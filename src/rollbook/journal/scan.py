@@ -49,7 +49,11 @@ def hits(peek: Peek, who: Who, *, finder: Finder, since: int, shared: bool) -> l
 
 
 def _hit(finder: Finder, stream: str, line: Line) -> Hit | None:
-    place = finder.place(text_of(stream, bodies.decoded(line.body)), _USUAL)
+    try:
+        value = bodies.decoded(line.body)
+    except ValueError:
+        return None  # it is damaged, and reading it says so
+    place = finder.place(text_of(stream, value), _USUAL)
     if place is None:
         return None
     return Hit(

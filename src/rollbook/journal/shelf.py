@@ -11,7 +11,7 @@ it is the first of its line). So a stream that nobody branched needs no pointers
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Raw, Struct
 
@@ -77,6 +77,15 @@ class Peek(Protocol):
 
     def value(self, who: Who, key: str) -> Raw | None:
         """One value of a session's state."""
+        ...
+
+
+@runtime_checkable
+class Branches(Protocol):
+    """What a journal that is looked at can tell beside, where that is cheap: it saves following long lines."""
+
+    def branches(self, stream: str) -> list[tuple[int, int]]:
+        """Position and stored parent of the entries of a stream that have one, in falling order."""
         ...
 
 

@@ -15,114 +15,14 @@ from rollbook.errors import Conflict
 from rollbook.journal import rules, sql_search
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Shelf, Who
+from rollbook.journal.sql_peek import SqlPeek, line_of, text_of
 from rollbook.journal.steps import Append, Done, Step
-from rollbook.rules import life as lives
-from rollbook.store import Reading, Row, Writing
+from rollbook.store import Row, Writing
 
 _ROOTS_MOST: Final = 20_000  #: roots whose heads are remembered between batches
-OF_USER: Final = 0  #: the number under which the state of a user stands
 
 Heads = dict[tuple[Who, str, str], Head]  #: by session, stream and name
 Place = tuple[int, int]  #: user and session, or user and root
-
-
-class SqlPeek:
-    """One root's journal in a snapshot."""
-
-    user: Who = OF_USER
-
-    def __init__(self, tx: Reading, user_no: int, root_no: int) -> None:
-        self.tx = tx
-        self.user_no = user_no
-        self.root_no = root_no
-        self._streams: dict[str, int] = {}
-        self._first: Head | None = None  #: one that was read together with where the session stands
-
-    def stream_no(self, stream: str) -> int:
-        """A stream's number; -1 where nobody ever wrote to one of that name."""
-        known = self._streams.get(stream)
-        if known is None:
-            found = self.tx.rows("label_no", name=stream)
-            known = self._streams[stream] = found[0][0] if found else -1
-        return known
-
-    def head(self, who: Who, stream: str, name: str) -> Head | None:
-        first = self._first
-        if first is not None and (who, stream, name) == (first.who, first.stream, first.name):
-            return first
-        rows = self._head_rows(who, stream, name)
-        return Head(who, stream, name, *rows[0][:6]) if rows else None
-
-    def _head_rows(self, who: Who, stream: str, name: str) -> list[Row]:
-        return self.tx.rows(
-            "journal.head_of", user_no=self.user_no, session_no=who, stream_no=self.stream_no(stream), head=name
-        )
-
-    def heads(self, stream: str) -> list[Head]:
-        rows = self._rows("heads_of_stream", stream)
-        return [Head(row[0], stream, *row[1:]) for row in rows]
-
-    def heads_of(self, who: Who) -> list[Head]:
-        rows = self.tx.rows("journal.heads_of_session", user_no=self.user_no, session_no=who)
-        return [Head(who, *row) for row in rows]
-
-    def find(self, stream: str, entry_id: str) -> list[Line]:
-        return [_line(row) for row in self._rows("lines_by_id", stream, entry_id=entry_id)]
-
-    def line(self, stream: str, position: int) -> Line | None:
-        rows = self._rows("line_at", stream, position=position)
-        return _line(rows[0]) if rows else None
-
-    def below(self, stream: str, position: int, most: int) -> list[Line]:
-        return [_line(row) for row in self._rows("lines_below", stream, position=position, most=most)]
-
-    def state(self, who: Who) -> dict[str, Raw]:
-        rows = self.tx.rows("journal.state_of", user_no=self.user_no, session_no=who)
-        return {row[0]: Raw(row[1].encode()) for row in rows}
-
-    def _rows(self, name: str, stream: str, **values: object) -> list[Row]:
-        return self.tx.rows(
-            f"journal.{name}", user_no=self.user_no, root_no=self.root_no, stream_no=self.stream_no(stream), **values
-        )
-
-    def begin(self, who: int, stream: str, name: str) -> bool:
-        """Learn the root by way of a head, which is asked for anyway; whether there is such a head."""
-        rows = self._head_rows(who, stream, name)
-        if not rows:
-            return False
-        self.root_no = rows[0][6]
-        self._first = Head(who, stream, name, *rows[0][:6])
-        return True
-
-
-def peek(
-    tx: Reading, user_id: str, session_id: str | None, first: tuple[str, str] | None = None
-) -> tuple[SqlPeek, int] | None:
-    """A session's journal, and the session's number; None where there is no such session. No id: the user's state.
-
-    ``first`` is the stream and the head that will be asked for first; that it is known saves a statement. (A statement
-    that joins all of these tables takes twice as long as one for each.)
-    """
-    user = tx.rows("user_no", user_id=user_id)
-    if not user:
-        return None
-    user_no = user[0][0]
-    if session_id is None:
-        return SqlPeek(tx, user_no, OF_USER), OF_USER
-    session = tx.rows("journal.session_of", user_no=user_no, session_id=session_id)
-    if not session or session[0][1] == lives.DELETED:
-        return None
-    session_no = session[0][0]
-    if first is not None:
-        found = SqlPeek(tx, user_no, session_no)
-        if found.begin(session_no, *first):
-            return found, session_no
-    root = tx.rows("journal.root_of", user_no=user_no, session_no=session_no)
-    return SqlPeek(tx, user_no, root[0][0] if root else session_no), session_no
-
-
-def _line(row: Row) -> Line:
-    return Line(row[0], row[1], row[2], row[3], row[4], row[5].encode())
 
 
 class JournalCache:
@@ -161,7 +61,8 @@ class JournalWork:
         self.texts: list[Row] = []
         self.states: dict[tuple[int, int, str], Raw | None] = {}
         self.heads: dict[tuple[int, int, int, str], Row | None] = {}
-        self.gone: list[tuple[str, str]] = []  #: user and session id: contents to be removed outside
+        #: Contents to be removed outside, by user and session id: when it was noted, since when what changed stays.
+        self.gone: dict[tuple[str, str], tuple[int, int | None]] = {}
 
     # Before the batch
 
@@ -197,7 +98,7 @@ class JournalWork:
             names: dict[int, str] = {}
             for user_no, root_no, session_no, stream_no, head, *rest in self.tx.among("journal.heads_under", [*roots]):
                 if stream_no not in names:
-                    names[stream_no] = self.tx.rows("label_name", label_no=stream_no)[0][0]
+                    names[stream_no] = self.tx.rows("journal.stream_name", stream_no=stream_no)[0][0]
                 stream = names[stream_no]
                 cache.heads[user_no, root_no][session_no, stream, head] = Head(session_no, stream, head, *rest)
 
@@ -243,11 +144,16 @@ class JournalWork:
         """Remove a session's journal but for what its forks share."""
         return rules.drop(self.shelf(user_no, session_no), session_no, at)
 
+    def drop_user_state(self, user_no: int) -> None:
+        """Remove the state of a user as it is now; what is set later in the batch stays."""
+        self.flush_state()
+        self.tx.run("journal.drop_user_state", [(user_no,)])
+
     def wipe(self) -> None:
         """Remove every journal of everybody."""
         self.lines, self.docs, self.texts = [], [], []
         self.states, self.heads, self.shelves = {}, {}, {}
-        for name in ("wipe_heads", "wipe_entries", "wipe_state", "wipe_texts", "wipe_docs"):
+        for name in ("wipe_heads", "wipe_entries", "wipe_state", "wipe_texts", "wipe_docs", "drop_streams"):
             self.tx.rows(f"journal.{name}")
         self.cache.clear()
 
@@ -282,7 +188,7 @@ class JournalWork:
         self.tx.run("journal.drop_heads", [key for key, row in changed if row is None])
         if self.states:
             self.flush_state()
-        self.tx.put("journal.add_outbox", [(*each, 0) for each in self.gone])
+        self.tx.put("journal.add_outbox", [(*name, *note) for name, note in sorted(self.gone.items())])
         self.cache.trim()
 
     def doc(self) -> int:
@@ -329,12 +235,17 @@ class SqlShelf(SqlPeek):
             self.work.flush_state()
         return super().state(who)
 
+    def value(self, who: Who, key: str) -> Raw | None:
+        waiting = self.work.states
+        at = (self.user_no, int(who), key)
+        return waiting[at] if at in waiting else super().value(who, key)
+
     def above(self, stream: str, position: int) -> Line | None:
         rows = self._rows("line_above", stream, position=position)
-        return _line(rows[0]) if rows else None
+        return line_of(rows[0]) if rows else None
 
     def children(self, stream: str, position: int) -> list[Line]:
-        return [_line(row) for row in self._rows("lines_behind", stream, position=position)]
+        return [line_of(row) for row in self._rows("lines_behind", stream, position=position)]
 
     def whole(self, stream: str) -> Iterable[tuple[int, int | None]]:
         return [(row[0], row[1]) for row in self._rows("positions", stream)]
@@ -371,7 +282,7 @@ class SqlShelf(SqlPeek):
         if line.text is not None:
             self._forget_text(at)
             doc = self._text(at, line.text) if line.text else None
-        self.tx_run("change_line", (line.who, line.parent, line.body.decode(), doc, *at))
+        self.tx_run("change_line", (line.who, line.parent, text_of(line.body), doc, *at))
 
     def remove(self, stream: str, position: int) -> None:
         at = (self.user_no, self.root_no, self.stream_no(stream), position)

@@ -140,11 +140,15 @@ class Step(Struct, frozen=True, array_like=True):
 
 
 class Drop(Struct, frozen=True, array_like=True):
-    """Let nothing of a session's journal stay but what its forks share. Answered whether there was anything."""
+    """Let nothing of a session's journal stay but what its forks share. Answered whether anything was removed.
+
+    Without a session (an empty id) it is the user's state that goes.
+    """
 
     user_id: str
     session_id: str
     at: int
+    since: int | None = None  #: what was changed at this time or later is left as it is; microseconds UTC
 
 
 # Answers
@@ -179,4 +183,5 @@ class Done(Struct, frozen=True):
     """
 
     answers: tuple[object, ...]
-    revisions: dict[tuple[str, str], int]  #: of the heads that changed, by stream and head
+    revisions: dict[tuple[str, str], int]
+    """By stream and head: of the heads that changed, and of those that the step appends to or moves (0: none yet)."""

@@ -79,6 +79,16 @@ def _clock(tx: Reading, clock: Clock) -> Said:  # noqa: ARG001 - see _balance
     return True, "no session told of a time ahead of the clock"
 
 
+def _removals(tx: Reading, clock: Clock) -> Said:  # noqa: ARG001 - see _balance
+    count: int = tx.rows("journal.count_outbox")[0][0]
+    if count:
+        return False, (
+            f"the contents of {count:,} sessions or users that were deleted are still to be removed from the place "
+            f"outside the book where journals are kept; opening the book with it, when it can be reached, does that"
+        )
+    return True, "no contents are left to be removed elsewhere"
+
+
 CHECKS: Final[dict[str, Callable[..., Said]]] = {
     "balance": _balance,
     "names": _names,
@@ -86,4 +96,5 @@ CHECKS: Final[dict[str, Callable[..., Said]]] = {
     "sources": _sources,
     "running": _running,
     "clock": _clock,
+    "removals": _removals,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollbook.errors import Gone, NotFound
-from rollbook.journal.sql import OF_USER
+from rollbook.journal.sql_peek import OF_USER
 from rollbook.journal.steps import Appended, Done, Fork
 from rollbook.ledger import state as st
 from rollbook.ledger.ops import Cleared, Jot, Jotted, Wipe
@@ -74,12 +74,13 @@ def jotted(work: Work, op: Jotted) -> None:
 
 def cleared(work: Work, op: Cleared) -> None:
     """Take note that what was to be removed elsewhere is removed."""
-    work.cleared.append((op.user_id, op.session_id))
+    work.cleared.append((op.user_id, op.session_id, op.at))
 
 
 def wipe(work: Work, _: Wipe) -> None:
     """Remove every journal of everybody; the ledger stays."""
     work.journal.wipe()
+    work.names.streams.clear()
 
 
 def failures_of(done: Done) -> tuple[int, int]:

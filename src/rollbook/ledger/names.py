@@ -45,6 +45,7 @@ class Names:
         self.model_names: dict[int, str] = {0: ""}
         self.labels: dict[str, int] = {"": 0}
         self.label_names: dict[int, str] = {0: ""}
+        self.streams: dict[str, int] = {}
         self.slices: dict[Slice, int] = {}
         self.slice_facts: dict[int, Slice] = {}
 
@@ -101,6 +102,14 @@ class Names:
         if name is None:
             name = self.label_names[number] = tx.rows("label_name", label_no=number)[0][0]
         return name
+
+    def stream(self, tx: Writing, name: str) -> int:
+        """The number of a stream of a journal; to be forgotten where streams that no head has are purged."""
+        number = self.streams.get(name)
+        if number is None:
+            tx.run("journal.add_stream", [(name,)])
+            number = self.streams[name] = tx.rows("journal.stream_no", name=name)[0][0]
+        return number
 
     def slice(self, tx: Writing, facts: Slice) -> int:
         number = self.slices.get(facts)

@@ -157,10 +157,11 @@ class Jotted(Struct, frozen=True, kw_only=True):
 
 
 class Cleared(Struct, frozen=True, kw_only=True):
-    """What was to be removed of a session's journal elsewhere is removed."""
+    """What was to be removed of a session's journal elsewhere is removed, as it was noted at a time."""
 
     user_id: str
     session_id: str
+    at: int
 
 
 class Wipe(Struct, frozen=True, kw_only=True):

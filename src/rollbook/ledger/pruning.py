@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from rollbook.errors import Gone, NotFound
+from rollbook.errors import Gone, NotFound, RollbookError
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import weigh
 from rollbook.ledger.names import Slice
@@ -101,7 +101,8 @@ def delete_one(work: Work, op: Delete) -> bool:
     """R12: hide a session and forget what was said of it; its ledger rows stay as spend."""
     try:
         state = work.existing(op.user_id, op.session_id)
-    except (NotFound, Gone):
+    except (NotFound, Gone) as error:
+        _note_unknown(work, op, error)
         return False
     return delete(work, state)
 
@@ -131,8 +132,19 @@ def _clear_journal(work: Work, state: State) -> bool:
     elsewhere = bool(state.flags & st.FLAG_ELSEWHERE)
     if elsewhere or work.cache.journal.outside:  # a step may be there of which the book was not told any more
         state.flags &= ~st.FLAG_ELSEWHERE
-        work.journal.gone.append((work.names.user_id(work.tx, state.user_no), state.session_id))
+        _note(work, work.names.user_id(work.tx, state.user_no), state.session_id, lives_on=not state.deleted)
     return work.journal.drop(state.user_no, state.session_no, work.now) or elsewhere
+
+
+def _note(work: Work, user_id: str, session_id: str, *, lives_on: bool) -> None:
+    """Note what is to be removed elsewhere: as it is now, of what may have new contents afterwards."""
+    work.journal.gone[user_id, session_id] = (work.now, work.now if lives_on else None)
+
+
+def _note_unknown(work: Work, op: Delete | Purge, error: RollbookError) -> None:
+    """Of a session that the book does not have something may be elsewhere all the same, of a step that it missed."""
+    if work.cache.journal.outside:
+        _note(work, op.user_id, op.session_id, lives_on=isinstance(error, NotFound))
 
 
 def _wipe(work: Work, state: State, now: int) -> bool:
@@ -172,7 +184,8 @@ def purge(work: Work, op: Purge) -> bool:
     """Remove a session wholly, but for a hash that lets a later import know that it was here."""
     try:
         state = work.existing(op.user_id, op.session_id, deleted=True)
-    except (NotFound, Gone):
+    except (NotFound, Gone) as error:
+        _note_unknown(work, op, error)
         return False
     if not state.deleted:
         delete(work, state)
@@ -187,5 +200,6 @@ def purge_user(work: Work, op: PurgeUser) -> None:
     user_no = work.names.find_user(work.tx, op.user_id)
     if user_no is not None:
         work.leaving.append(user_no)
-        if work.cache.journal.outside:
-            work.journal.gone.append((op.user_id, ""))  # the state of the user
+        work.journal.drop_user_state(user_no)
+    if work.cache.journal.outside:
+        _note(work, op.user_id, "", lives_on=True)  # the state of the user

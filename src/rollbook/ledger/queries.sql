@@ -154,12 +154,19 @@ delete from slice where user_no = ? and not exists (select 1 from session where 
 delete from source_file where user_no = ? and not exists (select 1 from session where user_no = ?)
 
 -- drop_user --
+-- Unless the user began anew at once.
 delete from account where user_no = ? and not exists (select 1 from session where user_no = ?)
+    and not exists (select 1 from journal_state where user_no = ?)
 
 -- prune_due --
 -- Sessions, after one in the order of their keys, of which a retention rule may remove something.
 select session.user_no, session.session_no, account.user_id, session.session_id, session.status,
-    session.last_activity_at, session.ledger_rows - session.pruned_rows
+    session.last_activity_at, session.ledger_rows - session.pruned_rows + case
+        when session.status <> 5 and session.last_activity_at < :sessions_before
+            or session.status <> 5 and session.last_activity_at < :content_before
+        then (select coalesce(sum(h.length), 0) from journal_head h
+            where h.user_no = session.user_no and h.session_no = session.session_no)
+        else 0 end
 from session
 join account on account.user_no = session.user_no
 join slice on slice.slice_no = session.slice_no
@@ -209,8 +216,10 @@ select usage_key, user_no from usage_key where (usage_key, user_no) > (:after_ke
 order by usage_key, user_no limit 1 offset :width
 
 -- sessions_from --
--- Sessions of a user in the order of their keys, deleted ones too.
-select session_no, session_id, ledger_rows - pruned_rows from session
+-- Sessions of a user in the order of their keys, deleted ones too, and how many rows and entries they have.
+select session_no, session_id, ledger_rows - pruned_rows + (select coalesce(sum(h.length), 0) from journal_head h
+    where h.user_no = session.user_no and h.session_no = session.session_no)
+from session
 where user_no = :user_no and session_no > :after order by session_no limit :most
 
 -- tree_of --
@@ -223,7 +232,9 @@ with recursive tree (user_no, session_no, session_id, kept_rows) as (
     join session_info on session_info.parent_user_no = tree.user_no and session_info.parent_id = tree.session_id
     join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
 )
-select session_no, session_id, kept_rows from tree
+select session_no, session_id, kept_rows + (select coalesce(sum(h.length), 0) from journal_head h
+    where h.user_no = tree.user_no and h.session_no = tree.session_no)
+from tree
 
 -- spent_of --
 -- What all ledger rows of a session come to.
@@ -783,3 +794,6 @@ select count(*), min(last_activity_at) from session where status = 0 and last_ac
 
 -- count_clock_flagged --
 select count(*) from session where (flags & 1) <> 0 and status <> 5
+
+-- count_elsewhere --
+select count(*) from session where (flags & 2) <> 0 and status <> 5

@@ -150,6 +150,15 @@ def find(tx: Reading, scope: Scope, session_id: str) -> tuple[int, int]:
     return found[0][0], found[0][1]
 
 
+def owner_of(tx: Reading, scope: Scope, session_id: str, default: str) -> str:
+    """Whose the visible session of an id is; where there is none, the default."""
+    try:
+        user_no, _ = find(tx, scope, session_id)
+    except NotFound:
+        return default
+    return str(tx.rows("user_id", user_no=user_no)[0][0])
+
+
 def get(tx: Reading, scope: Scope, session_id: str, clock: Clock) -> Session:
     place = find(tx, scope, session_id)
     return show(tx.among("shown", [place]), clock)[place]

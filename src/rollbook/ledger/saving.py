@@ -49,9 +49,11 @@ def save(work: Work) -> None:
     tx.put("save_files", [_file_row(user_no, file) for user_no, file in work.files])
     if work.purged_states:
         _save_purges(work)
+        tx.rows("journal.drop_streams")
+        work.names.streams.clear()
     tx.run("drop_slices_of", [(user_no,) for user_no in work.leaving])
-    for statement in ("drop_user_files", "journal.drop_user_state", "drop_user"):
-        tx.run(statement, [(user_no, user_no) for user_no in work.leaving])
+    tx.run("drop_user_files", [(user_no, user_no) for user_no in work.leaving])
+    tx.run("drop_user", [(user_no, user_no, user_no) for user_no in work.leaving])
 
 
 def _save_infos(work: Work) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from rollbook.content import Found
-from rollbook.journal.sql import SqlPeek
+from rollbook.errors import StoreError
+from rollbook.journal.shelf import Line
+from rollbook.journal.sql_peek import SqlPeek
 from rollbook.journal.sql_search import Match, Sights, matches
 from rollbook.ledger import reads
 from rollbook.ledger.reads import Filters, Scope
@@ -131,10 +133,18 @@ def _learn(
             known[owner_no, row[0]] = Shown(*row[1:])
 
 
+def _snippet(finder: Finder, stream: str, line: Line) -> str:
+    """The words around what was found; none where the entry is damaged, which must not keep others from searching."""
+    try:
+        return finder.snippet(text_of(stream, bodies.decoded(line.body)))
+    except StoreError:
+        return ""
+
+
 def _found(tx: Reading, finder: Finder, streams: dict[int, str], match: Match, shown: Shown) -> Found:
     stream = streams.get(match.stream_no)
     if stream is None:
-        stream = streams[match.stream_no] = str(tx.rows("label_name", label_no=match.stream_no)[0][0])
+        stream = streams[match.stream_no] = str(tx.rows("journal.stream_name", stream_no=match.stream_no)[0][0])
     line = SqlPeek(tx, match.user_no, match.root_no).line(stream, match.position)
     assert line is not None  # noqa: S101 - it was found in this snapshot
     return Found(
@@ -143,7 +153,7 @@ def _found(tx: Reading, finder: Finder, streams: dict[int, str], match: Match, s
         stream=stream,
         entry_id=line.entry_id,
         created_at=from_micros(match.created_at),
-        snippet=finder.snippet(text_of(stream, bodies.decoded(line.body))),
+        snippet=_snippet(finder, stream, line),
         score=round(match.score, 4),
         title=shown.title,
     )

@@ -1,12 +1,14 @@
 """Proof that the books balance: every sum is computed again from the rows under it and compared (R16).
 
 The ledger's rows and the sessions' lives are what is true; whatever else is stored is derived from them here, in one
-pass in the order of the keys, and every difference is named.
+pass in the order of the keys, and every difference is named. So it is with the journals in the database, of which
+every entry is read; journals outside of it have their own health.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from rollbook.journal import audit
@@ -169,7 +171,7 @@ def verify(tx: Reading) -> Verification:
         check.compare("key", str(name), ["usage_id"], [usage_id], [name])
     for (usage_id,) in tx.each("every_lost_row"):
         check.compare("key", str(usage_id), ["usage_key"], [None], [usage_id])
-    for found in (*audit.differences(tx), *audit.texts(tx)):
+    for found in chain(audit.differences(tx), audit.contents(tx), audit.texts(tx)):
         check.compare("journal", found.where, [found.field], [found.stored], [found.expected])
     return Verification(
         ok=not check.problems, sessions=check.sessions, ledger_rows=ledger.taken, problems=check.problems

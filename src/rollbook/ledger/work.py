@@ -109,8 +109,8 @@ class Work:
         self.spend: dict[tuple[int, int, int, int], st.Vector] = {}
         self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
-        self.journal = JournalWork(tx, cache.journal, partial(self.names.label, tx))
-        self.cleared: list[tuple[str, str]] = []  #: journals elsewhere that are removed as they were to be
+        self.journal = JournalWork(tx, cache.journal, partial(self.names.stream, tx))
+        self.cleared: list[tuple[str, str, int]] = []  #: journals elsewhere that are removed as they were to be
 
     # Sessions
 

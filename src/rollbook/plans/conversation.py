@@ -17,7 +17,7 @@ from rollbook.journal.shelf import Line, Peek, Who
 from rollbook.journal.steps import MAIN, Append, Change, New, Patch, Remove
 from rollbook.plans.reading import User
 from rollbook.plans.streams import StreamPlans, When, newest
-from rollbook.plans.turns import formatted, gathered, message_of, qa_of, said, step_of
+from rollbook.plans.turns import alternating, formatted, gathered, message_of, qa_of, said, step_of
 from rollbook.rules import bodies, checks
 from rollbook.rules.texts import FIELDS, MESSAGES, QAS, TRACE, text_of
 
@@ -146,7 +146,8 @@ class ContentPlans(StreamPlans):
     def _update(self, session_id: str, qa_id: str, fields: dict[str, Any], user_id: User) -> Plan[bool]:
         name = bodies.entry_id(qa_id, "a qa id")[0]
         if not fields:
-            found = yield from self.perused(session_id, user_id, lambda peek, who: lines.seen(peek, who, QAS, name))
+            own = self.owner(user_id)[0]  # writes are one's own, whoever else may be seen
+            found = yield from self.perused(session_id, own, lambda peek, who: lines.seen(peek, who, QAS, name))
             return found is not None
         told = fields.get("feedback_text") is not None or fields.get("feedback_score") is not None
         change = Patch(
@@ -155,6 +156,7 @@ class ContentPlans(StreamPlans):
             {field: Raw(self.body(value, field)) for field, value in fields.items()},
             {"memify_metadata": {APPLIED: _FALSE}} if told and "memify_metadata" not in fields else {},
             FIELDS[QAS] if set(FIELDS[QAS]) & fields.keys() else (),
+            self.settings.entry_bytes,
         )
         return (yield from self._whether(session_id, change, user_id))
 
@@ -281,15 +283,10 @@ class ContentPlans(StreamPlans):
     ) -> Plan[List[dict[str, str]]]:
         """The newest turns as messages for a prompt: ``role`` (user and assistant in turn) and ``content``.
 
-        A turn is a question with its answer. Messages that follow each other with one role become one message.
+        A turn is a question with its answer. What follows each other with one role becomes one message, with a blank
+        line between.
         """
-        turns = yield from self._turns(session_id, bodies.last_n(last_n), user_id)
-        found: List[dict[str, str]] = []
-        for turn in turns:
-            for role, content in (("user", turn.question), ("assistant", turn.answer)):
-                if content:
-                    found.append({"role": role, "content": content})
-        return found
+        return alternating((yield from self._turns(session_id, bodies.last_n(last_n), user_id)))
 
     def history_text(
         self, session_id: str, *, last_n: int | None = HISTORY_N, context: bool = True, user_id: User = None

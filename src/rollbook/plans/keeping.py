@@ -6,20 +6,26 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rollbook.core import Plan, Whole
+from rollbook.core import Plan, Read, Whole
+from rollbook.elsewhere import book_id, identified
 from rollbook.errors import InvalidInput, RollbookError, StoreError
-from rollbook.ledger import checkup
+from rollbook.journal.backend import Journals
+from rollbook.ledger import checkup, outbox
 from rollbook.ledger.verify import verify
-from rollbook.model import Backup, Finding, Restored, Verification
+from rollbook.model import MICROS, Backup, Finding, Restored, Verification
 from rollbook.plans.reading import ReadPlans
 from rollbook.store import Check, Copied, Progress, Reading, Replaced, Store, reading_only, survey, traceless
 
 Name = str | os.PathLike[str]
 _FILE: Final = "file"
 _OPEN: Final = "open"
+_LOOKED_AT: Final = 10_000  #: sessions in a place for journals
+_SETTLED_US: Final = 60 * MICROS  #: after which a step has long been told to the book
+_NAMED: Final = 5
 
 
 class KeepPlans(ReadPlans):
@@ -57,9 +63,12 @@ class KeepPlans(ReadPlans):
         only.
         """
         began = time.monotonic()
+        known: str | None = yield Read(book_id)
         done: Replaced = yield Whole(
             lambda store: store.restore(path, checksum=checksum, prove=_balances, progress=progress or _silent)
         )
+        if known is not None:  # a backup that is older than the id leaves it to the book
+            yield Whole(partial(identified, known=known))
         proof: Verification = done.proof
         return Restored(
             path=os.path.realpath(Path(path).expanduser()),
@@ -97,10 +106,31 @@ class KeepPlans(ReadPlans):
     def _journal(self) -> list[Check]:
         """What is to be said of a place for journals outside the database."""
         try:
-            journals = self.journals
-            return [] if journals is None else journals.health()
+            if self.elsewhere is not None:
+                place = self.elsewhere.place()
+                return [*place.health(), *self._lost_outside(place)]
+            apart: int = self.read(lambda tx: tx.rows("count_elsewhere")[0][0])
         except RollbookError as error:
             return [("journal", False, str(error))]
+        if not apart:
+            return []
+        said = (
+            f"{apart:,} sessions have contents outside this book, which was opened without their place: name it "
+            f"wherever the book is opened (ROLLBOOK_JOURNAL, or journal= in a program)"
+        )
+        return [("journal", False, said)]
+
+    def _lost_outside(self, place: Journals) -> list[Check]:
+        """Sessions of which there are contents in the place and none in the book: of steps that it never learnt of."""
+        settled = self.clock() - _SETTLED_US
+        kept = [one for one in islice(place.sessions(), _LOOKED_AT) if one.changed_at < settled]
+        lost = self.read(partial(outbox.unknown, names=[(one.user_id, one.session_id) for one in kept]))
+        if not lost:
+            return []
+        named = ", ".join(f"{session_id!r} of user {user_id}" for user_id, session_id in lost[:_NAMED])
+        more = f" and {len(lost) - _NAMED:,} more" if len(lost) > _NAMED else ""
+        said = f"the place for journals has contents of sessions that this book does not have: {named}{more}"
+        return [("unknown sessions", False, f"{said}; 'rollbook delete', or delete_session(), removes them")]
 
     def _tables(self) -> tuple[str, bool, str]:
         from importlib.metadata import version  # noqa: PLC0415 - it is slow to load, and only this asks for it

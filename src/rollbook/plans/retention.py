@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from rollbook.content import Wiped
-from rollbook.core import Plan, Read, Whole, Write, one
-from rollbook.errors import InvalidInput, NotFound
+from rollbook.core import Peruse, Plan, Read, Whole, Write, one
+from rollbook.errors import InvalidInput, NotFound, StoreError
 from rollbook.ledger import state as st
 from rollbook.ledger.ops import Prune, Purge, PurgeUser, Sweep, Wipe
 from rollbook.ledger.pruning import FOLDED_AT_ONCE, due, folded
@@ -80,6 +80,7 @@ class PrunePlans(ReadPlans):
             else:
                 for portion in _portions(ops, [row[6] for row in found]):
                     total = yield from self._applied(total, portion)
+                    yield from self.clear_outside()
             if len(found) < _SESSIONS_AT_ONCE:
                 break
             after = (found[-1][0], found[-1][1])
@@ -136,6 +137,7 @@ class PrunePlans(ReadPlans):
         found: list[Row] = yield Read(look)
         if not found:
             if not dry_run:
+                yield from self._purged_unknown(owner, [name])
                 yield from self._sweep()  # names may be left of a purge that was interrupted
             raise NotFound(f"there is no session {name!r}")
         purged = yield from self._purged(owner, found, dry_run=dry_run)
@@ -153,7 +155,9 @@ class PrunePlans(ReadPlans):
         """
         owner, named = self.owner(user_id)
         user_no = yield Read(lambda tx: self.scope(tx, owner).user_no)
-        if user_no < 0:
+        if user_no < 0 and not (yield from self._has_state(owner)):
+            if not dry_run:
+                yield from self._purged_unknown(owner)
             raise NotFound(f"there is no user {named or owner}")
         total = Purged(sessions=0, calls=0, cost_usd=0.0, cost_nano_usd=0)
         after = 0
@@ -174,8 +178,34 @@ class PrunePlans(ReadPlans):
         yield from self._sweep()
         one((yield Write([PurgeUser(user_id=owner)])))
         yield from self.clear_outside()
+        yield from self._purged_unknown(owner)
         yield Whole(_forget)
         return total
+
+    def _purged_unknown(self, owner: str, names: list[str] | None = None) -> Plan[None]:
+        """Remove what may be elsewhere of sessions that the book does not have, of steps that it never learnt of."""
+        if self.elsewhere is not None:
+            if names is None:
+                names = yield Whole(lambda _: self._kept_outside(owner))
+            for start in range(0, len(names), _SESSIONS_AT_ONCE):
+                portion = names[start : start + _SESSIONS_AT_ONCE]
+                yield Write([Purge(user_id=owner, session_id=name) for name in portion])
+                yield from self.clear_outside()
+
+    def _kept_outside(self, owner: str) -> list[str]:
+        """The sessions of which something of a user is elsewhere; none where the place is not reached."""
+        try:
+            journals = self.journals
+            return [] if journals is None else [kept.session_id for kept in journals.sessions(owner)]
+        except StoreError:
+            return []
+
+    def _has_state(self, owner: str) -> Plan[bool]:
+        """Whether there is state of a user of whom the ledger knows nothing, as there may be in a place outside."""
+        if self.elsewhere is None:
+            return False
+        found: bool = yield Peruse(owner, None, lambda peek, who: bool(peek.state(who)))
+        return found
 
     def wipe_journal(self, *, dry_run: bool = False) -> Plan[Wiped]:
         """Remove what every session of everybody contains: entries, state, and what a search finds (R12).
@@ -186,14 +216,14 @@ class PrunePlans(ReadPlans):
         if not self.everybody:
             raise InvalidInput("this removes the journals of everybody: open the book with all_users=True")
         kept: int = yield Read(lambda tx: tx.rows("journal.kept_sessions")[0][0])
-        journals = self.journals
+        elsewhere = self.elsewhere
         if dry_run:
-            if journals is not None:
-                kept += yield Whole(lambda _: sum(1 for _ in journals.sessions()))
+            if elsewhere is not None:
+                kept += yield Whole(lambda _: sum(1 for _ in elsewhere.place().sessions()))
             return Wiped(sessions=kept, dry_run=True)
         one((yield Write([Wipe()])))
-        if journals is not None:
-            kept += yield Whole(lambda _: journals.wipe())
+        if elsewhere is not None:
+            kept += yield Whole(lambda _: elsewhere.place().wipe())
         yield Whole(_forget)
         return Wiped(sessions=kept)
 
@@ -210,6 +240,7 @@ class PrunePlans(ReadPlans):
         ops = [Purge(user_id=owner, session_id=row[2]) for row in gone]
         for portion in _portions(ops, [row[3] for row in gone]):
             answers += yield Write(portion)
+            yield from self.clear_outside()
         calls, cost, unpriced = (sum(row[place] for row in rows) for place in range(3))
         return Purged(
             sessions=sum(answer is True for answer in answers),
@@ -275,7 +306,7 @@ def _foreseen(tx: Reading, found: list[Row], ops: list[Prune]) -> list[Pruned]:
 
 
 def _portions(ops: list[T], rows: Iterable[int]) -> Iterator[list[T]]:
-    """Operations that make one transaction each, by how many ledger rows they are about: others want to write too."""
+    """Operations that make one transaction each, by how many rows they are about: others want to write too."""
     portion: list[T] = []
     filled = 0
     for op, size in zip(ops, rows, strict=True):

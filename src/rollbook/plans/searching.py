@@ -8,7 +8,7 @@ from typing import Final
 
 from rollbook.content import Found
 from rollbook.core import Peruse, Plan, Whole
-from rollbook.errors import InvalidInput, NotSupported
+from rollbook.errors import InvalidInput, NotSupported, StoreError
 from rollbook.journal import scan
 from rollbook.journal.backend import Kept, Searches
 from rollbook.ledger import searching
@@ -52,32 +52,40 @@ class SearchPlans(ReadPlans):
             since=checks.since(since, now) or 0,
             limit=limit,
         )
-        if self.journals is not None:
+        if self.elsewhere is not None:
             return (yield from self._through(asked, user_id))
         found: List[Found] = yield self._look(user_id, searching.search, asked)
         return found
 
     def _through(self, asked: Asked, user_id: User) -> Plan[List[Found]]:
         """Look through the latest sessions, one by one."""
+        whose = None if self.everybody and user_id is None else self.owner(user_id)[0]
+        most = SESSIONS_MOST if asked.session_id is None else 0
+        kept: List[Kept] = yield Whole(lambda _: self._latest(whose, most))
+        names = [(one.user_id, one.session_id) for one in kept]
+        shown: List[Shown] = yield self._look(user_id, searching.shown, asked, names)
+        finder, hits = words.Finder(asked.query), dict[tuple[str, ...], tuple[scan.Hit, Shown]]()
+        for session in shown:
+            look = partial(scan.hits, finder=finder, since=asked.since, shared=asked.session_id is not None)
+            try:
+                seen: List[scan.Hit] = yield Peruse(session.user_id, session.session_id, look)
+            except StoreError:
+                if asked.session_id is not None:
+                    raise
+                continue  # one that is damaged, which doctor names, keeps nobody from finding the others
+            for hit in seen:
+                hits.setdefault((session.user_id, *hit.of), (hit, session))
+        best = sorted(hits.values(), key=lambda each: each[0].order, reverse=True)
+        return [_found(*each) for each in best[: asked.limit]]
+
+    def _latest(self, user_id: str | None, most: int) -> List[Kept]:
         journals = self.journals
         if not isinstance(journals, Searches):
             raise NotSupported(
                 "the contents of sessions are in Redis, which keeps no index of words; search works where they are in "
                 "the book's own database or in files"
             )
-        whose = None if self.everybody and user_id is None else self.owner(user_id)[0]
-        kept: List[Kept] = []
-        if asked.session_id is None:
-            kept = yield Whole(lambda _: journals.latest(whose, SESSIONS_MOST))
-        names = [(one.user_id, one.session_id) for one in kept]
-        shown: List[Shown] = yield self._look(user_id, searching.shown, asked, names)
-        finder, hits = words.Finder(asked.query), dict[tuple[str, ...], tuple[scan.Hit, Shown]]()
-        for session in shown:
-            look = partial(scan.hits, finder=finder, since=asked.since, shared=asked.session_id is not None)
-            for hit in (yield Peruse(session.user_id, session.session_id, look)):
-                hits.setdefault((session.user_id, *hit.of), (hit, session))
-        best = sorted(hits.values(), key=lambda each: each[0].order, reverse=True)
-        return [_found(*each) for each in best[: asked.limit]]
+        return journals.latest(user_id, most) if most else []
 
 
 def _found(hit: scan.Hit, session: Shown) -> Found:

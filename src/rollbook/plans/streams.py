@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from msgspec import UNSET, Raw, UnsetType
 
 from rollbook.content import AppendedView, EntryView, HeadView
-from rollbook.core import Outside, Peruse, Plan, Read, Write, one
+from rollbook.core import Outside, Peruse, Plan, Write, one
 from rollbook.errors import Gone, InvalidInput, NotFound
 from rollbook.journal import lines
 from rollbook.journal.shelf import Head, Line, Peek, Who
@@ -35,6 +35,7 @@ from rollbook.journal.steps import (
     SetState,
     Step,
 )
+from rollbook.ledger import reads
 from rollbook.ledger.journaling import failures_of
 from rollbook.ledger.ops import Jot, Jotted
 from rollbook.model import from_micros
@@ -74,7 +75,7 @@ class StreamPlans(ReadPlans):
         """
         moment, _ = checks.moment(at, "at", self.clock())
         added = self.entries_of(entries, ids, moment)
-        where = bodies.stream(stream)
+        where = bodies.free_stream(stream)
         named = bodies.head(head)
         changes: List[Change] = [Append(where, added, named, self._after(after))]
         for values, of_user in ((state, False), (user_state, True)):
@@ -85,15 +86,12 @@ class StreamPlans(ReadPlans):
         done = yield from self.step(session_id, changes, expects=expects, user_id=user_id, at=moment)
         told = done.answers[0]
         assert isinstance(told, Appended)  # noqa: S101 - it is the first change
-        now = done.revisions.get((where, named))
-        if now is None:
-            now = yield from self.revision(session_id, where, head=named, user_id=user_id)
         return AppendedView(
             ids=[new.entry_id for new in added],
             added=told.added,
-            duplicates=[view(entry) for entry in told.duplicates],
+            duplicates=[view(entry, where) for entry in told.duplicates],
             length=told.length,
-            revision=now,
+            revision=done.revisions[where, named],
         )
 
     def entries_of(self, values: Sequence[Any], ids: Sequence[str] | None, at: int) -> tuple[New, ...]:
@@ -130,15 +128,18 @@ class StreamPlans(ReadPlans):
         self, session_id: str, stream: str, entry_id: str, *, body: Any, user_id: User = None
     ) -> Plan[bool]:
         """Give an entry another body; whether there is such an entry. Its place and time stay."""
-        change = Replace(bodies.stream(stream), bodies.entry_id(entry_id)[0], self.body(body))
+        change = Replace(bodies.free_stream(stream), bodies.entry_id(entry_id)[0], self.body(body))
         return (yield from self._whether(session_id, change, user_id))
 
     def patch_entry(
         self, session_id: str, stream: str, entry_id: str, *, fields: Mapping[str, Any], user_id: User = None
     ) -> Plan[bool]:
         """Set some fields of an entry that is a JSON object; whether there is such an entry."""
-        values = {str(name): Raw(self.body(value, name)) for name, value in fields.items()}
-        change = Patch(bodies.stream(stream), bodies.entry_id(entry_id)[0], values)
+        if not isinstance(fields, Mapping):
+            raise InvalidInput("fields must be a mapping with text keys")
+        values = {bodies.field(name): Raw(self.body(value, name)) for name, value in fields.items()}
+        where, most = bodies.free_stream(stream), self.settings.entry_bytes
+        change = Patch(where, bodies.entry_id(entry_id)[0], values, most=most)
         return (yield from self._whether(session_id, change, user_id))
 
     def remove_entry(self, session_id: str, stream: str, entry_id: str, *, user_id: User = None) -> Plan[bool]:
@@ -153,7 +154,7 @@ class StreamPlans(ReadPlans):
         change = Pop(bodies.stream(stream), bodies.head(head), checks.count(count, "count", checks.MAX_COUNT))
         done = yield from self._existing(session_id, [change], user_id)
         popped: Any = () if done is None else done.answers[0]
-        return [view(entry) for entry in popped]
+        return [view(entry, change.stream) for entry in popped]
 
     def move_head(self, session_id: str, stream: str, *, head: str, to: str | None, user_id: User = None) -> Plan[int]:
         """Let a head stand at an entry (None: before the first), making it if need be; its revision.
@@ -162,8 +163,8 @@ class StreamPlans(ReadPlans):
         """
         where, named = bodies.stream(stream), bodies.head(head)
         change = MoveHead(where, named, None if to is None else bodies.entry_id(to)[0])
-        yield from self.step(session_id, [change], user_id=user_id)
-        return (yield from self.revision(session_id, where, head=named, user_id=user_id))
+        done = yield from self.step(session_id, [change], user_id=user_id)
+        return done.revisions[where, named]
 
     def drop_head(self, session_id: str, stream: str, *, head: str | None = None, user_id: User = None) -> Plan[bool]:
         """Drop a head, or all of a stream, and the entries that nothing else leads to; whether there was any."""
@@ -184,7 +185,7 @@ class StreamPlans(ReadPlans):
         """Begin a session's journal as that of another one of the user, whose past it shares; both go on by themselves.
 
         ``stream`` and ``at`` fork one stream at one of its entries; ``state`` is copied. Raises NotFound for an unknown
-        session or entry, Conflict if the new session has a journal already.
+        session, stream, head or entry, Conflict if the new session has a journal already.
         """
         source = checks.session_id(session_id)
         change = Fork(
@@ -212,7 +213,7 @@ class StreamPlans(ReadPlans):
         most, where, named = bodies.last_n(last_n), bodies.stream(stream), bodies.head(head)
 
         def look(peek: Peek, who: Who) -> List[EntryView]:
-            return [view(line) for line in newest(peek, who, where, most, head=named, before=before)]
+            return [view(line, where) for line in newest(peek, who, where, most, head=named, before=before)]
 
         return (yield from self.perused(session_id, user_id, look, (where, named)))
 
@@ -222,7 +223,7 @@ class StreamPlans(ReadPlans):
         line = yield from self.perused(session_id, user_id, lambda peek, who: lines.seen(peek, who, where, name))
         if line is None:
             raise NotFound(f"there is no entry {name!r} in {where}")
-        return view(line)
+        return view(line, where)
 
     def heads(self, session_id: str, *, stream: str | None = None, user_id: User = None) -> Plan[List[HeadView]]:
         """The lines of entries that a session has, by stream and name."""
@@ -244,13 +245,16 @@ class StreamPlans(ReadPlans):
 
     def all_state(self, session_id: str | None = None, *, user_id: User = None) -> Plan[dict[str, Any]]:
         """Every value of a session's state by key; without a session, of the user's."""
-        found = yield from self.perused(session_id, user_id, lambda peek, who: peek.state(who))
-        return {key: bodies.decoded(bytes(value)) for key, value in sorted(found.items())}
+        found = yield from self.perused(session_id, user_id, lambda peek, who: peek.state(who), of_user=True)
+        return {
+            key: bodies.decoded(bytes(value), f"the value {key!r} of the state") for key, value in sorted(found.items())
+        }
 
     def get_state(self, session_id: str | None, key: str, *, default: Any = None, user_id: User = None) -> Plan[Any]:
         """One value of the state, or the default where there is none. A stored None is a value."""
-        found = yield from self.perused(session_id, user_id, lambda peek, who: peek.state(who).get(bodies.key(key)))
-        return default if found is None else bodies.decoded(bytes(found))
+        name = bodies.key(key)
+        found = yield from self.perused(session_id, user_id, lambda peek, who: peek.value(who, name), of_user=True)
+        return default if found is None else bodies.decoded(bytes(found), f"the value {name!r} of the state")
 
     def set_state(self, session_id: str | None, *, values: Mapping[str, Any], user_id: User = None) -> Plan[None]:
         """Set values of a session's state by key; without a session, of the user's. The other keys stay."""
@@ -280,15 +284,18 @@ class StreamPlans(ReadPlans):
     ) -> Plan[Done]:
         """Changes of a session's journal, made together or not at all (R13)."""
         owner, label = self.owner(user_id)
-        name = "" if session_id is None else checks.session_id(session_id)
-        now = self.clock()
+        name = _named(session_id, of_user=_of_user(changes)) or ""
+        if self.elsewhere is not None:
+            sources = [(owner, change.source) for change in changes if isinstance(change, Fork)]
+            ready = yield from self.make_ready([*sources, (owner, name)])
+            for (_, refused), error in ready.refused.items():
+                raise error if refused == name else NotFound(f"there is no session {refused!r} to fork")
+        now = self.clock()  # after whatever was to be removed before
         asked = Step(owner, name, now, tuple(changes), tuple(expects))
         moment = now if at is None else at
-        if self.journals is None:
+        if self.elsewhere is None:
             op = Jot(user_id=owner, session_id=name, at=moment, step=asked, user_name=label)
             return one((yield Write([op])))  # type: ignore[no-any-return]  # what a Jot is answered
-        if name:
-            yield Read(lambda tx: _refuse_deleted(tx, owner, name))
         done: Done = one((yield Outside([asked])))
         if name:
             failed, failures = failures_of(done)
@@ -302,12 +309,13 @@ class StreamPlans(ReadPlans):
 
     def _existing(self, session_id: str | None, changes: Sequence[Change], user_id: User) -> Plan[Done | None]:
         """A step that only an existing journal can be changed by, so that it makes no session; None: there is none."""
-        there = yield from self.perused(
-            session_id, user_id, lambda peek, who: bool(peek.heads_of(who)) or bool(peek.state(who))
-        )
-        if not there:
-            return None
-        return (yield from self.step(session_id, changes, user_id=user_id))
+
+        def there(peek: Peek, who: Who) -> bool:
+            return any(_touches(peek, who, change) for change in changes)
+
+        if (yield from self.perused(session_id, self.owner(user_id)[0], there, of_user=_of_user(changes))):
+            return (yield from self.step(session_id, changes, user_id=user_id))
+        return None
 
     def _whether(self, session_id: str | None, change: Change, user_id: User) -> Plan[bool]:
         done = yield from self._existing(session_id, [change], user_id)
@@ -319,17 +327,38 @@ class StreamPlans(ReadPlans):
         user_id: User,
         look: Callable[[Peek, Who], R],
         first: tuple[str, str] | None = None,
+        *,
+        of_user: bool = False,
     ) -> Plan[R]:
-        """Look at a session's journal, or at the user's state."""
+        """Look at a session's journal, or, ``of_user`` and without a session, at the user's state.
+
+        Whose, where nobody is named, is as :meth:`get` says.
+        """
         owner, _ = self.owner(user_id)
-        name = None if session_id is None else checks.session_id(session_id)
+        name = _named(session_id, of_user=of_user)
+        if self.everybody and user_id is None and name is not None:
+            owner = yield self._look(None, reads.owner_of, name, owner)
         found: R = yield Peruse(owner, name, look, first)
         return found
 
 
-def _refuse_deleted(tx: Any, owner: str, name: str) -> None:
-    if tx.rows("journal.deleted", user_id=owner, session_id=name):
-        raise Gone(f"session {name!r} was deleted; it takes no new content")
+def _named(session_id: str | None, *, of_user: bool) -> str | None:
+    """A session's id; only what may be of the user alone does without."""
+    if session_id is None and of_user:
+        return None
+    return checks.session_id(session_id)  # type: ignore[arg-type]  # None is refused there
+
+
+def _of_user(changes: Sequence[Change]) -> bool:
+    """Whether changes are of the user's state alone, which needs no session."""
+    return all(isinstance(change, SetState) and change.of_user for change in changes)
+
+
+def _touches(peek: Peek, who: Who, change: Change) -> bool:
+    """Whether a session has what a change is about, so that it may change something."""
+    if isinstance(change, SetState):
+        return any(peek.value(who, key) is not None for key in change.values)
+    return not isinstance(change, Fork) and any(head.stream == change.stream for head in peek.heads_of(who))
 
 
 def newest(
@@ -345,13 +374,13 @@ def newest(
         raise NotFound(f"there is no entry {before!r} in {stream}") from None
 
 
-def view(entry: Line | Entry) -> EntryView:
+def view(entry: Line | Entry, stream: str) -> EntryView:
     """An entry as it is answered."""
     return EntryView(
         entry_id=entry.entry_id,
         position=entry.position,
         created_at=from_micros(entry.created_at),
-        body=bodies.decoded(entry.body),
+        body=bodies.decoded(entry.body, f"the entry {entry.entry_id!r} of {stream}"),
     )
 
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 import uuid_utils
+from msgspec.structs import replace
 
 from rollbook import inbox
-from rollbook.core import Outside, Plan, Read, Write, one
+from rollbook.core import Outside, Plan, Write, one
 from rollbook.errors import Gone, InvalidInput, RollbookError
 from rollbook.journal.steps import Done, Drop
 from rollbook.ledger.apply import MARKED_AT_ONCE
@@ -21,7 +21,6 @@ from rollbook.ledger.ops import Call, Delete, End, Facts, Jot, Jotted, Mark, Mar
 from rollbook.model import Evidence, Outcome, Session, Tokens
 from rollbook.plans.reading import ReadPlans, User
 from rollbook.rules import checks
-from rollbook.store import Reading
 
 When = datetime | str | float | None
 
@@ -156,7 +155,7 @@ class WritePlans(ReadPlans):
         """
         given = inbox.absolute(session, self.clock())
         owner, label = self.owner(user_id if user_id is not None else given.user_id)
-        op = msgspec.structs.replace(given.op, user_id=owner, user_name=label)
+        op = replace(given.op, user_id=owner, user_name=label)
         one((yield Write([self._redacted(op)])))
         return (yield from self._own(op.session_id, owner))
 
@@ -275,7 +274,7 @@ class WritePlans(ReadPlans):
         if self.redactor is not None:
             ops = [self._redacted_or_refused(op) if isinstance(op, Touch | End) else op for op in ops]
         made = yield from self._jotted_outside(ops)
-        registry = [msgspec.structs.replace(file, user_id=self.user_id) for file in files]
+        registry = [replace(file, user_id=self.user_id) for file in files]
         taken = [op for op in ops if not isinstance(op, RollbookError)]
         answers = iter((yield Write([*taken, *registry])) if taken or registry else ())
         told = [op if isinstance(op, RollbookError) else next(answers) for op in ops]
@@ -308,13 +307,19 @@ class WritePlans(ReadPlans):
         There the operations become signs of life of their sessions, or the errors with which they were refused.
         """
         jots = [(place, op) for place, op in enumerate(ops) if isinstance(op, Jot)]
-        if self.journals is None or not jots:
+        if self.elsewhere is None or not jots:
             return {}
-        deleted: set[str] = yield Read(lambda tx: _deleted(tx, [op for _, op in jots]))
+        names = list(dict.fromkeys((op.user_id, op.session_id) for _, op in jots))
+        ready = yield from self.make_ready(names)
+        left: List[tuple[int, Jot]] = []
         for place, op in jots:
-            if op.session_id in deleted:
-                ops[place] = Gone(f"session {op.session_id!r} was deleted; it takes no new content")
-        left = [(place, op) for place, op in jots if op.session_id not in deleted]
+            name = (op.user_id, op.session_id)
+            if name in ready.refused:
+                ops[place] = ready.refused[name]
+            elif name in ready.cleared:  # what is written now is to be known from what was removed
+                left.append((place, replace(op, step=replace(op.step, at=max(op.step.at, self.clock())))))
+            else:
+                left.append((place, op))
         answers = (yield Outside([op.step for _, op in left])) if left else ()
         made: dict[int, Done] = {}
         for (place, op), done in zip(left, answers, strict=True):
@@ -338,9 +343,3 @@ class WritePlans(ReadPlans):
 
 
 _CALL_FIELDS: Final = frozenset(WritePlans._call.__kwdefaults__ or ()) | {"session_id"}  # noqa: SLF001 - its own class
-
-
-def _deleted(tx: Reading, jots: List[Jot]) -> set[str]:
-    """Which sessions of a user were deleted, of those that contents are for."""
-    asked = {(op.user_id, op.session_id) for op in jots}
-    return {name for user, name in asked if tx.rows("journal.deleted", user_id=user, session_id=name)}

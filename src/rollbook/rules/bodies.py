@@ -92,7 +92,8 @@ def decoded(body: bytes, what: str = "what is stored") -> Any:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         pass
     try:
-        return json.loads(body)  # what only the larger numbers of the standard library can say
+        # What only the larger numbers of the standard library can say.
+        return json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise damaged(what, error) from None
 

@@ -81,9 +81,7 @@ def _boxes(value: Any) -> list[tuple[Any, int, Any]]:
             raise bodies.deep("what is to be stored")
         at = len(found)
         found.append((box, outer, name))
-        waiting += [
-            (item, at, key, depth + 1) for key, item in _items(box) if isinstance(item, dict | list | tuple)
-        ]
+        waiting += [(item, at, key, depth + 1) for key, item in _items(box) if isinstance(item, dict | list | tuple)]
     return found
 
 

@@ -79,6 +79,7 @@ class Store(Protocol):
     """One open database."""
 
     url: str
+    read_only: bool
 
     def write(self) -> AbstractContextManager[Writing]:
         """A transaction under the write lock: committed and durable after the block, rolled back by an exception."""

@@ -73,6 +73,18 @@ class Edits(Place):
         is_refused(session, InvalidInput, Replace(QA, "a", b"1"), patch("a", x=b"1"))
         is_refused(session, InvalidInput, Append(QA, (new("b", b"1"),)), patch("b", x=b"1"))
 
+    def test_a_patch_that_makes_an_entry_too_large_is_refused(self, journals: Journals) -> None:
+        session = Session(journals)
+        session.append("a")
+        large = Patch(QA, "a", {"x": Raw(b'"' + b"x" * 100 + b'"')}, most=80)
+        is_refused(session, InvalidInput, Append(QA, (new("b"),)), large)
+        is_refused(
+            session, InvalidInput, Patch(QA, "a", {"x": Raw(b"1" * 50)}), Patch(QA, "a", {"y": Raw(b"1" * 50)}, most=80)
+        )
+        session.make(Patch(QA, "a", {"x": Raw(b"1" * 100)}))
+        session.make(Patch(QA, "a", {"x": Raw(b"1" * 90)}, most=80))  # less than it was
+        assert session.bodies()["a"].endswith(b'"x":' + b"1" * 90 + b"}")
+
     def test_an_entry_in_the_middle_is_removed(self, journals: Journals) -> None:
         session = Session(journals)
         session.append("a", "b", "c", "d")

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from rollbook.journal.backend import Journals
-from rollbook.journal.contract.sessions import OTHER, QA, USER, Place, Session, body_of, new, raws
+from rollbook.journal.backend import Journals, WrongPlaceError
+from rollbook.journal.contract.sessions import OTHER, QA, USER, Opener, Place, Session, body_of, new, raws
 from rollbook.journal.steps import Append, Fork, MoveHead, SetState
 
 HOSTILE: Final = (
@@ -27,6 +27,24 @@ _NAMES: Final = tuple(dict.fromkeys(HOSTILE))
 
 class Names(Place):
     """Isolation, listing, wiping."""
+
+    def test_a_place_is_of_the_book_that_claimed_it_first(self, journals: Journals, opener: Opener) -> None:
+        session = Session(journals)
+        journals.claim("5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7b01")
+        journals.claim("5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7b01")
+        session.append("a")
+        other = opener() if self.opens_twice else journals
+        try:
+            with pytest.raises(WrongPlaceError, match="another book"):
+                other.claim("5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7b02")
+            other.claim("5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7b01")
+        finally:
+            if other is not journals:
+                other.close()
+        assert session.names() == ["a"]
+        journals.wipe()
+        with pytest.raises(WrongPlaceError):
+            journals.claim("5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7b02")
 
     def test_sessions_of_any_names_are_apart(self, journals: Journals) -> None:
         sessions = {name: Session(journals, name) for name in _NAMES}

@@ -78,15 +78,16 @@ class Revisions(Place):
         session.append("a")
         before = session.revision()
         for change in (
-            Append(QA, (new("a"),)),
             Replace(QA, "z", b"{}"),
             Patch(QA, "z", {}),
             Remove(QA, "z"),
             Pop(QA, count=0),
-            MoveHead(QA, "main", "a"),
             DropHead(QA, "z"),
         ):
             assert session.make(change).revisions == {}
+        for named in (Append(QA, (new("a"),)), MoveHead(QA, "main", "a")):
+            assert session.make(named).revisions == {(QA, "main"): before}
+        assert session.make(Append(QA, (), "none")).revisions == {(QA, "none"): 0}
         assert session.revision() == before
 
     def test_other_streams_keep_their_revision(self, journals: Journals) -> None:

@@ -13,7 +13,7 @@ from rollbook.errors import RollbookError
 from rollbook.journal import lines
 from rollbook.journal.backend import Journals, peruse
 from rollbook.journal.shelf import Head, Line, Peek, Who
-from rollbook.journal.steps import MAIN, Append, Appended, Change, Done, Drop, Expect, Fork, New, Step
+from rollbook.journal.steps import MAIN, Append, Appended, Change, Done, Drop, Expect, ExpectState, Fork, New, Step
 
 USER: Final = "5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7a01"
 OTHER: Final = "5f0c1c7e-9a51-4c43-9c11-0d6f2f0f7a02"
@@ -64,10 +64,10 @@ class Session:
         self.name = name
         self.user = user
 
-    def plan(self, *changes: Change, expects: Sequence[Expect] = ()) -> Step:
+    def plan(self, *changes: Change, expects: Sequence[Expect | ExpectState] = ()) -> Step:
         return Step(self.user, self.name, now(), changes, tuple(expects))
 
-    def make(self, *changes: Change, expects: Sequence[Expect] = ()) -> Done:
+    def make(self, *changes: Change, expects: Sequence[Expect | ExpectState] = ()) -> Done:
         """Make a step, or raise why it was refused."""
         (answer,) = self.journals.apply([self.plan(*changes, expects=expects)])
         if isinstance(answer, RollbookError):
@@ -170,7 +170,7 @@ def raws(values: dict[str, bytes | None]) -> dict[str, Raw | None]:
 
 
 def is_refused(
-    session: Session, error: type[RollbookError], *changes: Change, expects: Iterable[Expect] = ()
+    session: Session, error: type[RollbookError], *changes: Change, expects: Iterable[Expect | ExpectState] = ()
 ) -> RollbookError:
     """Make sure that a step is refused with an error, and has changed nothing that can be seen."""
     before = session.everything(), session.user_state()

@@ -108,6 +108,40 @@ class Whole(Place):
         assert answers[1] is True
         assert session.names() == ["b"]
 
+    def test_a_drop_with_a_time_leaves_what_was_changed_since(self, journals: Journals) -> None:
+        session = Session(journals)
+        session.append("a")
+        session.make(SetState(raws({"k": b"1"})))
+        drop = Drop(session.user, session.name, now(), since=now())
+        assert journals.apply([drop]) == [True]
+        assert (session.names(), session.state()) == ([], {})
+        session.append("a", "b")
+        assert journals.apply([drop]) == [False]
+        assert session.names() == ["a", "b"]
+        assert journals.apply([Drop(session.user, session.name, now(), since=now())]) == [True]
+        assert journals.apply([drop]) == [False]
+
+    @pytest.mark.parametrize("of_user", [False, True])
+    def test_a_drop_with_a_time_leaves_state_that_was_set_since(self, journals: Journals, of_user: bool) -> None:  # noqa: FBT001 - a parameter of the test
+        session = Session(journals)
+        session.make(SetState(raws({"k": b"1"}), of_user))
+        drop = Drop(session.user, "" if of_user else session.name, now(), since=now())
+        state = session.user_state if of_user else session.state
+        assert journals.apply([drop]) == [True]
+        assert state() == {}
+        session.make(SetState(raws({"k": b"1"}), of_user))
+        assert journals.apply([drop]) == [False]
+        assert state() == {"k": b"1"}
+
+    def test_a_drop_with_a_time_goes_by_its_own_session(self, journals: Journals) -> None:
+        session = Session(journals)
+        session.append("a")
+        fork = session.fork("fork")
+        drop = Drop(session.user, session.name, now(), since=now())
+        fork.append("b")
+        assert journals.apply([drop]) == [True]
+        assert (session.names(), fork.names()) == ([], ["a", "b"])
+
     def test_forks_and_their_sources_in_one_batch(self, journals: Journals) -> None:
         source, fork = Session(journals, "source"), Session(journals, "fork")
         answers = journals.apply(

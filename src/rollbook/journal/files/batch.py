@@ -13,8 +13,7 @@ from typing import Final, Self
 
 from rollbook.errors import Conflict, NotSupported, RollbookError, StoreError
 from rollbook.journal import rules
-from rollbook.journal.files import disk
-from rollbook.journal.files import written
+from rollbook.journal.files import disk, written
 from rollbook.journal.files.log import Log
 from rollbook.journal.files.place import Place
 from rollbook.journal.files.shelf import LogShelf
@@ -166,9 +165,10 @@ class Batch:
 
     def _home_to_drop(self, step: Drop) -> Held:
         """The same for a session that is to go, which may be damaged where nobody else has a part in its log."""
-        held = self._held.get(self._log(step.user_id, step.session_id).path)
-        if held is None or held.error is None or not held.locked or held.log.session_id != step.session_id:
-            return self._home(step.user_id, step.session_id)
+        session = _session(step)
+        held = self._held.get(self._log(step.user_id, session).path)
+        if held is None or held.error is None or not held.locked or held.log.session_id != session:
+            return self._home(step.user_id, session)
         if self._place.has_forks(step.user_id, step.session_id):
             raise StoreError(f"{held.error} Other sessions were forked from it, so it cannot be dropped as it is")
         return held
@@ -197,7 +197,9 @@ class Batch:
     def _drop(self, number: int, step: Drop) -> bool:
         name = (step.user_id, step.session_id)
         home = self._home_to_drop(step)
-        if self._roots[name] != step.session_id or name in self._joined:
+        if not home.log.damaged and rules.spares(home.log.shelf, step.session_id, step, home.log.changed_at):
+            return False
+        if step.session_id and (self._roots[name] != step.session_id or name in self._joined):
             self._left[name] = home
         if home.fd is None:
             return False
@@ -205,7 +207,7 @@ class Batch:
             return self._clear(number, home, step)
         with self._recording(home, step.at) as shelf:
             was_there = rules.drop(shelf, step.session_id, step.at)
-            if was_there:
+            if was_there and step.session_id:
                 self._drop_strangers(home, shelf, step)
         home.erase |= was_there
         home.steps.append((number, step.session_id))
@@ -360,7 +362,7 @@ def _want(wanted: dict[str, tuple[Log, bool]], log: Log, *, make: bool) -> None:
 def _session(step: Step | Drop) -> str | None:
     """The session of a step; None where it changes the user's state and nothing else. Raises NotSupported for both."""
     if isinstance(step, Drop):
-        return step.session_id
+        return step.session_id or None
     of_user = [isinstance(change, SetState) and change.of_user for change in step.changes]
     if not any(of_user):
         return step.session_id

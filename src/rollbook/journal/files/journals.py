@@ -9,7 +9,7 @@ from typing import Final
 
 from rollbook.errors import StoreError
 from rollbook.journal.backend import Check, Kept
-from rollbook.journal.files import survey
+from rollbook.journal.files import health, survey
 from rollbook.journal.files.batch import Answer, Batch
 from rollbook.journal.files.names import parse
 from rollbook.journal.files.place import Place
@@ -24,15 +24,21 @@ _AT_ONCE: Final = 64  #: sessions whose logs are locked at the same time; some s
 class FileJournals:
     """Journals in the folder that ``file:///full/path`` names; it is made, or must be empty or one of journals.
 
-    Raises InvalidInput for a URL that cannot be read, StoreError for a folder that cannot be used.
+    Without ``make`` the folder must be there. Raises InvalidInput for a URL that cannot be read, StoreError for a
+    folder that cannot be used.
     """
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, *, make: bool = True) -> None:
         folder, durable = parse(url)
         self.url = url
-        self._place = Place(folder, settings.busy_timeout_s, durable=durable)
+        self._place = Place(folder, settings.busy_timeout_s, durable=durable, make=make)
         self._closed = False
         forks.watch(self._place)
+
+    def claim(self, book_id: str) -> None:
+        """Let the folder be that of one book, which its marker then names. Raises StoreError for another's."""
+        self._must_be_open()
+        self._place.claim(book_id)
 
     def apply(self, steps: Sequence[Step | Drop]) -> list[Answer]:
         """Make steps in order; those in one log share a write and a sync.
@@ -79,9 +85,9 @@ class FileJournals:
         return survey.wipe(self._place)
 
     def health(self) -> list[Check]:
-        """How durable a step is, whether the folder can be written to, and which of the latest logs cannot be read."""
+        """How durable a step is, whether the folder can be written to, and what of the latest logs is damaged."""
         self._must_be_open()
-        return survey.health(self._place)
+        return health.checks(self._place)
 
     def close(self) -> None:
         """Let go of what is kept in memory; files are only open while they are used. A second call does nothing."""

@@ -15,8 +15,7 @@ from typing import Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.journal.files import disk
-from rollbook.journal.files import written
+from rollbook.journal.files import disk, written
 from rollbook.journal.files.shelf import LogShelf
 
 _BLOCK: Final = 1 << 20

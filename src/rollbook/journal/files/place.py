@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.journal.files import disk
-from rollbook.journal.files import written
+from rollbook.journal.backend import WrongPlaceError, of_another
+from rollbook.journal.files import disk, written
 from rollbook.journal.files.log import Log
 from rollbook.journal.files.names import MARKER, USER_LOG, fork_name, is_fork, log_name, user_name
 from rollbook.journal.files.shelf import LogShelf
@@ -93,16 +93,29 @@ class Gate:
 class Place:
     """The folder."""
 
-    def __init__(self, folder: Path, wait_s: float, *, durable: bool, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, folder: Path, wait_s: float, *, durable: bool, make: bool = True, cache_bytes: int = CACHE_BYTES
+    ) -> None:
         self.durable = durable
         self.wait_s = wait_s
         self._cache_bytes = cache_bytes
         with disk.explained(str(folder)):
-            _make(folder, durable=durable)
+            if make:
+                _make(folder, durable=durable)
             # A link to the folder is followed here and now, and none inside it ever.
             self.folder = os.path.realpath(folder)
-            _claim(self.folder, durable=durable)
+            _recognise(self.folder, durable=durable, make=make)
         self._renew()
+
+    def claim(self, book_id: str) -> None:
+        """Let the folder be that of one book. Raises StoreError."""
+        with disk.explained(self.folder), _alone(self.folder):
+            said = _said(self.folder)
+            owner = said.get("book")
+            if owner is None:
+                _mark(self.folder, {**said, "book": book_id}, durable=self.durable)
+            elif owner != book_id:
+                raise of_another(self.folder, "name another folder")
 
     def _renew(self) -> None:
         self.cache = Cache(self._cache_bytes)
@@ -252,40 +265,52 @@ def _make(folder: Path, *, durable: bool) -> None:
         try:
             path.mkdir(mode=0o700, exist_ok=True)
         except FileNotFoundError:
-            raise StoreError(f"{path}: the system lets nobody make a folder in {path.parent}; name another") from None
+            raise WrongPlaceError(
+                f"{path}: the system lets nobody make a folder in {path.parent}; name another"
+            ) from None
         if durable:
             disk.sync_folder(str(path.parent))
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
-def _claim(folder: str, *, durable: bool) -> None:
+def _recognise(folder: str, *, durable: bool, make: bool) -> None:
     """See to it that a folder is one of journals: it says so, or it is empty and is made to say so. Raises OSError."""
-    marker = os.path.join(folder, MARKER)
+    if not make and not os.path.isdir(folder):
+        raise StoreError(f"there is no folder of journals {folder}; opening the book for writing makes it")
     with _alone(folder):
-        if not os.path.exists(marker):
+        if not os.path.exists(os.path.join(folder, MARKER)):
             if any(name not in _NOBODYS for name in os.listdir(folder)):
-                raise StoreError(
+                raise WrongPlaceError(
                     f"{folder} holds something else; nothing in it was changed. Name an empty or new folder"
                 )
-            _mark(folder, durable=durable)
-        try:
-            with open(marker, "rb") as file:
-                said = msgspec.json.decode(file.read(), type=dict[str, object])
-            number = said["format"]
-        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-            raise StoreError(f"{marker} is damaged ({error}); nothing was changed. Restore it from a backup") from None
+            if not make:
+                raise StoreError(f"{folder} is empty; opening the book for writing makes it a folder of journals")
+            _mark(folder, {"rollbook": "journal", "format": written.FORMAT}, durable=durable)
+        number = _said(folder)["format"]
     if not isinstance(number, int) or number > written.FORMAT:
-        raise StoreError(
+        raise WrongPlaceError(
             f"{folder} was written by a newer Rollbook (format {number}, this one knows {written.FORMAT}); upgrade"
         )
 
 
-def _mark(folder: str, *, durable: bool) -> None:
+def _said(folder: str) -> dict[str, object]:
+    """What the marker says: the format, and whose journals these are. Raises OSError, and StoreError for damage."""
+    marker = os.path.join(folder, MARKER)
+    try:
+        with open(marker, "rb") as file:
+            said = msgspec.json.decode(file.read(), type=dict[str, object])
+        said["format"]
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        raise StoreError(f"{marker} is damaged ({error}); nothing was changed. Restore it from a backup") from None
+    return said
+
+
+def _mark(folder: str, said: dict[str, object], *, durable: bool) -> None:
     marker = os.path.join(folder, MARKER)
     fd = os.open(marker + disk.NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        disk.write(fd, msgspec.json.encode({"rollbook": "journal", "format": written.FORMAT}) + b"\n")
+        disk.write(fd, msgspec.json.encode(said) + b"\n")
         if durable:
             disk.sync(fd)
     finally:

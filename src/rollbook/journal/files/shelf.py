@@ -14,7 +14,7 @@ from rollbook.journal.shelf import Head, Line, Who
 _ENTRY: Final = 117  #: bytes of an entry's line beside its contents and names
 _HEAD: Final = 230
 _VALUE: Final = 70
-_OBJECTS: Final = 600  #: bytes of memory that an entry, head or value takes beside its contents
+_OBJECTS: Final = 350  #: bytes of memory that an entry, head or value takes beside its contents, as measured
 
 
 class LogShelf(MemoryShelf):

@@ -1,38 +1,33 @@
-"""What is to be said of a whole folder of journals: which sessions it holds, how well it is; and removing them all."""
+"""What a whole folder of journals holds: its sessions, and removing them all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from heapq import nlargest
 from typing import Final
 
 import msgspec
 
-from rollbook.errors import RollbookError, StoreError
-from rollbook.journal.backend import Check, Kept
-from rollbook.journal.files import disk
-from rollbook.journal.files import written
-from rollbook.journal.files.log import Log
+from rollbook.errors import StoreError
+from rollbook.journal.backend import Kept
+from rollbook.journal.files import disk, written
 from rollbook.journal.files.names import is_fork, is_log, is_user, user_name
 from rollbook.journal.files.place import Place
 
 _LAST_BYTES: Final = 64 * 1024  #: in which the last line of a log mostly is
-_SEEN: Final = 500  #: logs that are read to say how well the folder is
-_SEEN_BYTES: Final = 64 * 1024 * 1024
-_NAMED: Final = 3  #: damaged logs that are named
 
 
 def sessions(place: Place, user_id: str | None = None) -> Iterator[Kept]:
     """The sessions of which something is kept."""
     with disk.explained(place.folder):
-        users = _users(place) if user_id is None else [user_name(user_id)]
-    for user in users:
+        listed = users(place) if user_id is None else [user_name(user_id)]
+    for user in listed:
         yield from _sessions_of(place, user)
 
 
-def _users(place: Place) -> list[str]:
+def users(place: Place) -> list[str]:
+    """The names of users' folders. Raises StoreError where the folder was taken away."""
     place.must_be_there()
     return sorted(name for name in os.listdir(place.folder) if is_user(name))
 
@@ -102,7 +97,7 @@ def wipe(place: Place) -> int:
     """Remove every log; how many sessions there were."""
     count = sum(1 for _ in sessions(place))
     with disk.explained(place.folder):
-        for user in _users(place):
+        for user in users(place):
             folder = os.path.join(place.folder, user)
             _wipe_forks(place, user, folder)
             for path in _files(folder, is_log):
@@ -142,56 +137,3 @@ def _is_left_over(name: str) -> bool:
     """Whether it is what a crash has left of a file that was to take another one's place."""
     own = name.removesuffix(disk.NEW)
     return own != name and (is_log(own) or is_fork(own))
-
-
-def health(place: Place) -> list[Check]:
-    """What is to be said of the folder."""
-    with disk.explained(place.folder):
-        return [_durability(place), _writable(place), _readable(place)]
-
-
-def _durability(place: Place) -> Check:
-    if place.durable:
-        return "durability", True, "a step is acknowledged when it is on this machine's disk"
-    return "durability", False, "fsync=never: a step that was acknowledged can be lost when the machine stops"
-
-
-def _writable(place: Place) -> Check:
-    well = os.access(place.folder, os.R_OK | os.W_OK | os.X_OK)
-    return "folder", well, place.folder if well else f"{place.folder} can be read only; give this user write access"
-
-
-def _readable(place: Place) -> Check:
-    found = [
-        (os.stat(path), path, user)
-        for user in _users(place)
-        for path in _files(os.path.join(place.folder, user), is_log)
-    ]
-    bad, seen, size = [], 0, 0
-    for about, path, user in nlargest(_SEEN, found, key=lambda each: each[0].st_mtime_ns):
-        size += about.st_size
-        if size > _SEEN_BYTES and seen:
-            break
-        seen += 1
-        if (error := _wrong(place, path, user)) is not None:
-            bad.append(str(error))
-    detail = f"the latest {seen} of {len(found)} logs can be read"
-    if bad:
-        detail = f"{len(bad)} of the latest {seen} logs cannot be read: {'; '.join(bad[:_NAMED])}"
-    return "logs", not bad, detail
-
-
-def _wrong(place: Place, path: str, user: str) -> RollbookError | None:
-    """Why a log cannot be read, from the file and not from memory."""
-    try:
-        first = disk.first_line(path)
-        if first:
-            session = written.header(first).session
-            place.read_whole(Log(path, user, session))
-    except FileNotFoundError:
-        return None
-    except RollbookError as error:
-        return error
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return StoreError(f"{path}, line 1, is damaged ({error})")
-    return None

@@ -127,7 +127,10 @@ def encoded(line: Record | Header) -> bytes:
 
 
 def kept(raw: bytes | Raw) -> tuple[Raw | UnsetType, str | None]:
-    """JSON as it can stand in a line, as it is or as a text. Raises InvalidInput for what is no JSON."""
+    """JSON as it can stand in a line, as it is or as a text. Raises InvalidInput for what is no JSON.
+
+    Whoever gives it has looked already; here it is looked at since what is no JSON would spoil its whole line.
+    """
     raw = bytes(raw)
     try:
         text = raw.decode()

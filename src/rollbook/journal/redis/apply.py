@@ -184,7 +184,8 @@ class Maker:
                 continue
             source = None if item.source is None else item.source.who
             if isinstance(item.step, Drop):
-                group.answers.append(rules.drop(shelf, item.who, item.step.at))
+                spared = rules.spares(shelf, item.who, item.step, view.meta.states.get(item.who, 0))
+                group.answers.append(not spared and rules.drop(shelf, item.who, item.step.at))
                 continue
             try:
                 rules.refuse(shelf, item.who, item.step, source)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal.backend import Check, Kept
+from rollbook.journal.backend import Check, Kept, of_another
 from rollbook.journal.redis import keys as names
 from rollbook.journal.redis import url as redis_url
 from rollbook.journal.redis.apply import Maker
 from rollbook.journal.redis.health import checks
-from rollbook.journal.redis.keys import Meta, Place
+from rollbook.journal.redis.keys import DamageError, Meta, Place
 from rollbook.journal.redis.peek import Peek, looking
 from rollbook.journal.redis.roots import Learnt, Roots
 from rollbook.journal.redis.server import Request, Server
@@ -38,6 +38,15 @@ class RedisJournals:
         self._closed = False
         self._begin()
         self._roots.server.connect(min(_OPENING_S, self._options.timeout))
+
+    def claim(self, book_id: str) -> None:
+        """Let what is under the prefix be that of one book. Raises StoreError for another's."""
+        key = self._here().register.owner
+        said = Request(key, ("GET", key))
+        self._send([Request(key, ("SET", key, book_id, "NX"), durable=True)])
+        self._send([said])
+        if said.answer != book_id.encode():
+            raise of_another(self.url, "name another prefix in its URL (?prefix=...)")
 
     def _begin(self) -> None:
         self._pid = os.getpid()
@@ -62,11 +71,37 @@ class RedisJournals:
         items = items_of(steps)
         with self._applying:
             Maker(roots, self._options.timeout).make(items)
+            for item in items:
+                if isinstance(item.step, Drop) and isinstance(item.answer, DamageError):
+                    item.answer = self._cleared(item.place, item.answer)
         answers = [StoreError() if item.answer is None else item.answer for item in items]
         lost = [answer for answer in answers if isinstance(answer, StoreError)]
         if answers and len(lost) == len(answers):
             raise lost[0]
         return answers
+
+    def _cleared(self, place: Place, damage: DamageError) -> bool | RollbookError:
+        """Drop a journal that cannot be read with all its keys, where nothing was forked from it."""
+        roots = self._here()
+        if roots.root_of(place) != place:
+            return damage
+        try:
+            forks = [each for batch in self._registered(place.user_id) for each, fork, _ in batch if fork]
+            asked = [Request(key, ("GET", key)) for key in (roots.keys(each).root for each in forks)]
+            self._send(asked)
+            if any(each.answer and Roots.led_to(place, each.answer) == place for each in asked):
+                return DamageError(f"{damage}; others were forked from it, so it cannot be dropped as it is")
+            self._send([self._unlinking(place, [place.who])])
+        except RollbookError as error:
+            return error
+        roots.forget(place)
+        roots.point(place, b"")
+        return True
+
+    def _unlinking(self, root: Place, whos: Iterable[str]) -> Request:
+        """A request to remove a root of which nothing is known but who may have state there."""
+        keys = self._here().keys(root)
+        return Request(keys.root, ("UNLINK", *keys.fixed, *map(keys.state, whos)), durable=True)
 
     @contextmanager
     def read(self, user_id: str, session_id: str) -> Iterator[tuple[Peek, Who]]:
@@ -90,6 +125,10 @@ class RedisJournals:
         for batch in self._registered(user_id):
             stale = []
             for (place, fork, entered), found in zip(batch, self._learnt([each[0] for each in batch]), strict=True):
+                if isinstance(found, DamageError):
+                    if not fork and place.session_id is not None:
+                        yield Kept(place.user_id, place.session_id, entered * 1000)  # damaged, but there
+                    continue
                 if not fork:
                     yield from _kept(place, found.meta)
                 if not (found.pointer if fork else found.meta.version):
@@ -117,12 +156,18 @@ class RedisJournals:
                 if cursor == b"0":
                     break
 
-    def _learnt(self, places: Sequence[Place]) -> list[Learnt]:
+    def _learnt(self, places: Sequence[Place]) -> list[Learnt | DamageError]:
         """What the places of the register hold now."""
         roots = self._here()
         requests = [roots.load(place) for place in places]
-        self._send(requests)
-        return [roots.learnt(place, each.answer, ()) for place, each in zip(places, requests, strict=True)]
+        roots.server.send(requests, self._deadline())
+        found: list[Learnt | DamageError] = []
+        for place, each in zip(places, requests, strict=True):
+            try:
+                found.append(roots.learnt(place, each.answer, ()))
+            except DamageError as error:
+                found.append(error)
+        return found
 
     def _forget(self, places: Sequence[tuple[Place, bool, int]], spare_ms: int = _STALE_MS) -> None:
         roots = self._here()
@@ -154,14 +199,19 @@ class RedisJournals:
         for place, fork in places:
             roots.point(place, b"")
             if not fork:
-                count += self._wiped(place)
+                count += self._wiped(place, places)
         self._forget([(place, fork, entered) for (place, fork), entered in places.items()], spare_ms=-_STALE_MS)
         return count
 
-    def _wiped(self, place: Place) -> int:
+    def _wiped(self, place: Place, places: Iterable[tuple[Place, bool]]) -> int:
         roots = self._here()
         for _ in range(1000):
-            meta = self._learnt([place])[0].meta
+            [found] = self._learnt([place])
+            if isinstance(found, DamageError):
+                whos = {each.who for each, _ in places if each.user_id == place.user_id}
+                self._send([self._unlinking(place, whos)])
+                return int(place.session_id is not None)
+            meta = found.meta
             keys = roots.keys(place)
             wipe = roots.request("wipe", [*keys.fixed, *map(keys.state, meta.states)], [meta.version], durable=True)
             self._send([wipe])

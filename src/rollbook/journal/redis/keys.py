@@ -23,6 +23,14 @@ _ROOT: Final = b"r/"
 _FORK: Final = b"f/"
 
 
+class DamageError(StoreError):
+    """What is kept of one journal is not what Rollbook wrote; other journals are not concerned."""
+
+
+def damaged(error: object) -> DamageError:
+    return DamageError(f"what Redis holds of a journal is damaged ({error}): restore it, or delete the session")
+
+
 class Place(NamedTuple):
     """A session, or a user's own place for state, where the session is None."""
 
@@ -69,6 +77,11 @@ class Register:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+
+    @property
+    def owner(self) -> bytes:
+        """Where it stands which book all of this is of."""
+        return f"{self._prefix}book".encode()
 
     def shard(self, user_id: str) -> bytes:
         """A user's own set, which others share."""
@@ -120,21 +133,27 @@ def written(line: Line, root: Who) -> bytes:
 
 
 def line(place: bytes, value: bytes | None, root: Who) -> Line:
-    """The line that was kept under a member. Raises StoreError where it is gone."""
+    """The line that was kept under a member. Raises StoreError where it is gone, or is none."""
     if value is None:
-        raise StoreError(
+        raise DamageError(
             "a part of the journal is missing in Redis: keys were evicted or removed by hand; set maxmemory-policy to "
             "noeviction, and restore the journal or delete the session"
         )
-    entry_id, who, parent, created_at, body = value.split(b"\n", 4)
-    return Line(
-        position=int(place.rpartition(b"\n")[2], 16),
-        entry_id=entry_id.decode(),
-        who=who[1:].decode() if who else root,
-        parent=int(parent, 16) if parent else None,
-        created_at=int(created_at),
-        body=body,
-    )
+    try:
+        entry_id, who, parent, created_at, body = value.split(b"\n", 4)
+        found = Line(
+            position=int(place.rpartition(b"\n")[2], 16),
+            entry_id=entry_id.decode(),
+            who=who[1:].decode() if who else root,
+            parent=int(parent, 16) if parent else None,
+            created_at=int(created_at),
+            body=body,
+        )
+    except ValueError as error:
+        raise damaged(error) from None
+    if found.parent is not None and found.parent >= found.position:  # following it would never end
+        raise damaged(f"position {found.position} stands behind {found.parent}, which is not before it")
+    return found
 
 
 # Heads and states stand in the root's meta, beside its version.
@@ -178,7 +197,14 @@ _numbers: Final = msgspec.json.Decoder(tuple[int, int, int, int, int, int])
 
 
 def meta(pairs: list[bytes]) -> Meta:
-    """A root's meta from what HGETALL answered."""
+    """A root's meta from what HGETALL answered. Raises StoreError where it is none."""
+    try:
+        return _meta(pairs)
+    except ValueError as error:  # what msgspec raises is one
+        raise damaged(error) from None
+
+
+def _meta(pairs: list[bytes]) -> Meta:
     found = Meta(heads={}, states={})
     for field, value in zip(pairs[::2], pairs[1::2], strict=True):
         if field == b"v":

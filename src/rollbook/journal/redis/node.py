@@ -29,9 +29,10 @@ except ImportError as _missing:
     raise NotSupported("journals in Redis need redis-py. Install with: pip install rollbook[redis]") from _missing
 
 from rollbook.errors import RollbookError, StoreError
+from rollbook.journal.redis.keys import DamageError
 from rollbook.journal.redis.url import Options
 
-__all__ = ["TROUBLE", "AskError", "Flight", "MovedError", "Node", "Scripts", "Words", "key_slot"]
+__all__ = ["TROUBLE", "AskError", "Flight", "MovedError", "Node", "ResponseError", "Scripts", "Words", "key_slot"]
 
 TROUBLE: Final = (RedisError, OSError, RollbookError)  #: whatever may come of a request
 
@@ -45,7 +46,7 @@ _PASSING: Final = frozenset(
     {"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING", "READONLY", "BUSY", "NOREPLICAS", "NOSCRIPT"}
 )
 _ADVICE: Final = {
-    "OOM": "Redis is out of memory: raise maxmemory or delete sessions; nothing was stored",
+    "OOM": "Redis is out of memory: raise maxmemory or delete sessions",
     "READONLY": "this Redis is a replica and takes no writes: name its primary",
     "LOADING": "Redis is still loading its data: try again",
     "CLUSTERDOWN": "the Redis cluster is down: see that a majority of its primaries runs, and try again",
@@ -53,11 +54,12 @@ _ADVICE: Final = {
     "MOVED": "this Redis is a node of a cluster: leave cluster=false out of the URL",
     "TRYAGAIN": "the Redis cluster is moving these keys: try again",
     "BUSY": "Redis is busy with somebody's script: try again",
-    "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write asks for: nothing was stored; try again",
+    "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write asks for: try again when they are back",
     "MISCONF": "Redis cannot write to its disk and refuses writes: see its log",
-    "WRONGTYPE": "another program keeps something under Rollbook's keys: choose another prefix=",
     "NOPERM": "this Redis user may not do that: allow it the commands and keys in docs/reference/journal-redis.md",
 }
+#: Answers that say that the request did nothing.
+_UNSTORED: Final = frozenset({"OOM", "NOREPLICAS"})
 
 
 class Script(NamedTuple):
@@ -294,6 +296,13 @@ def translated(error: Exception, options: Options, *, repeated: bool = False) ->
     known = "; a write may have been kept, and giving it again is safe" if repeated else ""
     if isinstance(error, AuthenticationError | AuthorizationError):
         return StoreError(f"Redis at {place} refused the user or the password of the URL")
+    if code == "WRONGTYPE":
+        return DamageError(
+            f"another program keeps something under Rollbook's keys at {place}: choose another prefix=, or delete the "
+            f"session"
+        )
+    if code in _UNSTORED and not repeated:
+        known = "; nothing was stored"
     if code in _ADVICE:
         return StoreError(f"{_ADVICE[code]} ({place}){known}")
     if isinstance(error, ResponseError):

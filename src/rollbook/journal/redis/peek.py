@@ -123,11 +123,24 @@ class Peek:
             return found
         return self._asked(lambda: self._look.view.below(stream, position, most))
 
+    def branches(self, stream: str) -> list[tuple[int, int]]:
+        near = self._near(stream)
+        if near.all:
+            self._seen = True
+            return [(each.position, each.parent) for each in near.lines() if each.parent is not None]
+        return sorted(self._asked(lambda: self._look.view.branches(stream)).items(), reverse=True)
+
     def state(self, who: Who) -> dict[str, Raw]:
         if who in self._look.states:
             self._seen = True
             return dict(self._look.states[who])
         return self._asked(lambda: self._look.view.state(who))
+
+    def value(self, who: Who, key: str) -> Raw | None:
+        if who in self._look.states:
+            self._seen = True
+            return self._look.states[who].get(key)
+        return self._asked(lambda: self._look.view.value(who, key))
 
     def _near(self, stream: str) -> _Near:
         nothing = not self._look.view.heads(stream)

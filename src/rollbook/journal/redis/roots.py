@@ -85,7 +85,12 @@ class Roots:
     def root_of(self, place: Place) -> Place:
         """Where a session is kept as far as is known."""
         pointer = self.pointer(place)
-        return Place(place.user_id, pointer.partition(b"\n")[2].decode()) if pointer else place
+        return self.led_to(place, pointer) if pointer else place
+
+    @staticmethod
+    def led_to(place: Place, pointer: bytes) -> Place:
+        """The root that a pointer leads a place to."""
+        return Place(place.user_id, pointer.partition(b"\n")[2].decode())
 
     # Learning
 

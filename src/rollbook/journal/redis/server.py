@@ -18,6 +18,7 @@ from rollbook.journal.redis.node import (
     Flight,
     MovedError,
     Node,
+    ResponseError,
     Scripts,
     Words,
     key_slot,
@@ -275,4 +276,4 @@ class Server:
 
 def _said(error: Exception) -> bool:
     """Whether the node itself answered, and so did nothing."""
-    return isinstance(error, AskError) or bool(getattr(error, "status_code", None)) or not passing(error)
+    return isinstance(error, ResponseError) or bool(getattr(error, "status_code", None)) or not passing(error)

@@ -98,11 +98,25 @@ class RedisShelf:
             parents[line.position] = line.parent
         return sorted(parents.items())
 
+    def branches(self, stream: str) -> list[tuple[int, int]]:
+        over = self._stream(stream)
+        parents: dict[int, int | None] = {
+            at: parent for at, parent in self._view.branches(stream).items() if at not in over.removed
+        }
+        parents.update((line.position, line.parent) for line in [*over.changed.values(), *over.added.values()])
+        return sorted(((at, parent) for at, parent in parents.items() if parent is not None), reverse=True)
+
     def state(self, who: Who) -> dict[str, Raw]:
         if who not in self._values:
             self._values[who] = self._view.state(who)
         now = {**self._values[who], **self._states.get(who, {})}
         return {key: value for key, value in now.items() if value is not None}
+
+    def value(self, who: Who, key: str) -> Raw | None:
+        changed = self._states.get(who, {})
+        if key in changed:
+            return changed[key]
+        return self._values[who].get(key) if who in self._values else self._view.value(who, key)
 
     # Changing
 
@@ -162,9 +176,17 @@ class RedisShelf:
         states = dict(self._view.meta.states)
         for who in self._states:
             states.pop(who, None)
-            if any(value is not None for value in self._states[who].values()) or self.state(who):
+            if self._has_values(who):
                 states[who] = at
         return Meta(heads=self._heads, states=states)
+
+    def _has_values(self, who: Who) -> bool:
+        changed = self._states[who]
+        if any(value is not None for value in changed.values()):
+            return True
+        if who in self._values:
+            return bool(self._values[who].keys() - changed.keys())
+        return self._view.beside(who, changed) > 0
 
     def orders(self, meta: Meta, keys: Keys) -> tuple[list[bytes], list[bytes | str | int]]:
         """The keys of states and the changes, as the script ``commit`` takes them."""

@@ -57,7 +57,7 @@ def items_of(steps: Sequence[Step | Drop]) -> list[Item]:
 
 
 def _item(step: Step | Drop) -> Item:
-    item = Item(step, Place(step.user_id, step.session_id))
+    item = Item(step, Place(step.user_id, step.session_id or None))
     if isinstance(step, Drop):
         return item
     of_user = [isinstance(change, SetState) and change.of_user for change in step.changes]

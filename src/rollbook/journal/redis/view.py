@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -42,6 +42,7 @@ class View:
         self.asked = False  #: whether Redis has said that the version is the one known
         self.found: dict[bytes, list[Line]] = {}  #: what was fetched beforehand, by field of an id
         self._near: dict[tuple[str, int], Line] = {}
+        self._branches: dict[str, dict[int, int]] = {}
 
     def _read(self, since: str, ask: str, *arguments: bytes | str | int, state: Who | None = None) -> list[Any]:
         keys = [*self._keys.fixed, *([] if state is None else [self._keys.state(state)])]
@@ -103,13 +104,33 @@ class View:
         """Stored parents by position, in rising order."""
         if self._empty(stream):
             return {}
-        members, branches = self._read(ENTRIES, "whole", stream)
+        members = self._read(ENTRIES, "whole", stream)[0]
         found: dict[int, int | None] = {int(each.rpartition(b"\n")[2], 16): None for each in members}
-        for place, listed in zip(branches[::2], branches[1::2], strict=True):
-            of, _, parent = place.rpartition(b"\n")
-            if of.decode() == stream:
-                found.update((int(each, 16), int(parent, 16)) for each in listed.split(b","))
-        return found
+        return {**found, **self.branches(stream)}
+
+    def branches(self, stream: str) -> dict[int, int]:
+        """The stored parents of entries that have one, by position, in no order."""
+        if self._empty(stream):
+            return {}
+        if stream not in self._branches:
+            found = self._branches[stream] = {}
+            listed: list[bytes] = self._read(ENTRIES, "branches", stream)[0]
+            for parent, positions in zip(listed[::2], listed[1::2], strict=True):
+                before = int(parent.rpartition(b"\n")[2], 16)
+                found.update((int(each, 16), before) for each in positions.split(b","))
+        return self._branches[stream]
+
+    def value(self, who: Who, key: str) -> Raw | None:
+        if who not in self.meta.states:
+            return None
+        found: list[bytes] = self._read(STATE, "value", key, state=who)[0]
+        return Raw(found[0]) if found else None
+
+    def beside(self, who: Who, keys: Iterable[str]) -> int:
+        """How many values a session's state has beside some."""
+        if who not in self.meta.states:
+            return 0
+        return int(self._read(STATE, "beside", *keys, state=who)[0])
 
     def state(self, who: Who) -> dict[str, Raw]:
         if who not in self.meta.states:

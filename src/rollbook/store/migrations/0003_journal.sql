@@ -1,5 +1,11 @@
 -- What sessions contain: entries in streams, heads of lines of entries, state, and what a search finds them by.
 
+-- Names of streams; one that no head has any more is purged, since it may tell of a project.
+create table journal_stream (
+    stream_no {identity},
+    name text not null unique
+);
+
 -- A line of entries in a stream of a session. Entries stand under a root: the session itself, or the one that it was
 -- forked from.
 create table journal_head (
@@ -58,8 +64,15 @@ create table search_doc (
 create table journal_outbox (
     user_id text not null,
     session_id text not null,
-    at bigint not null,
+    at bigint not null,                 -- when it was noted
+    since bigint,                       -- what was changed from then on stays: the session, or its user, lives on
     primary key (user_id, session_id)
+) {clustered};
+
+-- What is known of the book itself. id: by what a place for journals outside knows whose it is.
+create table book_fact (
+    name text not null primary key,
+    value text not null
 ) {clustered};
 
 -- The highest number that a purged session of the user had: what is kept under a number is not found by another session.

@@ -5,12 +5,15 @@
 --   bytes of a stream, '1' where the root is named after the session, which then is elsewhere if there is a pointer.
 -- Answers {pointer, meta, {state} or {} where it is too large, {stream, whether these are all, {member, entry, …}, …}}.
 local most, room = tonumber(ARGV[2]), tonumber(ARGV[3])
+local VALUES = 128 -- of a state that may come along
 local pointer = redis.call('GET', KEYS[2]) or ''
 local meta = redis.call('HGETALL', KEYS[1])
 if pointer ~= '' and ARGV[4] == '1' then return {pointer, meta, {}, {}} end
 
-local kept, size = redis.call('HGETALL', KEYS[10]), 0
-for _, each in ipairs(kept) do size = size + #each end
+local size = redis.call('HLEN', KEYS[10]) > VALUES and room + 1 or 0
+for _, each in ipairs(size == 0 and redis.call('HKEYS', KEYS[10]) or {}) do
+  size = size + #each + redis.call('HSTRLEN', KEYS[10], each)
+end
 
 local near, seen = {}, {}
 for n = 1, #meta, 2 do
@@ -35,4 +38,4 @@ for n = 1, #meta, 2 do
     near[#near + 1] = lines
   end
 end
-return {pointer, meta, size <= room and {kept} or {}, near}
+return {pointer, meta, size <= room and {redis.call('HGETALL', KEYS[10])} or {}, near}

@@ -34,8 +34,25 @@ elseif ask == 'find' then -- field of an id
   return {1, with_lines(members)}
 elseif ask == 'children' then -- member of the parent
   return {1, redis.call('HGET', KEYS[9], ARGV[4]) or ''}
+elseif ask == 'branches' then -- stream
+  local start, found = ARGV[4] .. '\n', {}
+  local all = redis.call('HGETALL', KEYS[9])
+  for n = 1, #all, 2 do
+    if string.sub(all[n], 1, #start) == start then
+      found[#found + 1] = all[n]
+      found[#found + 1] = all[n + 1]
+    end
+  end
+  return {1, found}
 elseif ask == 'whole' then -- stream
   local start = ARGV[4] .. '\n'
-  return {1, redis.call('ZRANGEBYLEX', KEYS[8], '[' .. start, '[' .. start .. '~'), redis.call('HGETALL', KEYS[9])}
+  return {1, redis.call('ZRANGEBYLEX', KEYS[8], '[' .. start, '[' .. start .. '~')}
+elseif ask == 'value' then -- key of the state
+  local value = redis.call('HGET', KEYS[10], ARGV[4])
+  return {1, value and {value} or {}}
+elseif ask == 'beside' then -- how many keys of the state there are beside these
+  local left = redis.call('HLEN', KEYS[10])
+  for n = 4, #ARGV do left = left - redis.call('HEXISTS', KEYS[10], ARGV[n]) end
+  return {1, left}
 end
 return {1, redis.call('HGETALL', KEYS[10])} -- state
