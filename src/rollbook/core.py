@@ -223,21 +223,23 @@ class Core:
             return step.do(self.store)
         return self.read(step.look) if isinstance(step, Read) else self.peruse(step)
 
-    def clear_outside(self) -> Plan[None]:
+    def clear_outside(self) -> Plan[bool]:
         """Remove, from a place for journals outside the database, what was deleted in the book (R12, R13).
 
         A deletion notes in its own transaction what is to be removed there, so whoever comes next can finish it: what
-        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits.
+        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits. Whether the place is
+        there to be asked again.
         """
         if self.elsewhere is None or self.store.read_only:
-            return
+            return True
         after = ("", "")
         try:
             while found := (yield Read(partial(outbox.notes, after=after, most=_CLEARED_AT_ONCE))):
                 after = found[-1][:2]
                 yield from self._clear(found)
         except (StoreError, Overloaded):
-            return
+            return False
+        return True
 
     def _clear(self, found: Sequence[outbox.Note]) -> Plan[dict[Name, RollbookError]]:
         """Carry out what was noted; of which sessions that failed, and why."""

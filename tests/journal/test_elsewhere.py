@@ -254,6 +254,26 @@ def test_r12_what_is_removed_while_the_place_is_away_is_removed_later(away: Away
         assert findings(book)["removals"][0]
 
 
+def test_r12_a_prune_tries_once_to_reach_a_place_that_is_away(
+    away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, tries = f"sqlite:///{tmp_path}/book.db", []
+    with rollbook.open(url, journal=away.url) as book:
+        for number in range(6):
+            book.touch(str(number), at=AT)
+            book.end(str(number), "completed", at=AT)
+
+    def is_away(*_: object, **__: object) -> Journals:
+        tries.append(1)
+        raise StoreError("it is away")
+
+    monkeypatch.setattr("rollbook.elsewhere.open_journals", is_away)
+    monkeypatch.setattr("rollbook.plans.retention._SESSIONS_AT_ONCE", 2)
+    with rollbook.open(url, journal=away.url) as book:
+        assert book.prune(sessions="1d").sessions == 6
+    assert len(tries) == 2  # one of them when the book was opened
+
+
 def test_r12_one_session_that_cannot_be_removed_holds_up_no_other(away: Away, tmp_path: Path) -> None:
     with rollbook.open(f"sqlite:///{tmp_path}/book.db", journal=away.url) as book:
         for name in ("a", "b", "c"):
