@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -84,6 +85,7 @@ Name = tuple[str, str]  #: user and session
 Asked = Write | Read | Outside | Peruse | Whole
 Plan = Generator[Asked, Any, R]
 
+_SPARED: Final = 10  #: times as long as it took to find a place away, it is not asked again to remove something
 _CLEARED_AT_ONCE: Final = 200  #: journals elsewhere that one step removes
 _EMPTY: Final = (MemoryShelf(), "")
 
@@ -122,6 +124,7 @@ class Core:
         self.redactor = redactor
         self._lock = threading.Lock()
         self._closed = False
+        self._spared_until = 0.0
         self._open()
 
     def _open(self) -> None:
@@ -223,23 +226,23 @@ class Core:
             return step.do(self.store)
         return self.read(step.look) if isinstance(step, Read) else self.peruse(step)
 
-    def clear_outside(self) -> Plan[bool]:
+    def clear_outside(self) -> Plan[None]:
         """Remove, from a place for journals outside the database, what was deleted in the book (R12, R13).
 
         A deletion notes in its own transaction what is to be removed there, so whoever comes next can finish it: what
-        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits. Whether the place is
-        there to be asked again.
+        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits.
         """
-        if self.elsewhere is None or self.store.read_only:
-            return True
+        began = time.monotonic()
+        if self.elsewhere is None or self.store.read_only or began < self._spared_until:
+            return
         after = ("", "")
         try:
             while found := (yield Read(partial(outbox.notes, after=after, most=_CLEARED_AT_ONCE))):
                 after = found[-1][:2]
                 yield from self._clear(found)
         except (StoreError, Overloaded):
-            return False
-        return True
+            now = time.monotonic()  # to find a place away may take long, and a prune comes by often
+            self._spared_until = now + _SPARED * (now - began)
 
     def _clear(self, found: Sequence[outbox.Note]) -> Plan[dict[Name, RollbookError]]:
         """Carry out what was noted; of which sessions that failed, and why."""

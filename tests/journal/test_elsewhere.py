@@ -265,6 +265,7 @@ def test_r12_a_prune_tries_once_to_reach_a_place_that_is_away(
 
     def is_away(*_: object, **__: object) -> Journals:
         tries.append(1)
+        time.sleep(0.1)
         raise StoreError("it is away")
 
     monkeypatch.setattr("rollbook.elsewhere.open_journals", is_away)

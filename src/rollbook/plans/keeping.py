@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -105,13 +106,15 @@ class KeepPlans(ReadPlans):
 
     def _journal(self) -> list[Check]:
         """What is to be said of a place for journals outside the database."""
-        try:
-            if self.elsewhere is not None:
+        if self.elsewhere is not None:
+            try:
                 place = self.elsewhere.place()
                 return [*place.health(), *self._lost_outside(place)]
-            apart: int = self.read(lambda tx: tx.rows("count_elsewhere")[0][0])
-        except RollbookError as error:
-            return [("journal", False, str(error))]
+            except RollbookError as error:
+                return [("journal", False, str(error))]
+        apart = 0
+        with contextlib.suppress(StoreError):  # of a table that is damaged others speak
+            apart = self.read(lambda tx: tx.rows("count_elsewhere")[0][0])
         if not apart:
             return []
         said = (

@@ -70,7 +70,7 @@ class PrunePlans(ReadPlans):
         }
         named = {"agent": checks.name(agent, "agent"), "kind": checks.kind(kind)}
         total = Pruned(dry_run=dry_run)
-        after, reached = (0, 0), True
+        after = (0, 0)
         while True:
             found: list[Row] = yield self._look(user_id, _due, {**rule, **named}, after)
             ops = [Prune(user_id=row[2], session_id=row[3], **rule) for row in found]
@@ -80,14 +80,13 @@ class PrunePlans(ReadPlans):
             else:
                 for portion in _portions(ops, [row[6] for row in found]):
                     total = yield from self._applied(total, portion)
-                    reached = reached and (yield from self.clear_outside())  # it may take long to find it away
+                    yield from self.clear_outside()
             if len(found) < _SESSIONS_AT_ONCE:
                 break
             after = (found[-1][0], found[-1][1])
         if before["ledger"] and not dry_run:
             yield from self._sweep()
-        if reached and not dry_run:
-            yield from self.clear_outside()
+        yield from self.clear_outside()
         if not dry_run and (total.sessions or total.contents or total.ledger_rows):
             yield Whole(_forget)
         return total
