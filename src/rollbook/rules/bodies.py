@@ -29,7 +29,7 @@ _WRITERS: Final = {
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _any_encoder: Final = json.JSONEncoder(ensure_ascii=False)
 _surrogate: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_in_quotes: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_in_quotes: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKETS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  #: as signed bytes: one level more, one less
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 

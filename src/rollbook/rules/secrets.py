@@ -21,14 +21,18 @@ _RUN: Final = "[A-Za-z0-9_-]"
 _FREE: Final = "(?<![A-Za-z0-9])"  #: not within a word
 _ALONE: Final = "(?<![A-Za-z0-9_-])"  #: not within a run
 _QUOTE: Final = r"\\{0,3}[\"'`]"  #: also within JSON within JSON
+#: What stands in a key in text form. (Early versions of Python 3.11 repeat groups possessively in a wrong way, so there
+#: are none of these here.)
+_PEM: Final = r"[A-Za-z0-9+/=\s:,.()\\]"
 _BARE: Final = r"[^\s\"'`,;&<>(){}\[\]\\|]"
 
 #: Kind, marks, pattern: what looks like nothing else.
 _SHAPES: Final = (
     ("private-key", ("PRIVATE KEY",), (
         r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:"
-        r"(?:[A-Za-z0-9+/=\s:,.()\\]|-(?!----)){1,65536}+-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"|(?:\s|\\[nr]){0,64}(?:[A-Za-z0-9+/=]|\s|\\[nr]){64,65536}+)"
+        rf"{_PEM}{{1,65536}}(?:-(?!----){_PEM}{{0,65536}}){{0,64}}"
+        r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+        r"|(?:\s|\\[nr]){0,64}(?:[A-Za-z0-9+/=]|\s|\\[nr]){64,65536})"
     )),
     ("anthropic-key", ("sk-ant-",), rf"{_FREE}sk-ant-{_RUN}{{16,}}"),
     ("openai-key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-or-v1-"),
