@@ -93,7 +93,7 @@ def _variants(folder: str, work: Workload, only: str | None) -> list[Variant]:
     ]
     wanted = {variant.name for variant in variants if only is None or only in variant.name}
     wanted |= {variant.baseline for variant in variants if variant.name in wanted and variant.baseline}
-    harness.apart(fill, f"{folder}/filled.db", work)
+    harness.apart(fill, f"sqlite:///{folder}/filled.db", work)
     for variant in variants:
         if variant.name in wanted and variant.run is _limit:
             _prepare(folder, variant.arguments[1], variant.arguments[2])

@@ -34,7 +34,7 @@ _PAGE_MS: Final = 2.0
 _FIGURES_MS: Final = 10.0
 _AT_LEAST_S: Final = 0.25  #: how long each question is asked, again and again
 _AT_MOST: Final = 400
-_STATUSES: Final = ("running", "abandoned", "completed", "failed", "cancelled", "unknown")
+STATUSES: Final = ("running", "abandoned", "completed", "failed", "cancelled", "unknown")
 
 Ask = Callable[[], Any]
 
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
         runs: dict[int, list[dict[str, tuple[float, float]]]] = {size: [] for size in sizes}
         for _ in range(given.rounds or harness.ROUNDS):
             for size in sizes:
-                runs[size].append(harness.apart(_asked, str(folder / f"reads-{size}.db")))
+                runs[size].append(harness.apart(asked, f"sqlite:///{folder}/reads-{size}.db"))
     _report(sessions, given.users, runs[sizes[0]], runs[sizes[1]], plain)
     return 0
 
@@ -80,17 +80,17 @@ def _questions(book: rollbook.Rollbook) -> dict[str, Ask]:
     first = book.list()
     middle = book.list(offset=first.total // 2).next_cursor
     some = first.sessions[0]
-    asked: dict[str, Ask] = {
+    questions: dict[str, Ask] = {
         "page, first": book.list,
         "page, in the middle by cursor": lambda: book.list(cursor=middle),
         "page, 24h": lambda: book.list(since="24h"),
     }
-    for status in _STATUSES:
-        asked[f"page, {status}"] = partial(book.list, status=status)
+    for status in STATUSES:
+        questions[f"page, {status}"] = partial(book.list, status=status)
     for since in ("24h", "30d", "all"):
-        asked[f"stats, {since}"] = partial(book.stats, since=since)
-        asked[f"models, {since}"] = partial(book.cost_by_model, since=since)
-    return asked | {
+        questions[f"stats, {since}"] = partial(book.stats, since=since)
+        questions[f"models, {since}"] = partial(book.cost_by_model, since=since)
+    return questions | {
         "get": lambda: book.get(some.session_id, user_id=some.user_id),
         "usage": lambda: book.usage(some.session_id, user_id=some.user_id),
         "spend by day, 30d": lambda: book.spend(by="day"),
@@ -103,11 +103,11 @@ def _questions(book: rollbook.Rollbook) -> dict[str, Ask]:
     }
 
 
-def _asked(path: str) -> dict[str, tuple[float, float]]:
+def asked(url: str) -> dict[str, tuple[float, float]]:
     """The median and the 99th percentile of every question, in milliseconds."""
     found: dict[str, tuple[float, float]] = {}
     for whose, everybody in (("one", False), ("all", True)):
-        with rollbook.open(f"sqlite:///{path}", user=bulk.BIGGEST, all_users=everybody) as book:
+        with rollbook.open(url, user=bulk.BIGGEST, all_users=everybody) as book:
             for question, ask in _questions(book).items():
                 found[f"{question} | {whose}"] = harness.latencies(_repeated(ask))
     found["peak MB | "] = (harness.peak_mb(), 0.0)
@@ -173,16 +173,16 @@ def _plain(path: str) -> dict[str, float]:
         with rollbook.open(f"sqlite:///{path}", user=bulk.BIGGEST, all_users=everybody) as book:
             _compare(book, plain)
             total = book.list(limit=1).total
-        asked: dict[str, Ask] = {
+        questions: dict[str, Ask] = {
             "page, first": partial(plain.ask, _PLAIN_PAGE, "all"),
             "page, in the middle by cursor": partial(plain.ask, _PLAIN_PAGE, "all", None, total // 2),
         }
-        for status in _STATUSES:
-            asked[f"page, {status}"] = partial(plain.ask, _PLAIN_PAGE, "all", status)
+        for status in STATUSES:
+            questions[f"page, {status}"] = partial(plain.ask, _PLAIN_PAGE, "all", status)
         for since in ("24h", "30d", "all"):
-            asked[f"stats, {since}"] = partial(plain.ask, _PLAIN_STATS, since)
-            asked[f"models, {since}"] = partial(plain.ask, _PLAIN_MODELS, since)
-        for question, ask in asked.items():
+            questions[f"stats, {since}"] = partial(plain.ask, _PLAIN_STATS, since)
+            questions[f"models, {since}"] = partial(plain.ask, _PLAIN_MODELS, since)
+        for question, ask in questions.items():
             began = harness.now()
             ask()
             found[f"{question} | {whose}"] = (harness.now() - began) * 1000
@@ -191,7 +191,7 @@ def _plain(path: str) -> dict[str, float]:
 
 def _compare(book: rollbook.Rollbook, plain: _Plain) -> None:
     """Stop unless the library and plain SQL answer the same."""
-    for status in (None, *_STATUSES):
+    for status in (None, *STATUSES):
         page, rows = book.list(status=status), plain.ask(_PLAIN_PAGE, "all", status)
         _same(f"page, {status}", [session.session_id for session in page.sessions], [row[0] for row in rows])
         _same(f"total, {status}", page.total, rows[0][1] if rows else 0)

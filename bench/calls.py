@@ -66,12 +66,12 @@ def calls(work: Workload) -> list[Call]:
     return [_call(work, chance.randrange(work.sessions), chance.choice(MODELS), usage_id, chance) for usage_id in ids]
 
 
-def fill(path: str, work: Workload) -> None:
+def fill(url: str, work: Workload) -> None:
     """A book in which every session has been called once on every model."""
     chance = random.Random(6)
     ids = iter(usage_ids(work, 1, work.sessions * len(MODELS)))
     made = [_call(work, number, model, next(ids), chance) for number in range(work.sessions) for model in MODELS]
-    with rollbook.open(f"sqlite:///{path}") as book:
+    with rollbook.open(url) as book:
         for start in range(0, len(made), _FILL):
             for outcome in book.record_many(made[start : start + _FILL]):
                 if outcome != "counted":

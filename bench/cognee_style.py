@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -57,8 +57,8 @@ model_usage = sa.Table(
 )
 
 
-async def meter(session: AsyncSession, call: Call) -> None:
-    """One call: the session's row, its counters, the model's row."""
+async def meter(session: AsyncSession, call: Call, insert: Callable[..., Any] = insert) -> None:
+    """One call: the session's row, its counters, the model's row; ``insert`` is the dialect's."""
     at = datetime.now(UTC)
     key = {"session_id": call["session_id"], "user_id": _USER}
     used = {

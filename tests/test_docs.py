@@ -18,6 +18,8 @@ NOT_RUN = {
     "docs/how-to/agent-frameworks.md": 3,
     "docs/how-to/develop.md": 1,
     "docs/how-to/import.md": 2,
+    "docs/how-to/watch-changes.md": 1,
+    "docs/how-to/move-in.md": 1,
     "docs/how-to/back-up.md": 1,
     "docs/explanation/journal.md": 1,
 }

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 from rollbook import core, settings
-from rollbook.book import Handle, ending, signature_of, without_session
+from rollbook.book import Handle, direct, ending, signature_of, without_session
 from rollbook.core import Asked, Outside, Plan, Write
 from rollbook.errors import RollbookError
 from rollbook.inbox import Contents
@@ -96,6 +96,7 @@ class AsyncRollbook:
     end = awaited(Plans.end)
     reopen = awaited(Plans.reopen)
     mark_unknown = awaited(Plans.mark_unknown)
+    reconcile = awaited(Plans.reconcile)
     reconcile_except = awaited(Plans.reconcile_except)
     upsert = awaited(Plans.upsert)
     record_usage = awaited(Plans.record_usage)
@@ -112,6 +113,8 @@ class AsyncRollbook:
     get = awaited(Plans.get)
     children = awaited(Plans.children)
     inclusive = awaited(Plans.inclusive)
+    tree = awaited(Plans.tree)
+    instance = awaited(Plans.instance)
     list = awaited(Plans.list)
     stats = awaited(Plans.stats)
     cost_by_model = awaited(Plans.cost_by_model)
@@ -123,6 +126,7 @@ class AsyncRollbook:
     backup = awaited(Plans.backup)
     restore = awaited(Plans.restore)
     doctor = awaited(Plans.doctor)
+    changes = direct(Plans.changes)
 
     # The journal
 
@@ -277,10 +281,9 @@ class AsyncSessionHandle(Handle):
 
     async def __aenter__(self) -> Self:
         self._ended = False
-        session = await self.book.touch(self._session_id, user_id=self._user_id, **self._facts)
+        entering = self.book._plans.enter(self._session_id, user_id=self._user_id, **self._facts)  # noqa: SLF001
+        session, self._instance_id = await self.book._drive(entering)  # noqa: SLF001 - its own book's
         self._session_id = session.session_id
-        if session.status != "running":
-            await self.book.reopen(session.session_id, user_id=self._user_id)
         return self
 
     async def __aexit__(
@@ -306,7 +309,8 @@ class AsyncSessionHandle(Handle):
 
     async def end(self, status: str, *, reason: str | None = None) -> Session:
         """End the session now; leaving the block then does nothing more."""
-        session = await self.book.end(self.session_id, status, user_id=self._user_id, reason=reason)
+        said: dict[str, Any] = {"user_id": self._user_id, "reason": reason, "instance_id": self._instance_id}
+        session = await self.book._drive(self.book._plans.exit(self.session_id, status, **said))  # noqa: SLF001
         self._ended = True
         return session
 

@@ -42,6 +42,16 @@ def blocking(plan: Callable[Concatenate[Plans, P], Plan[R]]) -> Callable[Concate
     return method
 
 
+def direct(method: Callable[Concatenate[Plans, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """A method of either face that asks for nothing to be written or read."""
+
+    @functools.wraps(method)
+    def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self._plans, *args, **kwargs)
+
+    return call
+
+
 class Rollbook:
     """An open book. Safe to share between threads; after a fork the child opens the database anew by itself."""
 
@@ -52,6 +62,7 @@ class Rollbook:
     end = blocking(Plans.end)
     reopen = blocking(Plans.reopen)
     mark_unknown = blocking(Plans.mark_unknown)
+    reconcile = blocking(Plans.reconcile)
     reconcile_except = blocking(Plans.reconcile_except)
     upsert = blocking(Plans.upsert)
     record_usage = blocking(Plans.record_usage)
@@ -68,6 +79,8 @@ class Rollbook:
     get = blocking(Plans.get)
     children = blocking(Plans.children)
     inclusive = blocking(Plans.inclusive)
+    tree = blocking(Plans.tree)
+    instance = blocking(Plans.instance)
     list = blocking(Plans.list)
     stats = blocking(Plans.stats)
     cost_by_model = blocking(Plans.cost_by_model)
@@ -79,6 +92,7 @@ class Rollbook:
     backup = blocking(Plans.backup)
     restore = blocking(Plans.restore)
     doctor = blocking(Plans.doctor)
+    changes = direct(Plans.changes)
 
     # The journal
 
@@ -206,6 +220,7 @@ class Handle:
         self._user_id = user_id
         self._facts = facts
         self._ended = False
+        self._instance_id = ""  #: that runs it
 
     @property
     def session_id(self) -> str:
@@ -254,10 +269,9 @@ class SessionHandle(Handle):
 
     def __enter__(self) -> Self:
         self._ended = False
-        session = self.book.touch(self._session_id, user_id=self._user_id, **self._facts)
+        plans = self.book._plans  # noqa: SLF001 - its own book's
+        session, self._instance_id = plans.drive(plans.enter(self._session_id, user_id=self._user_id, **self._facts))
         self._session_id = session.session_id
-        if session.status != "running":
-            self.book.reopen(session.session_id, user_id=self._user_id)
         return self
 
     def __exit__(
@@ -282,7 +296,10 @@ class SessionHandle(Handle):
 
     def end(self, status: str, *, reason: str | None = None) -> Session:
         """End the session now; leaving the block then does nothing more."""
-        session = self.book.end(self.session_id, status, user_id=self._user_id, reason=reason)
+        plans = self.book._plans  # noqa: SLF001 - its own book's
+        session = plans.drive(
+            plans.exit(self.session_id, status, instance_id=self._instance_id, user_id=self._user_id, reason=reason)
+        )
         self._ended = True
         return session
 

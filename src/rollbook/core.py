@@ -18,6 +18,7 @@ import msgspec
 
 from rollbook.elsewhere import Elsewhere, place_of
 from rollbook.errors import Gone, InvalidInput, Overloaded, RollbookError, StoreError
+from rollbook.feed import Feed, Subscription
 from rollbook.journal import sql_peek
 from rollbook.journal.backend import Journals, peruse
 from rollbook.journal.memory import MemoryShelf
@@ -29,11 +30,12 @@ from rollbook.ledger.ops import Cleared, Op
 from rollbook.ledger.reads import Clock, Scope
 from rollbook.ledger.work import Cache
 from rollbook.model import MICROS
+from rollbook.peers import peers_of
 from rollbook.pricing import Prices
 from rollbook.rules import checks
 from rollbook.rules.redaction import Redactor
 from rollbook.settings import LOCAL_USER, Settings, load
-from rollbook.store import Reading, Store, open_store
+from rollbook.store import Reading, Store, TryAgain, open_store
 from rollbook.writer import Writer
 
 R = TypeVar("R")
@@ -138,10 +140,15 @@ class Core:
         except BaseException:
             store.close()
             raise
-        cache, clock = Cache(), self.clock
-        cache.journal.outside = self._elsewhere is not None
-        self._writer = Writer(lambda ops: apply_batch(store, cache, ops, clock()), self.settings)
+        self._feed = feed = Feed()
+        self._peers = peers_of(feed, store)
+        self._writers = [self._writing(store, feed, lane) for lane in range(store.lanes)]
         self._pid = os.getpid()
+
+    def _writing(self, store: Store, feed: Feed, lane: int) -> Writer:
+        cache, clock = Cache(feed), self.clock
+        cache.journal.outside = self._elsewhere is not None
+        return Writer(lambda ops: apply_batch(store, cache, ops, clock(), lane), self.settings)
 
     def alive(self) -> None:
         """Raise if the book is closed; after a fork open it anew, since threads do not survive into a child."""
@@ -158,10 +165,19 @@ class Core:
         self.alive()
         return self._store
 
-    @property
-    def writer(self) -> Writer:
+    def writer(self, ops: Sequence[Op]) -> Writer:
+        """Who is to write operations: what is of one session goes one way, so that it is remembered there."""
         self.alive()
-        return self._writer
+        if len(self._writers) == 1 or not ops:
+            return self._writers[0]
+        first = ops[0]
+        return self._writers[hash((getattr(first, "user_id", ""), getattr(first, "session_id", ""))) % len(self._writers)]
+
+    @property
+    def feed(self) -> Feed:
+        """What changes in the book, told to whoever listens."""
+        self.alive()
+        return self._feed
 
     @property
     def elsewhere(self) -> Elsewhere | None:
@@ -178,7 +194,7 @@ class Core:
     def writer_for(self, step: Write | Outside) -> tuple[Writer, Sequence[Any]]:
         """Who makes what a plan asks for durable. Raises StoreError in a book that was opened for reading only."""
         if isinstance(step, Write):
-            return self.writer, step.ops
+            return self.writer(step.ops), step.ops
         if self.store.read_only:  # the ledger refuses by itself, but it would come second
             raise StoreError(f"the book {self.url} was opened for reading only")
         assert self._scribe is not None  # noqa: S101 - plans ask for it only where there is such a place
@@ -193,7 +209,11 @@ class Core:
                 if self._scribe is not None and self._elsewhere is not None:
                     self._scribe.close()
                     self._elsewhere.close()
-                self._writer.close()
+                for writer in self._writers:
+                    writer.close()
+                self._feed.close()
+                if self._peers is not None:
+                    self._peers.close()
                 self._store.close()
             self._closed = True
 
@@ -210,7 +230,29 @@ class Core:
         found = tx.rows("user_no", user_id=name)
         return Scope(user_no=found[0][0] if found else -1, everybody=self.everybody and user_id is None)
 
+    def changes(
+        self, *, user_id: str | UUID | None = None, session_id: str | None = None, after: str | None = None
+    ) -> Subscription:
+        """What changes from now on, or after the ``id`` of a change: a hint for each session that is seen by ``list``.
+
+        Iterate over it, with ``for`` or ``async for``, or ask it for its ``next()`` (``anext()``) with a timeout; close
+        it, or use it as a context manager. It holds nobody up: changes of one session are told together, and who was
+        too slow, or came back too late, is told ``Lost`` once instead (``change.lost``): look at everything anew.
+        """
+        whose = None if self.everybody and user_id is None else self.owner(user_id)[0]
+        return self.feed.subscribe(whose, None if session_id is None else checks.session_id(session_id), after)
+
     def read(self, look: Callable[[Reading], R]) -> R:
+        until = time.monotonic() + self.store.patience_s
+        while True:
+            try:
+                return self._read(look)
+            except TryAgain as undone:  # the connection was lost: what was seen is looked at anew
+                if time.monotonic() > until:
+                    raise undone.told from undone
+                time.sleep(undone.pause_s)
+
+    def _read(self, look: Callable[[Reading], R]) -> R:
         try:
             with self.store.read() as tx:
                 return look(tx)

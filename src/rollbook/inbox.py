@@ -82,14 +82,17 @@ def call(
     )
 
 
-def checked(item: Touch | Call | End, now: int) -> Touch | Call | End:
+def checked(item: Touch | Call | End | Mark, now: int) -> Touch | Call | End | Mark:
     """An operation of a door, with what it took from a file checked like everybody's."""
     if isinstance(item, Call):
         return _checked_call(item, now)
-    if not isinstance(item, Touch | End):
-        raise InvalidInput(f"an item must be a Touch, a Call or an End, not {type(item).__name__}")
+    if not isinstance(item, Touch | End | Mark):
+        raise InvalidInput(f"an item must be a Touch, a Call, an End or a Mark, not {type(item).__name__}")
     at, flagged = _moment(item.at, now)
     name = checks.session_id(item.session_id)
+    if isinstance(item, Mark):
+        reason = checks.prose(item.reason, "reason", checks.MAX_TITLE_BYTES)
+        return msgspec.structs.replace(item, session_id=name, at=at, reason=reason)
     if isinstance(item, End):
         checks.end_status(item.status)
         reason = checks.prose(item.reason, "reason", checks.MAX_TITLE_BYTES)
@@ -230,7 +233,7 @@ def source_file(source: str, row: tuple[Any, ...]) -> SourceFile:
     )  # fmt: skip
 
 
-class Checked(list[Touch | Call | End | Jot]):
+class Checked(list[Touch | Call | End | Jot | Mark]):
     """Operations of a door that :func:`checked` has seen already, so that they need not be checked twice."""
 
 

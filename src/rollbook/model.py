@@ -350,7 +350,7 @@ class Repricing(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One place where a sum and the rows under it differ."""
 
-    what: str  #: session | model | ledger | spend | activity | activity_model | key | journal
+    what: str  #: session | model | ledger | spend | activity | activity_model | key | journal | instance
     where: str
     field: str
     stored: int | str | None
@@ -385,4 +385,4 @@ def to_dict(value: Any) -> Any:
         return {key: to_dict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_dict(item) for item in value]
-    return value
+    return sorted(value) if isinstance(value, frozenset) else value

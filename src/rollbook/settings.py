@@ -30,9 +30,13 @@ class Settings(NamedTuple):
     busy_timeout_s: float = 30.0  #: how long a write waits for another process
     batch_items: int = 512  #: writes that share one commit at the most
     readers: int = 8  #: read connections at the most
+    writers: int = 2  #: transactions that write at once, where the database can
     prices: str | None = None  #: a price file of the user's own, before the shipped tables
     journal: str | None = None  #: where journals are kept, if not in the book's own database
     entry_bytes: int = 1 << 20  #: how large an entry of a journal may be
+    beat_s: int = 15  #: how often a process that runs sessions says that it lives
+    lease_s: int = 60  #: silence after which others presume it dead, if they cannot see its process
+    reconcile_s: int = 60  #: how often a process that runs sessions looks for dead ones on its machine; 0: never
     redact: bool = True  #: whether keys and tokens are taken out of what is said before it is stored
 
 
@@ -40,15 +44,23 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment.
 
     ``ROLLBOOK_ABANDON_AFTER`` and ``ROLLBOOK_BUSY_TIMEOUT`` (seconds), ``ROLLBOOK_PRICES`` (a price file),
-    ``ROLLBOOK_JOURNAL`` (a URL), ``ROLLBOOK_ENTRY_BYTES``, ``ROLLBOOK_REDACT`` (``off`` stores everything as given).
+    ``ROLLBOOK_JOURNAL`` (a URL), ``ROLLBOOK_ENTRY_BYTES``, ``ROLLBOOK_WRITERS``, ``ROLLBOOK_REDACT`` (``off`` stores everything as given),
+    ``ROLLBOOK_BEAT``, ``ROLLBOOK_LEASE`` and ``ROLLBOOK_RECONCILE`` (seconds).
     """
     env = os.environ if env is None else env
+    beat_s, lease_s = _whole(env, "ROLLBOOK_BEAT", 15), _whole(env, "ROLLBOOK_LEASE", 60)
+    if not 0 < 3 * beat_s <= lease_s:
+        raise InvalidInput(f"ROLLBOOK_LEASE ({lease_s} s) must be at least three times ROLLBOOK_BEAT ({beat_s} s)")
     return Settings(
         abandon_after_s=_whole(env, "ROLLBOOK_ABANDON_AFTER", DEFAULT_ABANDON_AFTER_S),
         busy_timeout_s=float(_whole(env, "ROLLBOOK_BUSY_TIMEOUT", 30)),
         prices=env.get("ROLLBOOK_PRICES", "").strip() or None,
         journal=env.get("ROLLBOOK_JOURNAL", "").strip() or None,
         entry_bytes=_whole(env, "ROLLBOOK_ENTRY_BYTES", 1 << 20, "bytes"),
+        beat_s=beat_s,
+        lease_s=lease_s,
+        reconcile_s=_whole(env, "ROLLBOOK_RECONCILE", 60),
+        writers=max(1, _whole(env, "ROLLBOOK_WRITERS", 2, "connections")),
         redact=env.get("ROLLBOOK_REDACT", "").strip().lower() not in ("off", "0", "no", "false"),
     )
 

@@ -21,7 +21,7 @@ from .tools import PROGRAM, Run
 
 COMMANDS = [
     "summary", "sessions", "show", "stats", "models", "spend", "usage", "export", "import", "touch", "use", "end",
-    "reopen", "delete", "backup", "restore", "reprice", "prune", "purge", "verify", "doctor",
+    "reopen", "delete", "backup", "restore", "reprice", "prune", "purge", "reconcile", "verify", "doctor",
 ]  # fmt: skip
 READS = [
     ("summary",), ("sessions",), ("show", "s1"), ("stats",), ("models",), ("spend",), ("usage", "s1"), ("verify",),

@@ -172,7 +172,7 @@ def test_show(run: Run, many: Rollbook) -> None:
         assert text in done.out
     assert "2 sessions, 2 calls, 10 in, 0 out, >=$0.0300" in done.out
     answer = run("show", "s3", "--json").answer
-    assert list(answer) == [*Session.__struct_fields__, "children", "inclusive", "content"]
+    assert list(answer) == [*Session.__struct_fields__, "children", "inclusive", "tree", "instance", "content"]
     assert [child["session_id"] for child in answer["children"]] == ["child"]
     assert (answer["calls"], answer["inclusive"]["calls"], answer["inclusive"]["unpriced_calls"]) == (1, 2, 1)
 

@@ -67,6 +67,10 @@ def answers(path: Path) -> dict[str, Any]:
             [to_dict(row) for row in book.usage(item.session_id, user_id=item.user_id)] for item in sessions
         ]
         found["inclusive"] = [to_dict(book.inclusive(item.session_id, user_id=item.user_id)) for item in sessions]
+        found["conversations"] = [
+            [to_dict(row) for row in book.conversation(item.session_id, user_id=item.user_id)] for item in sessions
+        ]
+        found["states"] = [book.all_state(item.session_id, user_id=item.user_id) for item in sessions]
         found["verified"] = to_dict(book.verify())
     for user in sorted({item.user_id for item in sessions}):
         with opened(path, user, everybody=False) as book:
@@ -101,6 +105,7 @@ def write(path: Path) -> None:
         _lives(book)
         _calls(book)
         _others(book)
+        _contents(book)
     for user, name in IMPORTED.items():
         imported(path, user, TRANSCRIPTS / name)
 
@@ -129,6 +134,16 @@ def _lives(book: rollbook.Rollbook) -> None:
     book.delete("deleted")
     book.record_usage("deleted", model="gpt-4o", tokens_in=70, usage_id="gone later", occurred_at=at(58))
     book.touch("ahead of the clock", at=NOW + timedelta(days=2))
+
+
+def _contents(book: rollbook.Rollbook) -> None:
+    asked = book.add_qa("parent", question="Löschen?", answer="删除", context="before", qa_id="asked", at=at(10))
+    book.add_feedback("parent", asked, score=4, text="fine")
+    book.add_trace_step("parent", origin_function="look", status="error", error="not there", at=at(9.9))
+    book.add_message("parent", role="assistant", content="done", message_id="done", at=at(9.8))
+    book.set_state("parent", values={"seen": {"n": [1, 0.1, None]}})
+    book.fork("parent", "branched")
+    book.add_message("branched", role="user", content="and on", message_id="on", at=at(8.9))
 
 
 def _calls(book: rollbook.Rollbook) -> None:

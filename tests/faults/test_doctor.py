@@ -28,7 +28,7 @@ from .tools import Program, raw, url_of
 
 ALL = (
     "file", "access", "privacy", "space", "disk", "log", "locks", "leftovers", "user", "sqlite", "structure", "balance",
-    "names", "prices", "sources", "running", "clock", "removals", "tables",
+    "names", "prices", "sources", "running", "instances", "clock", "removals", "tables",
 )  # fmt: skip
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 import rollbook
+from postgres_servers import own_postgres, postgres_of_each_version, postgres_server, postgres_servers, postgres_url
 from servers import own_cluster, own_redis, redis_cluster, redis_cluster_servers, redis_server, redis_url
 
-__all__ = ["own_cluster", "own_redis", "redis_cluster", "redis_cluster_servers", "redis_server", "redis_url"]
+__all__ = [
+    "own_cluster", "own_postgres", "own_redis", "postgres_of_each_version", "postgres_server", "postgres_servers",
+    "postgres_url", "redis_cluster", "redis_cluster_servers", "redis_server", "redis_url",
+]  # fmt: skip
 
 
 @pytest.fixture(params=["book", "files", "redis"])

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rollbook
-from laws.tools import DAY, HOUR, NOW, Clock, opened, user
+from journal.engines import ENGINES, Opened, opened_on
+from laws.tools import DAY, HOUR, NOW, Clock, user
+from laws.tools import opened as in_memory
 from rollbook.content import Found
 from rollbook.errors import InvalidInput, NotFound, NotSupported
-from rollbook.journal.sql_search import row_of
+from rollbook.journal.fts5 import row_of
 from rollbook.model import from_micros
 from rollbook.rules import words
 from rollbook.rules.words import Finder, parse
@@ -48,9 +50,16 @@ TEXTS: Final = {
 }
 
 
-@pytest.fixture(scope="module")
-def library() -> Iterator[rollbook.Rollbook]:
-    with opened(Clock()) as book:
+@pytest.fixture(params=ENGINES)
+def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Opens books, in memory or on a server."""
+    with opened_on(request) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def library(request: pytest.FixtureRequest) -> Iterator[rollbook.Rollbook]:
+    with opened_on(request) as opened, opened(Clock()) as book:
         for name, text in TEXTS.items():
             book.add_message("s", role="user", content=text, message_id=name)
         yield book
@@ -166,7 +175,7 @@ def test_the_index_finds_what_a_look_at_the_texts_finds(texts: list[str], other:
         query = parse(asking)
     except InvalidInput:
         query = None
-    with opened(Clock()) as book:
+    with in_memory(Clock()) as book:
         for number, text in enumerate(texts):
             book.add_message("s", role="user", content=text, message_id=str(number))
         if query is None:
@@ -183,7 +192,7 @@ def test_the_index_finds_what_a_look_at_the_texts_finds(texts: list[str], other:
 # whose it is
 
 
-def test_r6_everybody_finds_what_list_shows_them() -> None:
+def test_r6_everybody_finds_what_list_shows_them(opened: Opened) -> None:
     with opened(Clock(), all_users=True) as book:
         for number in (1, 2):
             book.touch("s", title=f"title {number}", user_id=user(number))
@@ -204,7 +213,7 @@ def test_r6_everybody_finds_what_list_shows_them() -> None:
         assert asked(book, "u2") == asked(book, "r2x1") == set()
 
 
-def test_r12_what_is_gone_is_not_found() -> None:
+def test_r12_what_is_gone_is_not_found(opened: Opened) -> None:
     with opened(Clock()) as book:
         for name in ("a", "b", "c"):
             book.add_qa(name, question="word", answer="", qa_id=name)
@@ -217,7 +226,7 @@ def test_r12_what_is_gone_is_not_found() -> None:
         assert book.verify().ok
 
 
-def test_a_search_may_be_for_one_session_for_an_agent_or_since_a_time() -> None:
+def test_a_search_may_be_for_one_session_for_an_agent_or_since_a_time(opened: Opened) -> None:
     with opened(Clock()) as book:
         for number in range(4):
             at = from_micros(NOW - number * DAY)
@@ -233,7 +242,7 @@ def test_a_search_may_be_for_one_session_for_an_agent_or_since_a_time() -> None:
             book.search("word", session_id="s9")
 
 
-def test_a_fork_finds_the_past_that_it_shares_when_it_is_asked_for() -> None:
+def test_a_fork_finds_the_past_that_it_shares_when_it_is_asked_for(opened: Opened) -> None:
     with opened(Clock()) as book:
         for name in ("one", "two", "three"):
             book.add_message("s", role="user", content=f"word {name}", message_id=name)
@@ -258,7 +267,7 @@ def test_a_fork_finds_the_past_that_it_shares_when_it_is_asked_for() -> None:
 # the order
 
 
-def test_the_best_comes_first_and_of_equals_the_latest() -> None:
+def test_the_best_comes_first_and_of_equals_the_latest(opened: Opened) -> None:
     clock = Clock()
     with opened(clock) as book:
         for name, text in (
@@ -275,7 +284,7 @@ def test_the_best_comes_first_and_of_equals_the_latest() -> None:
         assert ids(book.search("word", limit=2)) == ["often", "again"]
 
 
-def test_of_very_many_the_latest_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_the_latest_are_compared(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollbook.ledger.searching.RANKED_MOST", 3)
     with opened(Clock()) as book:
         for number in range(6):
@@ -283,7 +292,7 @@ def test_of_very_many_the_latest_are_compared(monkeypatch: pytest.MonkeyPatch) -
         assert ids(book.search("word")) == ["3", "4", "5"]
 
 
-def test_of_even_more_the_latest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_even_more_the_latest_are_looked_at(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollbook.journal.sql_search.LOOKED_AT_MOST", 4)
     with opened(Clock()) as book:
         for number in range(6):
@@ -301,7 +310,7 @@ def test_of_even_more_the_latest_are_looked_at(monkeypatch: pytest.MonkeyPatch) 
 # what is found by what
 
 
-def test_questions_answers_steps_and_messages_are_found_by_what_they_say() -> None:
+def test_questions_answers_steps_and_messages_are_found_by_what_they_say(opened: Opened) -> None:
     with opened(Clock()) as book:
         book.add_qa(
             "s", question="q-question", answer="q-answer", context="q-context", feedback_text="q-told", qa_id="qa"
@@ -323,7 +332,7 @@ def test_questions_answers_steps_and_messages_are_found_by_what_they_say() -> No
             assert asked(book, word) == set()
 
 
-def test_an_entry_is_found_by_the_beginning_of_a_long_text() -> None:
+def test_an_entry_is_found_by_the_beginning_of_a_long_text(opened: Opened) -> None:
     with opened(Clock()) as book:
         filling = "filling " * (words.INDEXED_MOST // 8 - 4)
         book.add_qa("s", question=f"early {filling}", answer="late", qa_id="q")
@@ -333,7 +342,7 @@ def test_an_entry_is_found_by_the_beginning_of_a_long_text() -> None:
         assert asked(book, "later") == set()
 
 
-def test_what_was_changed_is_found_by_what_it_says_now() -> None:
+def test_what_was_changed_is_found_by_what_it_says_now(opened: Opened) -> None:
     with opened(Clock()) as book:
         book.add_qa("s", question="before", answer="stays", qa_id="q")
         book.update_qa("s", "q", question="afterwards")
@@ -362,13 +371,13 @@ SNIPPETS: Final = [
 
 
 @pytest.mark.parametrize(("asking", "text", "snippet"), SNIPPETS)
-def test_a_snippet_shows_the_match(asking: str, text: str, snippet: str) -> None:
+def test_a_snippet_shows_the_match(opened: Opened, asking: str, text: str, snippet: str) -> None:
     with opened(Clock()) as book:
         book.add_message("s", role="user", content=text)
         assert [each.snippet for each in book.search(asking)] == [snippet]
 
 
-def test_a_snippet_is_short_and_begins_and_ends_with_whole_words() -> None:
+def test_a_snippet_is_short_and_begins_and_ends_with_whole_words(opened: Opened) -> None:
     with opened(Clock()) as book:
         book.add_message("s", role="user", content="before " * 500 + "needle " + "behind " * 500)
         (found,) = book.search("needle")
@@ -381,7 +390,7 @@ def test_a_snippet_is_short_and_begins_and_ends_with_whole_words() -> None:
 # what is kept
 
 
-def test_r16_texts_and_entries_that_do_not_fit_are_named() -> None:
+def test_r16_texts_and_entries_that_do_not_fit_are_named(opened: Opened) -> None:
     breaks = {
         "delete from entry": "search_doc",
         "delete from search_doc": "search_doc",
@@ -434,7 +443,7 @@ OTHERS: Final = 8_000
 
 
 def test_others_words_cost_nothing() -> None:
-    with opened(Clock()) as book:
+    with in_memory(Clock()) as book:
         book.add_qa("s", question="common rare", answer="")
         book.add_qa("s", question="common", answer="", user_id=user(1))
         with book._plans.store.write() as tx:
@@ -452,7 +461,7 @@ def test_others_words_cost_nothing() -> None:
             )
             raw.executemany(
                 "insert into search_text (rowid, who, body) values (?, ?, ?)",
-                [row_of(number, 2, root_no, "common words of others") for number in numbers],
+                [row_of(number, 2, root_no, 0, "common words of others") for number in numbers],
             )
         assert len(book.search("common", user_id=user(1), limit=100)) == 100
 

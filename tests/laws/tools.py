@@ -54,7 +54,7 @@ def opened(
 
 def write(book: rollbook.Rollbook, ops: Sequence[Op]) -> list[Any]:
     """Hand operations to the writer in one batch, which is one transaction."""
-    return book._plans.writer.submit(ops)
+    return book._plans.writer(ops).submit(ops)
 
 
 def touch(session: str, at: int, owner: str = LOCAL_USER, turns: int | None = None, **facts: Any) -> Touch:

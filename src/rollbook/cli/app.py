@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "summary": ("summary", "summary", _LOOK),
     "sessions": ("sessions", "sessions", _LOOK),
     "show": ("sessions", "show", _LOOK),
+    "tail": ("tailing", "tail", _LOOK),
     "search": ("searching", "search", _LOOK),
     "stats": ("ledger", "stats", _LOOK),
     "models": ("ledger", "models", _LOOK),
@@ -42,6 +43,7 @@ COMMANDS: Final = {
     "prune": ("retention", "prune", _CARE),
     "purge": ("retention", "purge", _CARE),
     "wipe-journal": ("wiping", "wipe_journal", _CARE),
+    "reconcile": ("upkeep", "reconcile", _CARE),
     "verify": ("upkeep", "verify", _CARE),
     "doctor": ("upkeep", "doctor", _CARE),
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from rollbook.cli import format as show
+from rollbook.cli import moving
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.screen import Screen, say
 from rollbook.cli.table import Column
@@ -43,16 +44,26 @@ def _sources() -> list[str]:
     return list(SOURCES)
 
 
+def _completed() -> list[str]:
+    from rollbook.importers import MOVERS  # noqa: PLC0415
+
+    return [*_sources(), *MOVERS]
+
+
 @command
 def import_(
     desk: Desk,
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", help="Such as claude-code. Default: all.", autocompletion=_sources),
+        typer.Argument(
+            metavar="[SOURCE]...",
+            help="Such as claude-code; or cognee, zeph or claw, with --path. Default: all agents.",
+            autocompletion=_completed,
+        ),
     ] = None,
     path: Annotated[
         list[str] | None,
-        typer.Option("--path", metavar="PATH", help="A file or folder instead of the usual ones; may be repeated."),
+        typer.Option("--path", metavar="PATH", help="A file, folder or URL instead of the usual ones; repeatable."),
     ] = None,
     content: Annotated[
         bool, typer.Option("--content", help="Also what was said and which tools were called: messages and steps.")
@@ -63,6 +74,11 @@ def import_(
     """Take in what is new in the transcripts of coding agents. Their own folders are only read."""
     if watch and dry_run:
         raise InvalidInput("--watch stores what it imports, and --dry-run stores nothing; leave out one of them")
+    if moving.movers(sources or ()):
+        if watch:
+            raise InvalidInput("a database of another system is not followed; leave out --watch, and import it again")
+        moving.move(desk, (sources or [""])[0], path or [], dry_run=dry_run)
+        return
     wanted = named(sources, path or [], later=watch) if sources else chosen(path or [], later=watch)
     if watch:
         from rollbook.cli import watching  # noqa: PLC0415 - it imports this module

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from rollbook.cli import conversation, options, views
+from rollbook.cli import conversation, options, trees, views
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.format import cost, tokens
 from rollbook.cli.screen import say
@@ -85,16 +85,21 @@ def show(
     everything: Annotated[bool, typer.Option("--all", help="All of what it contains.")] = False,
     content: Annotated[bool, typer.Option("--content/--no-content", help="Whether to show what it contains.")] = True,
 ) -> None:
-    """Show one session: its state, what it used itself and with all below it, its children, and what was said."""
+    """Show one session: its state, what runs it, what it used itself and with all below it, and what was said."""
     with desk.open() as book:
         one = resolve(book, session_id)
         children = book.children(one.session_id, user_id=one.user_id)
         whole = book.inclusive(one.session_id, user_id=one.user_id)
+        branches = book.tree(one.session_id, user_id=one.user_id)
+        runs = book.instance(one.session_id, user_id=one.user_id)
         contents = conversation.Contents(book, one) if content else None
         most = None if everything else last
         screen = desk.screen()
         if desk.as_json:
-            answer = {**to_dict(one), "children": to_dict(children), "inclusive": to_dict(whole)}
+            answer = {
+                **to_dict(one), "children": to_dict(children), "inclusive": to_dict(whole), "tree": to_dict(branches),
+                "instance": to_dict(runs),
+            }  # fmt: skip
             if contents is not None:
                 answer["content"] = {
                     "total": contents.total,
@@ -102,10 +107,11 @@ def show(
                 }
             screen.json(answer)
             return
-        views.session(screen, one)
+        views.session(screen, one, runs)
         if children:
-            screen.heading(f"Children ({len(children)})")
-            views.sessions(screen, children)
+            below = len(branches) - 1
+            screen.heading(f"Children ({len(children)}" + (f" of {below} below it)" if below > len(children) else ")"))
+            trees.tree(screen, branches[1:])
             screen.heading("With all below it")
             screen.line(_whole(whole))
         if contents is not None:

@@ -1,8 +1,8 @@
-"""`verify` and `doctor`: whether the books balance and the database is sound."""
+"""`verify`, `doctor` and `reconcile`: whether the books balance, the database is sound, and processes are alive."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -18,6 +18,8 @@ _PROBLEMS: Final = (
     Column(title="STORED", right=True, style="red"),
     Column(title="EXPECTED", right=True, style="green"),
 )
+_CRASHED: Final = (Column(title="ID", least=13), Column(title="REASON", least=20))
+_USER: Final = Column(title="USER", least=8)
 
 
 @command
@@ -55,3 +57,32 @@ def doctor(desk: Desk) -> None:
     if not well:
         say("something is wrong with this book")
         raise typer.Exit(FAILED)
+
+
+@command
+def reconcile(
+    desk: Desk,
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Go by the clock, without listening for beats of processes elsewhere.")
+    ] = False,
+) -> None:
+    """Presume crashed what dead processes ran, of whoever it was: gone from this machine, or silent for too long."""
+    with desk.open() as book:
+        found = book.reconcile(wait=not at_once, listening=_listening)
+    screen = desk.screen()
+    if desk.as_json:
+        screen.json(found)
+        return
+    if found.sessions:
+        columns = (*_CRASHED, _USER) if desk.all_users else _CRASHED
+        rows = [[clean(it.session_id), clean(it.reason), it.user_id][: len(columns)] for it in found.sessions]
+        screen.table(columns, rows)
+    others = f", and {found.hidden:,} of other users" if found.hidden else ""
+    said = f"{found.looked_at:,} processes looked at, {len(found.instances):,} dead"
+    say(f"{said}: {len(found.sessions):,} sessions presumed crashed{others}")
+    if found.undecided:
+        say(f"of {found.undecided:,} processes this machine cannot tell")
+
+
+def _listening(processes: int, seconds: float) -> None:
+    say(f"{processes:,} processes elsewhere are silent; listening for {seconds:.0f} s (--now does without)")

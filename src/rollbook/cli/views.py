@@ -11,6 +11,7 @@ from typing import Final
 from rollbook.cli import format as say
 from rollbook.cli.screen import Screen
 from rollbook.cli.table import Column
+from rollbook.instances import Instance
 from rollbook.model import ModelCost, Session, Spend, SpendRow, Stats, Usage, cost_usd
 
 STATUS_STYLES: Final = {
@@ -82,18 +83,19 @@ def _homely(project: str | None) -> str | None:
     return project
 
 
-def session(screen: Screen, one: Session) -> None:
-    """Everything that is known of a session."""
-    screen.pairs([(name, value) for name, value in _facts(one) if value != say.NONE])
+def session(screen: Screen, one: Session, runs: Instance | None = None) -> None:
+    """Everything that is known of a session, and of the process that runs it."""
+    screen.pairs([(name, value) for name, value in _facts(one, runs) if value != say.NONE])
 
 
-def _facts(one: Session) -> list[tuple[str, str]]:
+def _facts(one: Session, runs: Instance | None) -> list[tuple[str, str]]:
     now = datetime.now(UTC)
     return [
         ("session", say.clean(one.session_id)),
         ("user", one.user_id),
         ("dataset", say.clean(one.dataset_id)),
         ("status", _state(one)),
+        ("process", _process(runs, now)),
         ("agent", say.clean(one.agent)),
         ("kind", one.kind),
         ("channel", say.clean(one.channel)),
@@ -129,6 +131,22 @@ def _state(one: Session) -> str:
     if one.end_reason:
         text += f": {say.clean(one.end_reason)}"
     return text
+
+
+_PROCESSES: Final = {
+    "alive": "alive",
+    "dead": "dead ('rollbook reconcile' marks what it ran)",
+    "silent": "silent ('rollbook reconcile' finds out whether it is dead)",
+    "ended": "dead",
+    "unknown": "not known whether it lives",
+}
+
+
+def _process(runs: Instance | None, now: datetime) -> str:
+    if runs is None:
+        return say.NONE
+    heard = f"last heard of {say.ago(runs.last_beat_at, now)}"
+    return f"{runs.pid} on {say.clean(runs.host)}, {_PROCESSES[runs.state]}, {heard}"
 
 
 def _calls(one: Session) -> str:

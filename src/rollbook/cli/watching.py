@@ -30,6 +30,7 @@ def follow(desk: Desk, book: Rollbook, wanted: importing.Wanted, *, content: boo
 
     told = _told(desk)
     sources = [(source(name), paths) for name, paths in wanted.items()]
+    book._plans.presence.attend()  # noqa: SLF001 - a program that goes on looks after what died on its machine
     with _until_told(), Watch(book, sources, told=told, notice=say, content=content) as watch:
         try:
             reports = importing.gather(book, _there(wanted), content=content)

@@ -17,7 +17,7 @@ from rollbook.importers import follow
 from rollbook.importers.follow import Found
 from rollbook.inbox import Contents
 from rollbook.journal.steps import Done
-from rollbook.ledger.ops import Call, End, Jot, SourceFile, Touch
+from rollbook.ledger.ops import Call, End, Jot, Mark, SourceFile, Touch
 from rollbook.model import Outcome, Tokens
 from rollbook.pricing import Prices
 from rollbook.rules import checks
@@ -31,7 +31,7 @@ QUIET_US: Final = 1800 * 1_000_000
 #: Behind a source's name in the registry of files: how far they have been read with their contents.
 WITH_CONTENTS: Final = "+content"
 
-Item = Touch | Call | End | Jot
+Item = Touch | Call | End | Jot | Mark
 Progress = Callable[[int, int], None]  #: bytes gone through, bytes in all
 
 

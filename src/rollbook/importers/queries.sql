@@ -113,3 +113,127 @@ select cast(data as blob) from part where message_id = :id and octet_length(data
 -- oc_steps --
 -- The small parts of a message, among which are those that end a step.
 select cast(data as blob) from part where message_id = :id and octet_length(data) < 8192 order by id;
+
+-- What follows is read by other movers: from databases of other systems, each row once. {row} and {step} go through a
+-- table in the order of its making; {text} keeps damaged cells apart from whole ones.
+
+-- pg_tables --
+-- What the database holds, as far as it is found without naming a schema.
+select cast(table_name as text) from information_schema.tables where table_schema = any (current_schemas(false));
+
+-- pg_settings --
+-- Times and numbers as text are to look the same whatever the server's settings are.
+select set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false),
+  set_config('extra_float_digits', '1', false);
+
+-- pg_columns --
+-- The columns of one table.
+select cast(column_name as text) from information_schema.columns
+where table_schema = any (current_schemas(false)) and table_name = :table_name;
+
+-- cognee_sessions --
+-- Sessions, each with what it used of every model, so that both are of one moment.
+select s.place, cast(s.session_id as {text}), cast(s.user_id as {text}), cast(s.dataset_id as {text}),
+  cast(s.status as {text}), cast(s.started_at as {text}), cast(s.last_activity_at as {text}),
+  cast(s.ended_at as {text}), cast(s.tokens_in as {text}), cast(s.tokens_out as {text}), cast(s.cost_usd as {text}),
+  cast(s.error_count as {text}), cast(s.last_model as {text}), cast(m.model as {text}), cast(m.tokens_in as {text}),
+  cast(m.tokens_out as {text}), cast(m.cost_usd as {text}), cast(m.updated_at as {text})
+from (
+  select {row} as place, session_id, user_id, dataset_id, status, started_at, last_activity_at, ended_at, tokens_in,
+    tokens_out, cost_usd, error_count, last_model
+  from session_records where {step}
+) as s
+left join {usage} as m on m.session_id = s.session_id and m.user_id = s.user_id
+order by s.place, s.session_id, s.user_id, m.model;
+
+-- cognee_no_usage --
+-- In the place of a table that is not there.
+(select session_id, user_id, '' as model, 0 as tokens_in, 0 as tokens_out, 0 as cost_usd, '' as updated_at
+ from session_records where 1 = 0);
+
+-- cognee_strays --
+-- What was used by sessions that have no record.
+select {row}, cast(session_id as {text}), cast(user_id as {text}), cast(model as {text}), cast(tokens_in as {text}),
+  cast(tokens_out as {text}), cast(cost_usd as {text}), cast(updated_at as {text})
+from session_model_usage as m
+where not exists (select 1 from {records} as s where s.session_id = m.session_id and s.user_id = m.user_id)
+  and {step};
+
+-- cognee_no_records --
+-- In the place of a table that is not there.
+(select session_id, user_id from session_model_usage where 1 = 0);
+
+-- cognee_qas --
+-- Questions and answers, feedback among them; a body that is too large is left out.
+select {row}, cast(user_id as {text}), cast(session_id as {text}), cast(qa_id as {text}), cast(created_at as {text}),
+  cast(expires_at as {text}),
+  case when octet_length(cast(payload as {text})) <= :most then cast(payload as {text}) end
+from cache_qa_entries where {step};
+
+-- cognee_steps --
+-- Steps of traces.
+select {row}, cast(user_id as {text}), cast(session_id as {text}), cast(seq as {text}), cast(created_at as {text}),
+  cast(expires_at as {text}),
+  case when octet_length(cast(payload as {text})) <= :most then cast(payload as {text}) end
+from cache_trace_entries where {step};
+
+-- cognee_lessons --
+-- Entries of the stream context.
+select {row}, cast(user_id as {text}), cast(session_id as {text}), cast(entry_id as {text}), cast(created_at as {text}),
+  cast(expires_at as {text}),
+  case when octet_length(cast(payload as {text})) <= :most then cast(payload as {text}) end
+from cache_session_context where {step};
+
+-- cognee_rs_qas --
+-- Questions and answers of the Rust edition.
+select {row}, cast(user_id as {text}), cast(session_id as {text}), cast(id as {text}), cast(created_at as {text}),
+  case when octet_length(question) + octet_length(answer) + octet_length(coalesce(context, '')) <= :most
+    then cast(question as {text}) end,
+  cast(answer as {text}), cast(context as {text}), cast(feedback_text as {text}), cast(feedback_score as {text}),
+  cast(used_graph_element_ids as {text}), cast(memify_metadata as {text})
+from session_qa_entries where {step};
+
+-- cognee_rs_steps --
+-- Steps of traces of the Rust edition.
+select {row}, cast(user_id as {text}), cast(session_id as {text}), cast(trace_id as {text}), cast(created_at as {text}),
+  cast(origin_function as {text}), cast(status as {text}), cast(memory_query as {text}),
+  cast(memory_context as {text}),
+  case when octet_length(method_params) + octet_length(coalesce(method_return_value, '')) <= :most
+    then cast(method_params as {text}) end,
+  cast(method_return_value as {text}), cast(error_message as {text}), cast(session_feedback as {text})
+from session_trace_steps where {step};
+
+-- cognee_rs_graphs --
+-- Snapshots of graph knowledge of the Rust edition.
+select {row}, cast(user_id as {text}), cast(session_id as {text}), cast(updated_at as {text}),
+  case when octet_length(context) <= :most then cast(context as {text}) end
+from session_graph_context where {step};
+
+-- zeph_sessions --
+-- The fleet's sessions.
+select {row}, cast(id as {text}), cast(kind as {text}), cast(status as {text}), cast(channel as {text}),
+  cast(model as {text}), cast(created_at as {text}), cast(last_active_at as {text}), cast(turns as {text}),
+  cast(prompt_tokens as {text}), cast(completion_tokens as {text}), cast(reasoning_tokens as {text}),
+  cast(cost_cents as {text}), cast(goal_text as {text})
+from agent_sessions where {step};
+
+-- zeph_ledger --
+-- When the first call was written into the table of calls, and whether one before it is gone.
+select id, cast(created_at as blob), id > 1 from usage_records where id > :after order by id limit 1;
+
+-- zeph_calls --
+-- Single calls, each with the conversation session that it belongs to.
+select u.id, cast(u.id as {text}), cast(u.conversation_id as {text}), cast(a.id as {text}), cast(u.source as {text}),
+  cast(u.provider_name as {text}), cast(u.model_name as {text}), cast(u.input_tokens as {text}),
+  cast(u.output_tokens as {text}), cast(u.cache_read_tokens as {text}), cast(u.cache_write_tokens as {text}),
+  cast(u.reasoning_tokens as {text}), cast(u.cost_cents as {text}), cast(u.created_at as {text})
+from usage_records as u left join {links} as a on a.conversation_id = u.conversation_id
+where u.id > :after order by u.id, a.id limit :most_rows;
+
+-- zeph_no_links --
+-- In the place of a table, or a column, that is not there.
+(select null as id, null as conversation_id where 1 = 0);
+
+-- claw_sessions --
+-- Sessions.
+select {row}, cast(id as {text}), cast(started_at as {text}), cast(ended_at as {text}) from sessions where {step};

@@ -20,7 +20,7 @@ from rollbook.aio import AsyncRollbook
 from rollbook.book import Rollbook
 from rollbook.core import Plan
 from rollbook.errors import Gone, RollbookError
-from rollbook.journal.steps import Change, Expect, ExpectState, New, SetState
+from rollbook.journal.steps import Change, Done, Expect, ExpectState, New, SetState
 from rollbook.ledger.ops import Call, Facts, Touch
 from rollbook.model import Evidence, Outcome, Tokens
 from rollbook.plans import Plans
@@ -96,14 +96,30 @@ class Desk:
         """
         if index is None or self.plans.elsewhere is None:
             made = [*changes] if index is None else [*changes, index]
-            yield from self.plans.step(session_id, made, expects=expects, user_id=self.user_id, at=at)
+            yield from self.step(session_id, made, expects=expects, at=at)
             return
         removing = None in index.values.values()
         if not removing:
             yield from self.plans.step(None, [index], user_id=self.user_id)
-        yield from self.plans.step(session_id, changes, expects=expects, user_id=self.user_id, at=at)
+        yield from self.step(session_id, changes, expects=expects, at=at)
         if removing:
             yield from self.plans.step(None, [index], user_id=self.user_id)
+
+    def step(
+        self,
+        session_id: str,
+        changes: Sequence[Change],
+        *,
+        expects: Sequence[Expect | ExpectState] = (),
+        at: int | None = None,
+    ) -> Plan[Done]:
+        """Changes of a session, which this process runs while something happens in it."""
+        return (
+            yield from self.plans.step(
+                session_id, changes, expects=expects, user_id=self.user_id, at=at,
+                instance=(yield from self.plans.present()),
+            )
+        )  # fmt: skip
 
     def indexed(self, start: str) -> Plan[list[Any]]:
         """The values of the user's state whose keys begin so."""
@@ -140,10 +156,12 @@ class Desk:
     ) -> Plan[int]:
         """Store calls, with a sign of life of their session, in one transaction; how many of them were new."""
         owner, label = self.plans.owner(self.user_id)
+        instance = yield from self.plans.present()
         moment = self.plans.clock() if at is None else at
         touch = Touch(
-            user_id=owner, session_id=session_id, at=moment, facts=Facts(agent=agent), turns=turns, user_name=label
-        )
+            user_id=owner, session_id=session_id, at=moment, facts=Facts(agent=agent), turns=turns, user_name=label,
+            instance=instance, loose=True,
+        )  # fmt: skip
         told = yield from self.plans.ingest([touch, *calls])
         if isinstance(told[0], RollbookError) and not isinstance(told[0], Gone):
             raise told[0]  # a deleted session's calls are spend all the same

@@ -80,7 +80,7 @@ class RollbookSession:
         entries = tuple(desk.entry(item) for item in items)  # encoded before anything else runs
         if not entries:
             return
-        done = await desk.write(desk.plans.step(self.session_id, [Append(STREAM, entries)], user_id=desk.user_id))
+        done = await desk.write(desk.step(self.session_id, [Append(STREAM, entries)]))
         told = done.answers[0]
         if isinstance(told, Appended) and told.length == told.added:
             await desk.write(desk.plans.touch(self.session_id, agent=AGENT, user_id=desk.user_id))

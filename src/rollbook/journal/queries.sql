@@ -83,8 +83,9 @@ select session_no, status from session where session_id = :session_id and user_n
 -- root_of --
 select root_no from journal_head where user_no = :user_no and session_no = :session_no limit 1
 
--- last_doc_no --
-select coalesce(max(doc_no), 0) from search_doc
+-- doc_numbers --
+-- The number of the next text, and how many numbers may follow it.
+select coalesce(max(doc_no), 0) + 1, 4611686018427387904 from search_doc
 
 -- doc_at --
 select doc_no from entry
@@ -256,7 +257,7 @@ left join entry on entry.user_no = search_doc.user_no and entry.root_no = search
 where entry.doc_no is null or entry.doc_no <> search_doc.doc_no
 union all
 select entry.doc_no, entry.user_no, entry.root_no, 1 from entry
-left join search_doc on search_doc.doc_no = entry.doc_no
+left join search_doc on search_doc.user_no = entry.user_no and search_doc.doc_no = entry.doc_no
 where entry.doc_no is not null and search_doc.doc_no is null
 
 -- wrong_texts --

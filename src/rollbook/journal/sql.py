@@ -15,9 +15,10 @@ from rollbook.errors import Conflict
 from rollbook.journal import rules, sql_search
 from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Shelf, Who
-from rollbook.journal.sql_peek import SqlPeek, line_of, text_of
+from rollbook.journal.sql_peek import OF_USER, SqlPeek, line_of, text_of
 from rollbook.journal.steps import Append, Done, Step
 from rollbook.store import Row, Writing
+from rollbook.store.numbers import Numbers
 
 _ROOTS_MOST: Final = 20_000  #: roots whose heads are remembered between batches
 
@@ -31,13 +32,18 @@ class JournalCache:
     def __init__(self) -> None:
         self.heads: dict[Place, Heads] = {}  #: by user and root
         self.root_of: dict[Place, int] = {}  #: by user and session
-        self.last_doc: int | None = None
+        self.doc_numbers = Numbers("journal.doc_numbers")
         self.outside = False  #: whether journals are kept outside of this database
 
     def clear(self) -> None:
         self.heads.clear()
         self.root_of.clear()
-        self.last_doc = None
+        self.doc_numbers.clear()
+
+    def forget(self, user_no: int, session_no: int) -> None:
+        """Somebody else changed a session, or what stands under it as a root."""
+        self.root_of.pop((user_no, session_no), None)
+        self.heads.pop((user_no, session_no), None)
 
     def trim(self) -> None:
         """Forget the oldest roots where there are too many."""
@@ -51,10 +57,14 @@ class JournalCache:
 class JournalWork:
     """The journals that one batch touches."""
 
-    def __init__(self, tx: Writing, cache: JournalCache, number: Callable[[str], int]) -> None:
+    def __init__(
+        self, tx: Writing, cache: JournalCache, number: Callable[[str], int], hold: Callable[[int, int], None]
+    ) -> None:
         self.tx = tx
         self.cache = cache
         self.number = number  #: of a stream, by its name
+        self.index = sql_search.INDEXES[tx.index]
+        self.hold = hold  #: told of every root that is about to be changed, by user and number
         self.shelves: dict[Place, SqlShelf] = {}
         self.lines: list[Row] = []
         self.docs: list[Row] = []
@@ -110,6 +120,7 @@ class JournalWork:
         place = (user_no, root_no)
         found = self.shelves.get(place)
         if found is None:
+            self.hold(user_no, root_no)
             if place not in self.cache.heads:
                 self._load({(user_no, session_no)})
             found = self.shelves[place] = SqlShelf(self, user_no, root_no)
@@ -193,10 +204,7 @@ class JournalWork:
 
     def doc(self) -> int:
         """The number of a new text."""
-        if self.cache.last_doc is None:
-            self.cache.last_doc = int(self.tx.rows("journal.last_doc_no")[0][0])
-        self.cache.last_doc += 1
-        return self.cache.last_doc
+        return self.cache.doc_numbers.take(self.tx, OF_USER)
 
 
 class SqlShelf(SqlPeek):
@@ -265,14 +273,14 @@ class SqlShelf(SqlPeek):
     def add(self, stream: str, line: Line) -> None:
         self.absent.discard((stream, line.entry_id))
         at = (self.user_no, self.root_no, self.stream_no(stream), line.position)
-        doc = self._text(at, line.text) if line.text else None
+        doc = self._text(at, line) if line.text else None
         row = (*at, line.entry_id, line.who, line.parent, line.created_at, doc, line.body.decode())
         self.work.lines.append(row)
 
-    def _text(self, at: tuple[int, int, int, int], text: str) -> int:
+    def _text(self, at: tuple[int, int, int, int], line: Line) -> int:
         number = self.work.doc()
         self.work.docs.append((number, *at))
-        self.work.texts.append(sql_search.row_of(number, self.user_no, self.root_no, text))
+        self.work.texts.append(self.work.index.row_of(number, *at[:2], line.created_at, line.text or ""))
         return number
 
     def change(self, stream: str, line: Line) -> None:
@@ -281,7 +289,7 @@ class SqlShelf(SqlPeek):
         doc = found[0][0] if found else None
         if line.text is not None:
             self._forget_text(at)
-            doc = self._text(at, line.text) if line.text else None
+            doc = self._text(at, line) if line.text else None
         self.tx_run("change_line", (line.who, line.parent, text_of(line.body), doc, *at))
 
     def remove(self, stream: str, position: int) -> None:

@@ -3,61 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, Protocol
 
-from rollbook.rules.words import Query, Term, indexed
+from rollbook.journal import fts5, tsvector
+from rollbook.journal.found import Match, Wanted
+from rollbook.rules.words import Query
 from rollbook.store import Reading, Row
 
 LOOKED_AT_MOST: Final = 100_000  #: matches of one search, the latest first
 
 
-class Match(NamedTuple):
-    """An entry that a search found."""
+class Index(Protocol):
+    """What knows the words of the texts in a database."""
 
-    user_no: int
-    root_no: int
-    stream_no: int
-    position: int
-    session_no: int  #: who wrote it; 0: that one let go of it
-    created_at: int
-    score: float
+    def row_of(self, doc_no: int, user_no: int, root_no: int, created_at: int, text: str, /) -> Row:
+        """What is kept of a text, as ``journal.add_texts`` takes it."""
+        ...
 
-
-def row_of(doc_no: int, user_no: int, root_no: int, text: str) -> Row:
-    """What is kept of a text: whose it is, and its words."""
-    return doc_no, f"u{user_no} r{user_no}x{root_no}", indexed(text)
+    def matches(self, tx: Reading, wanted: Wanted, /) -> Iterator[Match]:
+        """What fits, the latest first."""
+        ...
 
 
-def expression(query: Query, user_no: int | None, root_no: int | None) -> str:
-    """A query in the index's own language. Only whole words get into it, so nothing in them is taken for a sign."""
-    whose = [] if user_no is None else [f"u{user_no}"]
-    if user_no is not None and root_no is not None:
-        whose = [f"r{user_no}x{root_no}"]
-    wanted = [*(f"who : {_quoted(word)}" for word in whose), *(f"body : {_said(term)}" for term in query.wanted)]
-    unwanted = [f"body : {_said(term)}" for term in query.unwanted]
-    found = "(" + " AND ".join(wanted) + ")"
-    return f"{found} NOT ({' OR '.join(unwanted)})" if unwanted else found
-
-
-def _said(term: Term) -> str:
-    return _quoted(" ".join(term.words)) + (" *" if term.prefix else "")
-
-
-def _quoted(words: str) -> str:
-    return f'"{words}"'
+INDEXES: Final[dict[str, Index]] = {"fts5": fts5, "tsvector": tsvector}  #: by what a database calls its own
 
 
 def matches(
     tx: Reading, query: Query, *, user_no: int | None, root_no: int | None = None, since: int = 0
 ) -> Iterator[Match]:
     """What fits, the latest first; of one user, of one root, or of everybody."""
-    asked = expression(query, user_no, root_no)
-    if since:
-        rows = tx.each("journal.matches_since", query=asked, since=since, most=LOOKED_AT_MOST)
-    else:
-        rows = tx.each("journal.matches", query=asked, most=LOOKED_AT_MOST)
-    for row in rows:
-        yield Match(*row)
+    return INDEXES[tx.index].matches(tx, Wanted(query, user_no, root_no, since, LOOKED_AT_MOST))
 
 
 class Sights:

@@ -5,13 +5,17 @@ An operation either does all that it says or raises before it has changed anythi
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
-from rollbook.ledger import journaling, pruning
+from rollbook.journal.steps import ExpectState, Fork, SetState
+from rollbook.ledger import changes, instances, journaling, pruning
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import apply_call, post, reshape, settle
+from rollbook.ledger.instances import presume_crashed
 from rollbook.ledger.names import Slice
 from rollbook.ledger.ops import (
     Absolute,
@@ -24,6 +28,7 @@ from rollbook.ledger.ops import (
     Jotted,
     Mark,
     MarkAllBut,
+    OfInstance,
     Op,
     Prune,
     Purge,
@@ -38,33 +43,59 @@ from rollbook.ledger.ops import (
 from rollbook.ledger.reprice import apply_reprice
 from rollbook.ledger.saving import save
 from rollbook.ledger.state import State
-from rollbook.ledger.work import Cache, Work
+from rollbook.ledger.work import Cache, Reach, Work
 from rollbook.rules import life as lives
-from rollbook.store import Store
+from rollbook.store import Store, TryAgain
 
+#: What touches more of the book than it names, and is rare: nobody else writes meanwhile.
+_ALONE: Final = (MarkAllBut, Prune, Sweep, Purge, PurgeUser, Wipe)
+_REACHES_MOST: Final = 3  #: tries that each find more to hold; then the batch writes alone
 _PARENTS_MOST: Final = 64  #: how deep a tree of sessions may be
 MARKED_AT_ONCE: Final = 1_000  #: sessions that one MarkAllBut marks at the most; ask again until it marks fewer
 
 Answer = Any  #: what an operation answers, or the error with which it alone was refused
 
 
-def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int) -> list[Answer]:
+def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: int = 0) -> list[Answer]:
     """Apply operations in order, in one transaction; their answers, after the commit.
 
-    Raises what the store raises (StoreError): then nothing of the batch was kept.
+    Raises what the store raises (StoreError): then nothing of the batch was kept. Where others write at the same time
+    it may take several tries: one that was undone by them, or that turned out to change more than it held.
     """
+    until = time.monotonic() + store.patience_s
+    reach = Reach()
+    alone = not store.shared or any(type(op) in _ALONE for op in ops)
+    tries = 0
+    while True:
+        try:
+            return _tried(store, cache, ops, now, lane, reach, alone=alone)
+        except Reach as further:
+            reach.widen(further)
+            tries += 1
+            alone = alone or tries > _REACHES_MOST
+        except TryAgain as undone:
+            if time.monotonic() > until:
+                raise undone.told from undone
+            time.sleep(undone.pause_s * random.random())  # noqa: S311 - so that two do not meet again
+
+
+def _tried(
+    store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: int, reach: Reach, *, alone: bool
+) -> list[Answer]:
     try:
-        with store.write() as tx:
-            if store.changed_by_others():
+        with store.write(lane, alone=alone) as tx:
+            if store.changed_by_others(lane):
                 cache.clear()
             work = Work(tx, cache, now)
-            _preload(work, ops)
+            _preload(work, ops, reach)
             answers = [_apply(work, op) for op in ops]
             settle(work)
             save(work)
     except BaseException:
         cache.clear()
         raise
+    if cache.feed is not None:
+        changes.tell(cache.feed, work, ops, answers)
     cache.keep(state for place, state in work.states.items() if place not in work.purged_states)
     if work.purged_states or work.leaving:
         cache.clear()
@@ -78,7 +109,7 @@ def _apply(work: Work, op: Op) -> Answer:
         return error
 
 
-def _preload(work: Work, ops: Sequence[Op]) -> None:
+def _preload(work: Work, ops: Sequence[Op], reach: Reach) -> None:
     """Ask once for everything that the batch will look at."""
     find = work.names.find_user
     sessions: list[tuple[int, str]] = []
@@ -86,7 +117,7 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
     told: list[tuple[int, str]] = []
     jotted: list[tuple[int, Jot]] = []
     for op in ops:
-        if isinstance(op, SourceFile | Sweep | PurgeUser | Wipe):
+        if isinstance(op, SourceFile | Sweep | PurgeUser | Wipe | OfInstance):
             continue
         user_no = find(work.tx, op.user_id)
         if user_no is None:
@@ -99,8 +130,17 @@ def _preload(work: Work, ops: Sequence[Op]) -> None:
             keys.append((op.usage_id, user_no))
         elif isinstance(op, Jot):
             jotted.append((user_no, op))
+            for change in op.step.changes:
+                if isinstance(change, Fork):
+                    sessions.append((user_no, change.source))
+                if not op.session_id or isinstance(change, SetState | ExpectState) and change.of_user:
+                    reach.users.add(user_no)
         elif isinstance(op, Touch | Absolute):
             told.append((user_no, op.session_id))
+            if op.facts.parent_id is not None:
+                reach.users.add(user_no)  # nobody else may make a parent of a child meanwhile
+    if work.tx.shared:
+        work.hold(sessions, reach)
     work.preload(sessions)
     work.preload_keys(keys)
     by_id = work.cache.by_id
@@ -130,6 +170,7 @@ def _touch(work: Work, op: Touch) -> None:
     if op.turns is not None:
         state.turns = max(state.turns, op.turns)
     _learn(work, state, op.facts, op.at)
+    instances.claim(work, state, op.instance, loose=op.loose)
 
 
 def _learn(work: Work, state: State, facts: Facts, at: int) -> None:
@@ -196,6 +237,7 @@ def _end(work: Work, op: End) -> None:
     deciding = None if op.soft else _closing(state, at)
     refused = deciding is not None and deciding.status != event.status
     _live(work, state, event, flagged=op.flagged and not refused)
+    instances.release(work, state, op.instance)
     if deciding is not None and refused:
         said = lives.STATUS_NAMES[deciding.status]
         raise Conflict(f"session {op.session_id!r} had {said} before; it stays {said}")
@@ -243,15 +285,7 @@ def _reopen(work: Work, op: Reopen) -> None:
 
 def _mark(work: Work, op: Mark) -> bool:
     state = work.existing(op.user_id, op.session_id)
-    return _presume_crashed(work, state, op.at, op.reason, op.decided_by)
-
-
-def _presume_crashed(work: Work, state: State, at: int, reason: str | None, by: str) -> bool:
-    if state.status != lives.RUNNING:
-        return False
-    at = max(at, state.last_activity_at)
-    _live(work, state, lives.Event(at, lives.MARK, lives.UNKNOWN, reason or "", by))
-    return True
+    return presume_crashed(work, state, op.at, op.reason, op.decided_by)
 
 
 def _mark_all_but(work: Work, op: MarkAllBut) -> int:
@@ -268,7 +302,7 @@ def _mark_all_but(work: Work, op: MarkAllBut) -> int:
         if number in here and work.states[user_no, number].session_id == op.session_id:
             continue
         state = work.state(user_no, number)
-        marked += _presume_crashed(work, state, op.at, None, "reconcile")
+        marked += presume_crashed(work, state, op.at, None, "reconcile")
     return marked
 
 
@@ -290,7 +324,7 @@ def _absolute(work: Work, op: Absolute) -> None:
     _adjust(work, state, op)
     at = max(op.at, state.last_activity_at)
     if target == lives.UNKNOWN:
-        _presume_crashed(work, state, at, None, "client")
+        presume_crashed(work, state, at, None, "client")
     elif target != lives.RUNNING and state.status == lives.RUNNING:
         _live(work, state, lives.Event(at, lives.END, target, "", "client"))
 
@@ -345,4 +379,5 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Jotted: journaling.jotted,
     Cleared: journaling.cleared,
     Wipe: journaling.wipe,
+    **instances.APPLY,
 }

@@ -69,6 +69,17 @@ def _running(tx: Reading, clock: Clock) -> Said:
     )
 
 
+def _instances(tx: Reading, clock: Clock) -> Said:
+    there: int = tx.rows("count_open_instances")[0][0]
+    silent: int = tx.rows("count_silent_instances", now=clock.now)[0][0]
+    if silent:
+        return True, (
+            f"of {there:,} processes that run sessions {silent:,} are silent; 'rollbook reconcile' finds out which of "
+            f"them are dead, and marks what they ran"
+        )
+    return True, f"{there:,} processes run sessions, and all have been heard of"
+
+
 def _clock(tx: Reading, clock: Clock) -> Said:  # noqa: ARG001 - see _balance
     count: int = tx.rows("count_clock_flagged")[0][0]
     if count:
@@ -95,6 +106,7 @@ CHECKS: Final[dict[str, Callable[..., Said]]] = {
     "prices": _prices,
     "sources": _sources,
     "running": _running,
+    "instances": _instances,
     "clock": _clock,
     "removals": _removals,
 }

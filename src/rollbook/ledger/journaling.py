@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rollbook.errors import Gone, NotFound
 from rollbook.journal.sql_peek import OF_USER
 from rollbook.journal.steps import Appended, Done, Fork
+from rollbook.ledger import instances
 from rollbook.ledger import state as st
 from rollbook.ledger.ops import Cleared, Jot, Jotted, Wipe
 from rollbook.ledger.state import State
@@ -34,7 +35,7 @@ def jot(work: Work, op: Jot) -> Done:
         work.journal.begin(user_no, state.session_no)
     done = work.journal.apply(user_no, state.session_no, op.step, source_no)
     state.step_errors += failures_of(done)[1]
-    _sign(state, op)
+    _sign(work, state, op)
     return done
 
 
@@ -56,8 +57,9 @@ def _source(work: Work, user_no: int, op: Jot) -> int | None:
     return None
 
 
-def _sign(state: State, op: Jot | Jotted) -> None:
+def _sign(work: Work, state: State, op: Jot | Jotted) -> None:
     state.sign(op.at)
+    instances.claim(work, state, op.instance, loose=True)
     if op.flagged:
         state.flags |= st.FLAG_CLOCK
 
@@ -69,7 +71,7 @@ def jotted(work: Work, op: Jotted) -> None:
     state.flags |= st.FLAG_ELSEWHERE
     # The number of all heals what was not told because a program died in between.
     state.step_errors = max(state.step_errors + op.failures, op.failed)
-    _sign(state, op)
+    _sign(work, state, op)
 
 
 def cleared(work: Work, op: Cleared) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rollbook.journal.steps import Step
 from rollbook.model import Evidence, Tokens
+from rollbook.rules.liveness import Known
 
 
 class Facts(Struct, frozen=True, kw_only=True, array_like=True):
@@ -43,6 +44,8 @@ class Touch(Struct, frozen=True, kw_only=True, array_like=True):
     turns: int | None = None  #: how many turns are known so far; the largest number stands
     flagged: bool = False  #: the time given was ahead of the clock
     user_name: str | None = None
+    instance: str | None = None  #: that runs the session from now on
+    loose: bool = False  #: only while something happens
 
 
 class Call(Struct, frozen=True, kw_only=True, array_like=True):
@@ -84,6 +87,7 @@ class End(Struct, frozen=True, kw_only=True, array_like=True):
     create: bool = True  #: whether a session that is not known yet is created by it (an end that came first)
     flagged: bool = False
     user_name: str | None = None
+    instance: str | None = None  #: that lets go of the session, however the end is taken
 
 
 class Reopen(Struct, frozen=True, kw_only=True):
@@ -115,6 +119,54 @@ class MarkAllBut(Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Lost(Struct, frozen=True, kw_only=True):
+    """Presumed crashed with the instance that runs it, if nothing was heard of that since it was looked at."""
+
+    user_id: str
+    session_id: str
+    instance_id: str
+    beat: int  #: how often it had been heard of
+    reason: str
+
+
+class Revive(Struct, frozen=True, kw_only=True):
+    """Running again, where it was presumed crashed with an instance that turns out to live."""
+
+    user_id: str
+    session_id: str
+    instance_id: str
+
+
+class OfInstance(Struct, frozen=True, kw_only=True):
+    """What is said of processes and names no session."""
+
+
+class Beat(OfInstance, frozen=True, kw_only=True):
+    """An instance lives; the first time it becomes known by that."""
+
+    instance_id: str
+    known: Known
+
+
+class Leave(OfInstance, frozen=True, kw_only=True):
+    """An instance ends, and lets go of what it ran."""
+
+    instance_id: str
+
+
+class Bury(OfInstance, frozen=True, kw_only=True):
+    """An instance is dead, if nothing was heard of it since it was looked at."""
+
+    instance_id: str
+    beat: int
+
+
+class Forget(OfInstance, frozen=True, kw_only=True):
+    """Remove instances that ended before a time."""
+
+    before: int
+
+
 class Absolute(Struct, frozen=True, kw_only=True):
     """What a caller with counters of its own says that a session comes to; None leaves a counter alone."""
 
@@ -142,6 +194,7 @@ class Jot(Struct, frozen=True, kw_only=True, array_like=True):
     step: Step
     flagged: bool = False
     user_name: str | None = None
+    instance: str | None = None  #: that runs the session, while something happens
 
 
 class Jotted(Struct, frozen=True, kw_only=True):
@@ -154,6 +207,7 @@ class Jotted(Struct, frozen=True, kw_only=True):
     failures: int = 0  #: of them, those that were added now
     flagged: bool = False
     user_name: str | None = None
+    instance: str | None = None  #: that runs the session, while something happens
 
 
 class Cleared(Struct, frozen=True, kw_only=True):
@@ -241,6 +295,12 @@ Op = (
     | Reopen
     | Mark
     | MarkAllBut
+    | Lost
+    | Revive
+    | Beat
+    | Leave
+    | Bury
+    | Forget
     | Absolute
     | Delete
     | Prune

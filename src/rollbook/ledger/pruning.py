@@ -123,6 +123,7 @@ def delete(work: Work, state: State) -> bool:
     work.infos.pop(place, None)
     work.dirty_infos.add(place)
     work.unsettled.discard(place)
+    work.tx.run("drop_owner", [place])
     _clear_journal(work, state)
     return True
 

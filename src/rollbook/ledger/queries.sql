@@ -46,7 +46,7 @@ on conflict (user_no, dataset_id, agent, kind, project, deleted) do nothing
 select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
     attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
     unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
-    pruned_rows
+    pruned_rows, version
 from session where (user_no, session_id) in (values {values})
 
 -- sessions_by_no --
@@ -54,7 +54,7 @@ from session where (user_no, session_id) in (values {values})
 select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
     attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
     unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
-    pruned_rows
+    pruned_rows, version
 from session where (user_no, session_no) in (values {values})
 
 -- models_of --
@@ -67,9 +67,9 @@ from model_usage where (user_no, session_no) in (values {values})
 -- Writer: what has been said of sessions.
 select user_no, session_no, facts from session_info where (user_no, session_no) in (values {values})
 
--- last_session_no --
--- Writer: the newest session's number of a user.
-select coalesce(max(number), 0) from (
+-- session_numbers --
+-- Writer: the number of a user's next session, and how many numbers may follow it.
+select coalesce(max(number), 0) + 1, 4611686018427387904 from (
     select max(session_no) as number from session where user_no = :user_no
     union all
     select last_session_no from account where user_no = :user_no) numbers
@@ -248,6 +248,117 @@ where user_no = :user_no and status = 0 and session_id <> :session_id
 order by last_activity_at
 limit :most
 
+-- beat_instance --
+-- Writer: an instance is new, or lives.
+insert into instance (instance_id, host, boot_id, pid_namespace, pid, started, registered_at, beat, beat_at, lease_us)
+values (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+on conflict (instance_id) do update set beat = instance.beat + 1, beat_at = excluded.beat_at,
+    lease_us = excluded.lease_us, ended_at = null
+
+-- end_instance --
+update instance set ended_at = ? where instance_id = ?
+
+-- drop_instance --
+delete from instance where instance_id = ?
+
+-- hold_instance --
+-- Writer: changes nothing, but where others write at the same time they wait.
+update instance set beat = beat where instance_id = ?
+
+-- heard_of --
+select beat, ended_at from instance where instance_id = :instance_id
+
+-- claim_session --
+insert into session_instance (user_no, session_no, instance_id, loose) values (?, ?, ?, ?)
+on conflict (user_no, session_no) do update set instance_id = excluded.instance_id, loose = excluded.loose
+where session_instance.instance_id <> excluded.instance_id or session_instance.loose > excluded.loose
+
+-- release_session --
+delete from session_instance where user_no = ? and session_no = ? and instance_id = ?
+
+-- release_all --
+delete from session_instance where instance_id = ?
+
+-- drop_owner --
+delete from session_instance where user_no = ? and session_no = ?
+
+-- owner_of --
+select instance_id from session_instance where user_no = :user_no and session_no = :session_no
+
+-- marked_of --
+-- Writer: sessions of an instance that are presumed crashed.
+select account.user_id, session.session_id from session_instance
+join session on session.user_no = session_instance.user_no and session.session_no = session_instance.session_no
+join account on account.user_no = session.user_no
+where session_instance.instance_id = :instance_id and session.status = 4
+
+-- owned_by --
+-- Running sessions of an instance, after one in the order of their keys.
+select session.user_no, session.session_no, account.user_id, session.session_id from session_instance
+join session on session.user_no = session_instance.user_no and session.session_no = session_instance.session_no
+join account on account.user_no = session.user_no
+where session_instance.instance_id = :instance_id
+    and (session_instance.user_no, session_instance.session_no) > (:after_user, :after_session)
+    and session.status = 0 and (session_instance.loose = 0 or session.last_activity_at >= :silent_since)
+order by session_instance.user_no, session_instance.session_no
+limit :most
+
+-- open_instances --
+select instance_id, host, boot_id, pid_namespace, pid, started, lease_us, registered_at, beat, beat_at, ended_at
+from instance where ended_at is null and (cast(:boot_id as text) is null or boot_id = :boot_id)
+order by instance_id
+
+-- instance_of --
+select instance.instance_id, host, boot_id, pid_namespace, pid, started, lease_us, registered_at, beat, beat_at, ended_at
+from session_instance join instance on instance.instance_id = session_instance.instance_id
+where session_instance.user_no = :user_no and session_instance.session_no = :session_no
+
+-- old_instance --
+select 1 from instance where ended_at is not null and ended_at < :before limit 1
+
+-- forget_owners --
+delete from session_instance where instance_id in (select instance_id from instance
+    where ended_at is not null and ended_at < ?)
+
+-- forget_instances --
+delete from instance where ended_at is not null and ended_at < ?
+
+-- every_stray_owner --
+-- What is noted to run a session where either is not there.
+select session_instance.user_no, session_instance.session_no, session_instance.instance_id,
+    case when session.session_id is null or session.status = 5 then 'session' else 'instance' end
+from session_instance
+left join session on session.user_no = session_instance.user_no and session.session_no = session_instance.session_no
+left join instance on instance.instance_id = session_instance.instance_id
+where session.session_id is null or session.status = 5 or instance.instance_id is null
+
+-- count_silent_instances --
+-- Instances that have not been heard of for longer than they were to be.
+select count(*) from instance where ended_at is null and lease_us > 0 and beat_at + lease_us < :now
+
+-- count_open_instances --
+select count(*) from instance where ended_at is null
+
+-- tree_with_figures --
+-- A session and everything below it, whose parent it is of each and what it used itself.
+with recursive tree (user_no, session_no, session_id) as (
+    select user_no, session_no, session_id from session where user_no = :user_no and session_no = :session_no
+    union
+    select session.user_no, session.session_no, session.session_id from tree
+    join session_info on session_info.parent_user_no = tree.user_no and session_info.parent_id = tree.session_id
+    join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
+        and session.status <> 5
+)
+select session.user_no, session.session_no, session.session_id, account.user_id, session_info.parent_user_no,
+    session_info.parent_id, session.status, session.last_activity_at, slice.agent, session_info.title, session.calls,
+    session.cost, session.unpriced
+from tree
+join session on session.user_no = tree.user_no and session.session_no = tree.session_no
+join account on account.user_no = session.user_no
+join slice on slice.slice_no = session.slice_no
+left join session_info on session_info.user_no = session.user_no and session_info.session_no = session.session_no
+order by session.started_at, session.user_no, session.session_no
+
 -- parent_of --
 -- Writer: the parent of a session.
 select session_info.parent_id from session_info
@@ -258,7 +369,7 @@ where session.user_no = :user_no and session.session_id = :session_id
 insert into session (user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign,
     attempt, attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
     unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
-    pruned_rows)
+    pruned_rows, version)
 values {values}
 on conflict (user_no, session_no) do update set status = excluded.status, slice_no = excluded.slice_no,
     started_at = excluded.started_at, last_activity_at = excluded.last_activity_at, ended_at = excluded.ended_at,
@@ -269,7 +380,7 @@ on conflict (user_no, session_no) do update set status = excluded.status, slice_
     call_errors = excluded.call_errors, step_errors = excluded.step_errors, late_calls = excluded.late_calls,
     late_rows = excluded.late_rows, ledger_rows = excluded.ledger_rows, last_model_no = excluded.last_model_no,
     last_model_at = excluded.last_model_at, flags = excluded.flags, life = excluded.life,
-    pruned_rows = excluded.pruned_rows
+    pruned_rows = excluded.pruned_rows, version = excluded.version
 
 -- save_infos --
 insert into session_info (user_no, session_no, channel, title, goal_text, metadata, tags, actor, parent_user_no, parent_id,
@@ -306,7 +417,12 @@ update ledger set late = ? where user_no = ? and session_no = ? and row_no = ?
 -- set_evidence --
 update ledger set evidence = ?, source_no = ?, weight = ? where user_no = ? and session_no = ? and row_no = ?
 
+-- add_keys --
+-- Names that nobody used when the batch began.
+insert into usage_key (usage_key, user_no, alias_of, session_no, row_no) values {values}
+
 -- save_keys --
+-- Names of calls that are known already.
 insert into usage_key (usage_key, user_no, alias_of, session_no, row_no) values {values}
 on conflict (usage_key, user_no) do update set alias_of = excluded.alias_of, session_no = excluded.session_no,
     row_no = excluded.row_no
@@ -315,38 +431,41 @@ on conflict (usage_key, user_no) do update set alias_of = excluded.alias_of, ses
 insert into spend (user_no, quarter, slice_no, model_no, calls, tokens_in, tokens_out, cost, unpriced, late_calls,
     late_cost)
 values {values}
-on conflict (user_no, quarter, slice_no, model_no) do update set calls = spend.calls + excluded.calls,
+on conflict (user_no, quarter, slice_no, model_no{and_slot}) do update set calls = spend.calls + excluded.calls,
     tokens_in = spend.tokens_in + excluded.tokens_in, tokens_out = spend.tokens_out + excluded.tokens_out,
     cost = spend.cost + excluded.cost, unpriced = spend.unpriced + excluded.unpriced,
     late_calls = spend.late_calls + excluded.late_calls, late_cost = spend.late_cost + excluded.late_cost
 
 -- drop_empty_spend --
 delete from spend where user_no = ? and quarter = ? and slice_no = ? and model_no = ?
-  and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and late_calls = 0 and late_cost = 0
+    and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and late_calls = 0 and late_cost = 0
 
 -- add_activity --
 insert into activity (user_no, hour, status, slice_no, sessions, calls, tokens_in, tokens_out, cost, unpriced, errors,
     agent_time)
 values {values}
-on conflict (user_no, hour, status, slice_no) do update set sessions = activity.sessions + excluded.sessions,
+on conflict (user_no, hour, status, slice_no{and_slot}) do update set sessions = activity.sessions + excluded.sessions,
     calls = activity.calls + excluded.calls, tokens_in = activity.tokens_in + excluded.tokens_in,
     tokens_out = activity.tokens_out + excluded.tokens_out, cost = activity.cost + excluded.cost,
     unpriced = activity.unpriced + excluded.unpriced, errors = activity.errors + excluded.errors,
     agent_time = activity.agent_time + excluded.agent_time
 
 -- drop_empty_activity --
-delete from activity where user_no = ? and hour = ? and status = ? and slice_no = ? and sessions = 0
+delete from activity where user_no = ? and hour = ? and status = ? and slice_no = ?
+    and sessions = 0 and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and errors = 0
+    and agent_time = 0
 
 -- add_activity_model --
 insert into activity_model (user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, unpriced)
 values {values}
-on conflict (user_no, hour, model_no) do update set sessions = activity_model.sessions + excluded.sessions,
+on conflict (user_no, hour, model_no{and_slot}) do update set sessions = activity_model.sessions + excluded.sessions,
     calls = activity_model.calls + excluded.calls, tokens_in = activity_model.tokens_in + excluded.tokens_in,
     tokens_out = activity_model.tokens_out + excluded.tokens_out, cost = activity_model.cost + excluded.cost,
     unpriced = activity_model.unpriced + excluded.unpriced
 
 -- drop_empty_activity_model --
-delete from activity_model where user_no = ? and hour = ? and model_no = ? and sessions = 0
+delete from activity_model where user_no = ? and hour = ? and model_no = ?
+    and sessions = 0 and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0
 
 -- save_files --
 insert into source_file (user_no, source, path, device, inode, size, read_to, head_hash, mtime_ns, state) values {values}
@@ -398,9 +517,9 @@ session.status between :low and :high
     and (cast(:model_no as bigint) is null
         or exists (select 1 from model_usage m where m.user_no = session.user_no and m.session_no = session.session_no
             and m.model_no = :model_no))
-    and (cast(:text as text) is null or session.session_id like :text escape '\'
+    and (cast(:text as text) is null or session.session_id {like} :text escape '\'
         or exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
-            and (i.title like :text escape '\' or i.goal_text like :text escape '\')))
+            and (i.title {like} :text escape '\' or i.goal_text {like} :text escape '\')))
 
 -- after_none --
 1 = 1
@@ -558,7 +677,7 @@ where {scope} and status = 0 and last_activity_at >= :since and last_activity_at
 -- model_sums --
 select model.name, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced)
 from activity_model left join model on model.model_no = activity_model.model_no
-where user_no = :user_no and hour >= :first and hour <= :last group by activity_model.model_no
+where user_no = :user_no and hour >= :first and hour <= :last group by activity_model.model_no, model.name
 
 -- model_edge --
 select model.name, count(*), sum(model_usage.calls), sum(model_usage.tokens_in), sum(model_usage.tokens_out),
@@ -569,7 +688,7 @@ left join model on model.model_no = model_usage.model_no
 where model_usage.user_no = session.user_no and model_usage.session_no = session.session_no
     and {scope} and session.status in (0, 1, 2, 3, 4) and session.last_activity_at >= :since
     and session.last_activity_at < :until
-group by model_usage.model_no
+group by model_usage.model_no, model.name
 
 -- spend_by_quarter --
 select spend.quarter, coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone, sum(spend.calls),
@@ -583,7 +702,7 @@ select coalesce(model.name, 'unknown'), coalesce(slice.deleted, case when spend.
     sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced),
     sum(spend.late_calls), sum(spend.late_cost)
 from spend left join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where spend.user_no = :user_no and spend.quarter >= :first group by spend.model_no, gone
+where spend.user_no = :user_no and spend.quarter >= :first group by spend.model_no, model.name, gone
 
 -- spend_agent --
 case when slice.agent = '' then '(none)' else slice.agent end
@@ -726,7 +845,7 @@ session.status between :low and :high and session.last_activity_at >= :active_fr
 select user_no, session_no, session_id, status, slice_no, started_at, last_activity_at, ended_at, last_sign, attempt,
     attempt_started_at, agent_time, turns, calls, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost,
     unpriced, call_errors, step_errors, late_calls, late_rows, ledger_rows, last_model_no, last_model_at, flags, life,
-    pruned_rows
+    pruned_rows, version
 from session order by user_no, session_no
 
 -- every_ledger_row --
@@ -783,7 +902,7 @@ left join model on model.model_no = ledger.model_no
 where ledger.entry in (0, 2) and ledger.cost_source <> 2 and ledger.unpriced > 0
     and usage_key.usage_key = ledger.usage_id and usage_key.user_no = ledger.user_no and usage_key.alias_of is null
     and usage_key.session_no = ledger.session_no and usage_key.row_no = ledger.row_no
-group by ledger.model_no order by missing desc, ledger.model_no
+group by ledger.model_no, model.name order by missing desc, ledger.model_no
 
 -- every_source_path --
 select path from source_file

@@ -24,6 +24,8 @@ def save(work: Work) -> None:
     tx = work.tx
     states = [work.states[place] for place in sorted(work.states)]
     kept = [state for state in states if (state.user_no, state.session_no) not in work.purged_states]
+    for state in kept:
+        state.version += 1
     tx.put("save_sessions", [state.row() for state in kept])
     _save_infos(work)
     _save_models(work, states)
@@ -39,9 +41,10 @@ def save(work: Work) -> None:
     )
     tx.run("drop_keys", sorted(work.gone_keys))
     tx.put("add_purged", _hashes(work))
-    keys = [(*name, *key) for name, key in work.new_keys.items()]
-    keys.sort(key=_first)  # in the order of the index; no name stands twice for a user
-    tx.put("save_keys", keys)
+    for statement, named in (("add_keys", work.new_keys), ("save_keys", work.changed_keys)):
+        keys = [(*name, *key) for name, key in named.items()]
+        keys.sort(key=_first)  # in the order of the index; no name stands twice for a user
+        tx.put(statement, keys)
     _save_spend(work)
     _save_activity(work, states)
     work.journal.save()

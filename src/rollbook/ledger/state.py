@@ -138,6 +138,7 @@ class State:
         "sums",
         "turns",
         "user_no",
+        "version",
     )
 
     def __init__(self, row: Sequence[Any]) -> None:
@@ -167,7 +168,8 @@ class State:
             self.flags,
             text,
             self.pruned_rows,
-        ) = row[22:31]
+            self.version,
+        ) = row[22:32]
         self.life: tuple[lives.Event, ...] = _life_decoder.decode(text) if text else ()
         self.closed: tuple[tuple[int, int], ...] = ()
         if self.life:
@@ -201,6 +203,7 @@ class State:
             self.flags,
             msgspec.json.encode(self.life).decode() if self.life else "",
             self.pruned_rows,
+            self.version,
         )
 
     def copy(self) -> State:
@@ -226,6 +229,7 @@ class State:
         twin.late_rows = self.late_rows
         twin.ledger_rows = self.ledger_rows
         twin.pruned_rows = self.pruned_rows
+        twin.version = self.version
         twin.last_model_no = self.last_model_no
         twin.last_model_at = self.last_model_at
         twin.flags = self.flags

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 from rollbook.journal import audit
+from rollbook.ledger import instances
 from rollbook.ledger import state as st
 from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
 from rollbook.ledger.state import State
@@ -171,6 +172,8 @@ def verify(tx: Reading) -> Verification:
         check.compare("key", str(name), ["usage_id"], [usage_id], [name])
     for (usage_id,) in tx.each("every_lost_row"):
         check.compare("key", str(usage_id), ["usage_key"], [None], [usage_id])
+    for user_no, session_no, instance_id, missing in instances.astray(tx):
+        check.compare("instance", f"{instance_id} of ({user_no}, {session_no})", [missing], [None], ["exists"])
     for found in chain(audit.differences(tx), audit.contents(tx), audit.texts(tx)):
         check.compare("journal", found.where, [found.field], [found.stored], [found.expected])
     return Verification(

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple, TypeVar
 
 from rollbook.errors import Gone, NotFound
+from rollbook.feed import Feed
 from rollbook.journal.sql import JournalCache, JournalWork
 from rollbook.ledger import state as st
 from rollbook.ledger.facts import Info
@@ -21,6 +22,7 @@ from rollbook.ledger.state import LedgerRow, State
 from rollbook.model import QUARTER_US, Kind
 from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
+from rollbook.store.numbers import Numbers
 
 _CACHE_MOST: Final = 20_000  #: sessions kept in memory between batches
 _HASH_BYTES: Final = 12
@@ -51,21 +53,37 @@ def hash_of_call(user_id: str, name: str) -> bytes:
     return blake2b(f"{user_id}\0\0{name}".encode(), digest_size=_HASH_BYTES).digest()
 
 
+class Reach(Exception):  # noqa: N818 - no error: it never leaves the write path
+    """A batch reaches beyond what it held: it is to begin again, and hold this as well from the first."""
+
+    def __init__(self, *, places: Iterable[tuple[int, int]] = (), names: Iterable[tuple[int, str]] = ()) -> None:
+        super().__init__()
+        self.users: set[int] = set()  #: of whom something is changed that belongs to no session
+        self.places: set[tuple[int, int]] = set(places)
+        self.names: set[tuple[int, str]] = set(names)
+
+    def widen(self, other: Reach) -> None:
+        self.users |= other.users
+        self.places |= other.places
+        self.names |= other.names
+
+
 class Cache:
     """What the writer remembers between batches; valid while nobody else writes to the book."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: Feed | None = None) -> None:
+        self.feed = feed  #: told what was committed
         self.names = Names()
         self.states: dict[tuple[int, int], State] = {}
         self.by_id: dict[tuple[int, str], int] = {}
-        self.last_no: dict[int, int] = {}
+        self.session_numbers = Numbers("session_numbers")
         self.journal = JournalCache()
 
     def clear(self) -> None:
         self.names.clear()
         self.states.clear()
         self.by_id.clear()
-        self.last_no.clear()
+        self.session_numbers.clear()
         self.journal.clear()
 
     def keep(self, states: Iterable[State]) -> None:
@@ -88,6 +106,7 @@ class Work:
         self.cache = cache
         self.names = cache.names
         self.now = now
+        self.held: set[tuple[int, int]] = set()  #: sessions that nobody else can change meanwhile
         self.states: dict[tuple[int, int], State] = {}
         self.absent: set[tuple[int, str]] = set()
         self.purged_ids: set[tuple[int, str]] = set()  #: of the absent ones
@@ -95,7 +114,9 @@ class Work:
         self.infos: dict[tuple[int, int], Info] = {}
         self.dirty_infos: set[tuple[int, int]] = set()
         self.keys: dict[tuple[str, int], Key | None] = {}
+        self.stored_keys: set[tuple[str, int]] = set()  #: names that were found, whatever they lead to
         self.new_keys: dict[tuple[str, int], Key] = {}
+        self.changed_keys: dict[tuple[str, int], Key] = {}
         self.rows: dict[Place, LedgerRow] = {}
         self.new_rows: dict[Place, LedgerRow] = {}
         self.gone_rows: set[Place] = set()
@@ -109,10 +130,50 @@ class Work:
         self.spend: dict[tuple[int, int, int, int], st.Vector] = {}
         self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
-        self.journal = JournalWork(tx, cache.journal, partial(self.names.stream, tx))
+        self.journal = JournalWork(tx, cache.journal, partial(self.names.stream, tx), self._journal_of)
         self.cleared: list[tuple[str, str, int]] = []  #: journals elsewhere that are removed as they were to be
 
     # Sessions
+
+    def hold(self, wanted: Iterable[tuple[int, str]], reach: Reach) -> None:
+        """Where others write at the same time: let nobody else change what the batch is about, and learn who did.
+
+        The rows are locked in the order of their keys, all at once, so that no two writers wait for each other. What
+        is remembered of a session holds if its version is still that.
+        """
+        tx, by_id = self.tx, self.cache.by_id
+        tx.among("hold_users", sorted((user_no,) for user_no in reach.users))
+        asked = {*wanted, *reach.names}
+        unknown = [key for key in asked if key not in by_id]
+        for user_no, session_no, session_id in tx.among("numbers_of", sorted(unknown)) if unknown else ():
+            by_id[user_no, session_id] = session_no
+        places = {(key[0], by_id[key]) for key in asked if key in by_id} | reach.places
+        places |= {(place[0], root) for place in places if (root := self.cache.journal.root_of.get(place))}
+        self.held = set(places) | {(user_no, 0) for user_no in reach.users}
+        changed = []
+        for row in tx.among("hold_sessions", sorted(places)):
+            place = (row[0], row[1])
+            places.discard(place)
+            known = self.cache.states.get(place)
+            if known is None or known.version != row[-1]:
+                changed.append(State(row))
+                self.cache.journal.forget(*place)
+        for place in places:  # what is left has no row by whose version it could be remembered
+            self.cache.journal.forget(*place)
+        self._take(changed)
+
+    def reaches(self, user_no: int, session_no: int) -> None:
+        """See to it that a session may be changed. Raises Reach where others may be changing it."""
+        if self.tx.shared and (user_no, session_no) not in self.held and (user_no, session_no) not in self.states:
+            raise Reach(places={(user_no, session_no)})
+
+    def _journal_of(self, user_no: int, root_no: int) -> None:
+        """A journal is about to be changed: whoever remembers its heads knows by its root's version."""
+        place = (user_no, root_no)
+        self.reaches(*place)
+        # (Of a root that was purged only its forks are left, and nobody remembers their heads.)
+        if self.tx.shared and (place in self.cache.states or place in self.states):
+            self.state(*place)
 
     def preload(self, wanted: Iterable[tuple[int, str]]) -> None:
         """Load in bulk the sessions that the batch will ask for."""
@@ -140,7 +201,9 @@ class Work:
         return [hashes[bytes(row[0])] for row in self.tx.among("purged_among", [(each,) for each in hashes])]
 
     def _load(self, statement: str, keys: Sequence[Row]) -> None:
-        loaded = [State(row) for row in self.tx.among(statement, keys)]
+        self._take([State(row) for row in self.tx.among(statement, keys)])
+
+    def _take(self, loaded: list[State]) -> None:
         places = {(state.user_no, state.session_no): state for state in loaded}
         if places:
             for user_no, session_no, model_no, *sums in self.tx.among("models_of", list(places)):
@@ -152,6 +215,8 @@ class Work:
         key = (user_no, session_id)
         number = self.cache.by_id.get(key)
         if number is None and key not in self.absent:
+            if self.tx.shared:
+                raise Reach(names={key})
             self.preload([key])
             number = self.cache.by_id.get(key)
         if number is not None:
@@ -175,6 +240,7 @@ class Work:
         place = (user_no, session_no)
         working = self.states.get(place)
         if working is None:
+            self.reaches(user_no, session_no)
             if place not in self.cache.states:
                 self._load("sessions_by_no", [place])
             working = self.states[place] = self.cache.states[place].copy()
@@ -182,13 +248,10 @@ class Work:
 
     def create(self, user_no: int, session_id: str, at: int, sign: int) -> State:
         """A new running session; ``sign`` is the time of its first activity, or 0 where an end came first."""
-        last = self.cache.last_no.get(user_no)
-        if last is None:
-            last = self.tx.rows("last_session_no", user_no=user_no)[0][0]
-        number = self.cache.last_no[user_no] = last + 1
+        number = self.cache.session_numbers.take(self.tx, user_no)
         slice_no = self.names.slice(self.tx, Slice(user_no, "", "", Kind.INTERACTIVE, "", 0))
         blank = (user_no, number, session_id, lives.RUNNING, slice_no, at, at, None, sign, 1, at, 0, 0)
-        made = State((*blank, *st.ZERO, 0, 0, 0, 0, 0, 0, 0, "", 0))
+        made = State((*blank, *st.ZERO, 0, 0, 0, 0, 0, 0, 0, "", 0, 0))
         self.states[user_no, number] = made
         self.absent.discard((user_no, session_id))
         # Later lookups in this batch find it by its id; a rollback clears the cache.
@@ -231,6 +294,7 @@ class Work:
         while missing:
             for name, user_no, alias_of, session_no, row_no in self.tx.among("keys_of", missing):
                 self.keys[name, user_no] = Key(alias_of, session_no, row_no)
+                self.stored_keys.add((name, user_no))
             found = [(key, self.keys.setdefault(key, None)) for key in missing]
             places = [(key[1], at.session_no, at.row_no) for key, at in found if at and at.alias_of is None]
             places = [place for place in places if place not in self.rows]
@@ -276,15 +340,18 @@ class Work:
         return self.keys[key]
 
     def set_key(self, name: str, user_no: int, key: Key) -> None:
-        self.keys[name, user_no] = self.new_keys[name, user_no] = key
+        at = (name, user_no)
+        self.keys[at] = key
+        (self.changed_keys if at in self.stored_keys else self.new_keys)[at] = key
         if self.gone_keys:
-            self.gone_keys.discard((name, user_no))
+            self.gone_keys.discard(at)
 
     def lose_key(self, name: str, user_no: int) -> None:
         """Keep nothing of a name but a hash, by which it is known again."""
         key = (name, user_no)
         self.keys[key] = PRUNED
         self.new_keys.pop(key, None)
+        self.changed_keys.pop(key, None)
         self.gone_keys.add(key)
         self.lost_keys.add(key)
         self.names.purged = True

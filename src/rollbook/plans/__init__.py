@@ -2,14 +2,14 @@
 
 from rollbook.plans.conversation import ContentPlans
 from rollbook.plans.exporting import ExportPlans
+from rollbook.plans.instances import InstancePlans
 from rollbook.plans.keeping import KeepPlans
 from rollbook.plans.repricing import RepricePlans
 from rollbook.plans.retention import PrunePlans
 from rollbook.plans.searching import SearchPlans
-from rollbook.plans.writing import WritePlans
 
 
-class Plans(ContentPlans, SearchPlans, WritePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
+class Plans(ContentPlans, SearchPlans, InstancePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans):
     """All methods of a book."""
 
 

@@ -68,6 +68,7 @@ class KeepPlans(ReadPlans):
         done: Replaced = yield Whole(
             lambda store: store.restore(path, checksum=checksum, prove=_balances, progress=progress or _silent)
         )
+        self.feed.publish(None, self.clock(), "the book was replaced by a backup")
         if known is not None:  # a backup that is older than the id leaves it to the book
             yield Whole(partial(identified, known=known))
         proof: Verification = done.proof

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 from rollbook.content import AppendedView, EntryView, HeadView
 from rollbook.core import Outside, Peruse, Plan, Write, one
 from rollbook.errors import Gone, InvalidInput, NotFound
+from rollbook.feed.items import STATE
 from rollbook.journal import lines
 from rollbook.journal.shelf import Head, Line, Peek, Who
 from rollbook.journal.steps import (
@@ -281,8 +282,9 @@ class StreamPlans(ReadPlans):
         expects: Sequence[Expect | ExpectState] = (),
         user_id: User = None,
         at: int | None = None,
+        instance: str | None = None,
     ) -> Plan[Done]:
-        """Changes of a session's journal, made together or not at all (R13)."""
+        """Changes of a session's journal, made together or not at all (R13); ``instance`` runs the session."""
         owner, label = self.owner(user_id)
         name = _named(session_id, of_user=_of_user(changes)) or ""
         if self.elsewhere is not None:
@@ -294,17 +296,22 @@ class StreamPlans(ReadPlans):
         asked = Step(owner, name, now, tuple(changes), tuple(expects))
         moment = now if at is None else at
         if self.elsewhere is None:
-            op = Jot(user_id=owner, session_id=name, at=moment, step=asked, user_name=label)
+            op = Jot(user_id=owner, session_id=name, at=moment, step=asked, user_name=label, instance=instance)
             return one((yield Write([op])))  # type: ignore[no-any-return]  # what a Jot is answered
         done: Done = one((yield Outside([asked])))
         if name:
             failed, failures = failures_of(done)
-            told = Jotted(user_id=owner, session_id=name, at=moment, failed=failed, failures=failures, user_name=label)
+            told = Jotted(
+                user_id=owner, session_id=name, at=moment, failed=failed, failures=failures, user_name=label,
+                instance=instance,
+            )  # fmt: skip
             try:
                 one((yield Write([told])))
             except Gone:
                 yield Outside([Drop(owner, name, now)])
                 raise
+        else:  # the state of the user, of which the book takes no note
+            self.feed.publish([(owner, "", STATE)], now)
         return done
 
     def _existing(self, session_id: str | None, changes: Sequence[Change], user_id: User) -> Plan[Done | None]:

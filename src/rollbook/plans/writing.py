@@ -62,6 +62,34 @@ class WritePlans(ReadPlans):
         stays (by ``at``); of title, goal, tags, metadata and actor the latest. ``turns`` is the number known so far.
         Raises InvalidInput, and Gone for a session that was deleted.
         """
+        op = self._touching(
+            session_id, user_id=user_id, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
+            project=project, parent=parent, parent_user_id=parent_user_id, title=title, goal_text=goal_text, tags=tags,
+            metadata=metadata, actor=actor, turns=turns, at=at,
+        )  # fmt: skip
+        one((yield Write([self._redacted(op)])))
+        return (yield from self._own(op.session_id, op.user_id))
+
+    def _touching(
+        self,
+        session_id: str | None = None,
+        *,
+        user_id: User = None,
+        dataset_id: str | UUID | None = None,
+        kind: str | None = None,
+        channel: str | None = None,
+        agent: str | None = None,
+        project: str | None = None,
+        parent: str | None = None,
+        parent_user_id: User = None,
+        title: str | None = None,
+        goal_text: str | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+        turns: int | None = None,
+        at: When = None,
+    ) -> Touch:
         name = str(uuid_utils.uuid7()) if session_id is None else checks.session_id(session_id)
         owner, label = self.owner(user_id)
         moment, flagged = checks.moment(at, "at", self.clock())
@@ -80,11 +108,9 @@ class WritePlans(ReadPlans):
             actor=checks.name(actor, "actor"),
         )
         count = None if turns is None else checks.count(turns, "turns", checks.MAX_COUNT)
-        op = Touch(
+        return Touch(
             user_id=owner, session_id=name, at=moment, facts=facts, turns=count, flagged=flagged, user_name=label
         )
-        one((yield Write([self._redacted(op)])))
-        return (yield from self._own(name, owner))
 
     def end(
         self, session_id: str, status: str, *, user_id: User = None, reason: str | None = None, at: When = None
@@ -263,21 +289,22 @@ class WritePlans(ReadPlans):
         )
 
     def ingest(
-        self, items: Sequence[Touch | Call | End | Jot], *, files: Sequence[SourceFile] = ()
+        self, items: Sequence[Touch | Call | End | Jot | Mark], *, files: Sequence[SourceFile] = ()
     ) -> Plan[List[Outcome | Done | RollbookError | None]]:
         """What a door hands over, with how far it has read its files: one transaction for all of it.
 
-        An outcome for each call, what was appended for contents, None for a touch or an end that was taken, an error
-        for an item that was refused. Where journals are kept elsewhere, contents are made durable there before.
+        An outcome for each call, what was done for contents, None for any other item that was taken, an error for one
+        that was refused. Where journals are kept elsewhere, contents are made durable there before.
         """
         ops: List[Any] = list(items) if isinstance(items, inbox.Checked) else [self._checked(item) for item in items]
         if self.redactor is not None:
-            ops = [self._redacted_or_refused(op) if isinstance(op, Touch | End) else op for op in ops]
+            ops = [self._redacted_or_refused(op) if isinstance(op, Touch | End | Mark) else op for op in ops]
         made = yield from self._jotted_outside(ops)
         registry = [replace(file, user_id=self.user_id) for file in files]
         taken = [op for op in ops if not isinstance(op, RollbookError)]
         answers = iter((yield Write([*taken, *registry])) if taken or registry else ())
         told = [op if isinstance(op, RollbookError) else next(answers) for op in ops]
+        told = [None if isinstance(answer, bool) else answer for answer in told]  # whether a mark changed anything
         if made:
             gone = [ops[place] for place in made if isinstance(told[place], Gone)]
             if gone:
@@ -285,7 +312,7 @@ class WritePlans(ReadPlans):
             told = [made.get(place) if answer is None else answer for place, answer in enumerate(told)]
         return told
 
-    def _checked(self, item: Touch | Call | End | Jot) -> Touch | Call | End | Jot | RollbookError:
+    def _checked(self, item: Touch | Call | End | Jot | Mark) -> Touch | Call | End | Jot | Mark | RollbookError:
         """An item of a door as it is taken, or why it is refused."""
         try:
             if not isinstance(item, Jot):
@@ -295,7 +322,7 @@ class WritePlans(ReadPlans):
             return error
         return refused[0] if refused or kept is None else kept
 
-    def _redacted_or_refused(self, op: Touch | End) -> Touch | End | RollbookError:
+    def _redacted_or_refused(self, op: Touch | End | Mark) -> Touch | End | Mark | RollbookError:
         try:
             return self._redacted(op)
         except RollbookError as error:

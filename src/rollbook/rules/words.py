@@ -115,6 +115,13 @@ def indexed(text: str) -> str:
     return text if text.isascii() else " ".join(_compiled(_WORDS).findall(folded(text)))
 
 
+def cut(text: str) -> list[str]:
+    """The words that a text is found by, folded, in their order."""
+    text = folded(text[:INDEXED_MOST])
+    found: list[str] = _compiled("[a-z0-9]+" if text.isascii() else _WORDS).findall(text)
+    return found
+
+
 def relevance(counts: list[int], length: int, average: float) -> float:
     """How well a text fits, by how often it holds what was asked for and how long it is.
 

@@ -9,17 +9,29 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from rollbook.errors import InvalidInput, NotSupported
+from rollbook.errors import InvalidInput, NotSupported, StoreError
 from rollbook.settings import Settings
 
 Row = tuple[Any, ...]
 Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
 
 
+class TryAgain(Exception):  # noqa: N818 - no error: whoever began the transaction begins it again
+    """A transaction was undone through no fault of its own, and nothing of it was kept."""
+
+    def __init__(self, told: StoreError, *, pause_s: float = 0.0) -> None:
+        super().__init__(str(told))
+        self.told = told  #: what to raise when patience ends
+        self.pause_s = pause_s  #: how long to wait before
+
+
 class Reading(Protocol):
     """A snapshot of the book."""
+
+    #: What knows the words of texts: fts5 or tsvector.
+    index: str
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
         """The rows of a named statement."""
@@ -66,6 +78,11 @@ class Replaced(NamedTuple):
 class Writing(Reading, Protocol):
     """The book under its write lock; what is written is kept by the commit at the end of the block, or not at all."""
 
+    #: Whether others write at the same time, so that what is to be changed has to be held first.
+    shared: bool
+    #: Whether numbers are taken in blocks, since others take some as well.
+    blocks: bool
+
     def run(self, name: str, rows: Sequence[Row]) -> None:
         """Run a statement once for each row."""
         ...
@@ -80,17 +97,24 @@ class Store(Protocol):
 
     url: str
     read_only: bool
+    patience_s: float  #: how long a transaction that was undone is tried again
+    shared: bool  #: whether others may write at the same time
+    lanes: int  #: how many transactions of this process may write at once
 
-    def write(self) -> AbstractContextManager[Writing]:
-        """A transaction under the write lock: committed and durable after the block, rolled back by an exception."""
+    def write(self, lane: int = 0, *, alone: bool = True) -> AbstractContextManager[Writing]:
+        """A transaction that writes: committed and durable after the block, rolled back by an exception.
+
+        ``alone`` is under the write lock of the whole book; otherwise others may write meanwhile, if the backend can.
+        Raises TryAgain if it was undone through no fault of its own.
+        """
         ...
 
     def read(self) -> AbstractContextManager[Reading]:
         """A snapshot that waits for nobody and sees everything acknowledged before it began."""
         ...
 
-    def changed_by_others(self) -> bool:
-        """Within ``write()``: whether somebody else committed since this store last did, so that caches are stale."""
+    def changed_by_others(self, lane: int = 0) -> bool:
+        """Within ``write()``: whether somebody else changed since this store last asked what cannot be held."""
         ...
 
     def health(self) -> list[Check]:
@@ -114,6 +138,31 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class Silent(Protocol):
+    """A store to which other processes write without telling anybody: it has to be asked."""
+
+    def others_wrote(self, *, anew: bool = False) -> bool:
+        """Whether another process committed since this was last asked, or (``anew``) from now on. Never waits."""
+        ...
+
+
+@runtime_checkable
+class Notifies(Protocol):
+    """A store through which processes tell each other what they did, in texts of less than 8,000 bytes."""
+
+    def notify(self, payloads: Sequence[str]) -> None:
+        """Tell every process that listens, this one too. Raises StoreError where that is not possible now."""
+        ...
+
+    def listen(self, told: Callable[[str | None], None]) -> Callable[[], None]:
+        """Listen until the returned function is called; ``told`` gets each text in a thread of the store's own.
+
+        It gets None whenever listening begins, also anew after a failure: of what was told before nothing is known.
+        """
+        ...
+
+
 def open_store(url: str, settings: Settings, room: str = "ledger") -> Store:
     """The store that a URL names.
 
@@ -122,11 +171,15 @@ def open_store(url: str, settings: Settings, room: str = "ledger") -> Store:
     scheme, found, _ = url.partition("://")
     if not found:
         raise InvalidInput(f"not a database URL: {url!r}; write sqlite:///path/to/book.db")
+    if scheme in ("postgresql", "postgres"):
+        from rollbook.store.postgres import PostgresStore  # noqa: PLC0415 - see below
+
+        return PostgresStore(url, settings, room)
     if scheme == "sqlite":
         from rollbook.store.sqlite import SqliteStore  # noqa: PLC0415 - a backend is loaded by its URL alone
 
         return SqliteStore(url, settings, room)
-    raise NotSupported(f"no backend for {scheme}:// URLs; this version keeps books in sqlite:/// files")
+    raise NotSupported(f"no backend for {scheme}:// URLs; write sqlite:/// or postgresql://")
 
 
 def survey(url: str) -> list[Check]:

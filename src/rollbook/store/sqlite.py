@@ -35,11 +35,14 @@ _REWRITTEN_BYTES: Final = 1 << 29  #: a book that is larger is not rewritten: no
 class SqliteStore:
     """A book in one SQLite file, or in memory."""
 
+    shared: Final = False
+    lanes: Final = 1
+
     def __init__(self, url: str, settings: Settings, room: str) -> None:
         self.url = url
         self._settings = settings
         self.room = room
-        self.busy_timeout_s = settings.busy_timeout_s
+        self.busy_timeout_s = self.patience_s = settings.busy_timeout_s
         self.path, self.read_only = parse(url)
         self.where = str(self.path) if self.path else "the book in memory"
         self._busy_ms = int(settings.busy_timeout_s * 1000)
@@ -47,7 +50,8 @@ class SqliteStore:
         self._reading = threading.Semaphore(settings.readers)
         self._writing = threading.Lock()
         self._memory = threading.RLock()
-        self._version = -1
+        self._version = self._looked = -1
+        self._watching: apsw.Connection | None = None  # of a book that is only read
         self._replaced = False  # the book in memory, by another
         self._turns: Turns | None = None
         self._writer: Connection | None = None
@@ -108,7 +112,7 @@ class SqliteStore:
         return raw
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, lane: int = 0, *, alone: bool = True) -> Iterator[Connection]:  # noqa: ARG002 - always alone
         if self._writer is None:
             raise StoreError(f"{self.where} was opened for reading only")
         with self._memory if self.path is None else nullcontext(), translated(self.where):
@@ -158,7 +162,7 @@ class SqliteStore:
         if self._turns is not None:
             self._turns.give()
 
-    def changed_by_others(self) -> bool:
+    def changed_by_others(self, lane: int = 0) -> bool:  # noqa: ARG002 - there is one
         if self.path is None or self._writer is None:
             changed, self._replaced = self._replaced, False
             return changed
@@ -166,6 +170,31 @@ class SqliteStore:
         changed = version != self._version
         self._version = version
         return bool(changed)
+
+    def others_wrote(self, *, anew: bool = False) -> bool:
+        """Whether another process committed since this was last asked, or (``anew``) from now on. Never waits.
+
+        A connection is told of every commit but its own, so it is the writer's that is asked, between its transactions.
+        """
+        if self.path is None or self._closed:
+            return False
+        if self._writer is None and self._watching is None:
+            with translated(self.where):
+                self._watching = self.connect()
+        raw = self._watching if self._writer is None else self._writer.raw
+        assert raw is not None  # noqa: S101 - one of the two is there
+        if not self._writing.acquire(blocking=False):
+            self._looked = self._version if anew else self._looked  # of what came before this transaction
+            return False
+        try:
+            found: Any = raw.execute("pragma data_version").fetchall()[0][0]
+        except apsw.Error:  # it is at work with something else: ask again
+            return False
+        finally:
+            self._writing.release()
+        changed = found != self._looked
+        self._looked = found
+        return bool(changed) and not anew
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -267,6 +296,7 @@ class SqliteStore:
             return
         self._closed = True
         own = [] if self._checkpoints is None or self._checkpoints.own is None else [self._checkpoints.own]
+        own += [] if self._watching is None else [self._watching]
         for raw in [*(item.raw for item in self._idle), *([self._writer.raw] if self._writer else []), *own]:
             raw.close()
         self._idle.clear()
@@ -281,6 +311,8 @@ class SqliteStore:
             self._checkpoints.close()
         for connection in [*self._idle, *([self._writer] if self._writer else [])]:
             connection.raw.close()
+        if self._watching is not None:
+            self._watching.close()
         self._idle.clear()
         if self._turns is not None:
             self._turns.close()

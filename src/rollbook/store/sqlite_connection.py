@@ -14,7 +14,11 @@ import apsw
 from rollbook.errors import StoreError
 from rollbook.store import Row, statements
 
-DIALECT: Final = {"identity": "integer primary key", "clustered": "without rowid", "bytes": "blob"}
+DIALECT: Final = {
+    "identity": "integer primary key", "clustered": "without rowid", "bytes": "blob", "text": "text", "like": "like",
+    # One writes at a time, so sums need no slots, and names that are ordered in time come first in their index.
+    "slot": "", "and_slot": "", "usage_key": "usage_key, user_no", "session_key": "session_id, user_no",
+}  # fmt: skip
 _AT_ONCE: Final = 64 << 10  #: bytes; the index of a log grows by half of that
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 
@@ -74,6 +78,10 @@ def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
 class Connection:
     """One SQLite connection that runs named statements."""
 
+    shared: Final = False
+    blocks: Final = False
+    index: Final = "fts5"
+
     def __init__(self, raw: apsw.Connection, room: str) -> None:
         self.raw = raw
         self._room = room
@@ -85,10 +93,7 @@ class Connection:
         return self.raw.execute(_text(self._room, name), values)
 
     def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
-        known = statements.load(self._room)
-        filled = {word: known[part] for word, part in words.items()}
-        # Twice, because a fragment may itself hold a word.
-        text = statements.spell(statements.spell(_text(self._room, name), filled), filled)
+        text = statements.composed(self._room, name, words, "sqlite", DIALECT)
         return self.raw.execute(text, values).fetchall()
 
     def among(self, name: str, keys: Sequence[Row]) -> list[Row]:

@@ -1,6 +1,7 @@
 """Named SQL statements, read from ``.sql`` files: ``-- name --``, a comment that says what it does, the statement.
 
 A statement may hold words in braces. ``{values}`` becomes rows of placeholders; the driver's dialect gives the others.
+What one engine has to say in its own way stands in ``queries.ENGINE.sql`` beside it, under the same name.
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from typing import Final
 _HEADER: Final = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 #: The package's own folder. (``importlib.resources`` takes longer to load than a status line may take.)
 _PACKAGE: Final = Path(__file__).parents[1]
+_FROM: Final = re.compile(r"^-- Writable from schema (\d+)\.$", re.MULTILINE)
 _WORD: Final = re.compile(r"\{(\w+)\}")
 
 
 @cache
-def load(room: str) -> dict[str, str]:
-    """The statements of one room's ``queries.sql`` by name."""
-    text = (_PACKAGE / room / "queries.sql").read_text("utf-8")
-    parts = _HEADER.split(text)
+def load(room: str, dialect: str = "sqlite") -> dict[str, str]:
+    """The statements of one room by name, as an engine takes them."""
+    own = _PACKAGE / room / f"queries.{dialect}.sql"
+    found = _parsed(_PACKAGE / room / "queries.sql")
+    return found | _parsed(own) if own.exists() else found
+
+
+def _parsed(path: Path) -> dict[str, str]:
+    parts = _HEADER.split(path.read_text("utf-8"))
     found: dict[str, str] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
         if name in found:
-            raise ValueError(f"{room}/queries.sql names {name} twice")
+            raise ValueError(f"{path.name} names {name} twice")
         lines = (line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("--"))
         found[name] = "\n".join(lines)
     return found
@@ -49,6 +56,22 @@ def migrations(dialect: str = "sqlite") -> tuple[tuple[int, str, str], ...]:
     return tuple((number, name, text) for (number, name), text in sorted(found.items()))
 
 
+def writable_from(text: str) -> int | None:
+    """The oldest schema whose library may still write after a migration, if its text says one."""
+    found = _FROM.findall(text)
+    return max(map(int, found)) if found else None
+
+
 def spell(text: str, words: Mapping[str, str]) -> str:
     """Replace the dialect's words; a brace that the dialect does not know is left for later."""
     return _WORD.sub(lambda match: words.get(match[1], match[0]), text)
+
+
+def composed(room: str, name: str, parts: Mapping[str, str], dialect: str, words: Mapping[str, str]) -> str:
+    """A statement, or ``room.statement``, whose words are filled with fragments of the room ``room`` by their names."""
+    known = load(room, dialect)
+    other, dotted, short = name.partition(".")
+    text = load(other, dialect)[short] if dotted else known[name]
+    filled = {word: known[part] for word, part in parts.items()}
+    # Twice, because a fragment may itself hold a word.
+    return spell(spell(spell(text, filled), filled), words)

@@ -3,29 +3,29 @@
 
 create table account (
     user_no {identity},
-    user_id text not null unique,
-    name text
+    user_id {text} not null unique,
+    name {text}
 );
 
 create table model (
     model_no {identity},
-    name text not null unique
+    name {text} not null unique
 );
 
 -- Providers, doors and price versions.
 create table label (
     label_no {identity},
-    name text not null unique
+    name {text} not null unique
 );
 
 -- What sums are kept apart by: the facts of a session that spend is asked for. Empty text is none.
 create table slice (
     slice_no {identity},
     user_no bigint not null,
-    dataset_id text not null,
-    agent text not null,
-    kind text not null,
-    project text not null,
+    dataset_id {text} not null,
+    agent {text} not null,
+    kind {text} not null,
+    project {text} not null,
     deleted smallint not null,
     unique (user_no, dataset_id, agent, kind, project, deleted)
 );
@@ -34,7 +34,7 @@ create table slice (
 create table session (
     user_no bigint not null,
     session_no bigint not null,
-    session_id text not null,
+    session_id {text} not null,
     status smallint not null,
     slice_no bigint not null,
     started_at bigint not null,
@@ -61,10 +61,10 @@ create table session (
     last_model_no bigint not null,
     last_model_at bigint not null,
     flags smallint not null,            -- 1: a time ahead of the clock was taken as now
-    life text not null,                 -- ends, reopenings and marks as JSON; empty while there is none
+    life {text} not null,                 -- ends, reopenings and marks as JSON; empty while there is none
     primary key (user_no, session_no)
 ) {clustered};
-create unique index session_by_id on session (session_id, user_no);
+create unique index session_by_id on session ({session_key});
 create index session_by_activity on session (user_no, status, last_activity_at, session_no);
 create index session_by_activity_all on session (status, last_activity_at, user_no, session_no);
 
@@ -72,15 +72,15 @@ create index session_by_activity_all on session (status, last_activity_at, user_
 create table session_info (
     user_no bigint not null,
     session_no bigint not null,
-    channel text,
-    title text,
-    goal_text text,
-    metadata text,
-    tags text,
-    actor text,
+    channel {text},
+    title {text},
+    goal_text {text},
+    metadata {text},
+    tags {text},
+    actor {text},
     parent_user_no bigint,
-    parent_id text,
-    facts text not null,                -- each fact with the time at which it was said
+    parent_id {text},
+    facts {text} not null,                -- each fact with the time at which it was said
     primary key (user_no, session_no)
 ) {clustered};
 create index session_by_parent on session_info (parent_user_no, parent_id) where parent_id is not null;
@@ -131,18 +131,18 @@ create table ledger (
     weight bigint not null,
     errored smallint not null,
     late smallint not null,
-    usage_id text not null,
+    usage_id {text} not null,
     primary key (user_no, session_no, row_no)
 ) {clustered};
 
 -- Every name under which a call is known, and the row that stands for it now; an alias points at the call's first name.
 create table usage_key (
-    usage_key text not null,
+    usage_key {text} not null,
     user_no bigint not null,
-    alias_of text,
+    alias_of {text},
     session_no bigint not null,
     row_no bigint not null,
-    primary key (usage_key, user_no)
+    primary key ({usage_key})
 ) {clustered};
 
 -- Sums by when calls happened. User 0 is everybody; there slice 0 is every slice, and -1 the deleted sessions'.
@@ -157,8 +157,8 @@ create table spend (
     cost bigint not null,
     unpriced bigint not null,
     late_calls bigint not null,
-    late_cost bigint not null,
-    primary key (user_no, quarter, slice_no, model_no)
+    late_cost bigint not null,{slot}
+    primary key (user_no, quarter, slice_no, model_no{and_slot})
 ) {clustered};
 
 -- Sums by when sessions were last active. User 0 is everybody; hour -1 is all time, and for everybody hour -2 - q is the
@@ -175,8 +175,8 @@ create table activity (
     cost bigint not null,
     unpriced bigint not null,
     errors bigint not null,
-    agent_time bigint not null,
-    primary key (user_no, hour, status, slice_no)
+    agent_time bigint not null,{slot}
+    primary key (user_no, hour, status, slice_no{and_slot})
 ) {clustered};
 
 create table activity_model (
@@ -188,20 +188,20 @@ create table activity_model (
     tokens_in bigint not null,
     tokens_out bigint not null,
     cost bigint not null,
-    unpriced bigint not null,
-    primary key (user_no, hour, model_no)
+    unpriced bigint not null,{slot}
+    primary key (user_no, hour, model_no{and_slot})
 ) {clustered};
 
 -- How far each door has read each file.
 create table source_file (
     user_no bigint not null,
-    source text not null,
-    path text not null,
+    source {text} not null,
+    path {text} not null,
     device bigint not null,
     inode bigint not null,
     size bigint not null,
     read_to bigint not null,
-    head_hash text not null,
+    head_hash {text} not null,
     mtime_ns bigint not null,
     state {bytes} not null,
     primary key (user_no, source, path)

@@ -3,7 +3,7 @@
 -- Names of streams; one that no head has any more is purged, since it may tell of a project.
 create table journal_stream (
     stream_no {identity},
-    name text not null unique
+    name {text} not null unique
 );
 
 -- A line of entries in a stream of a session. Entries stand under a root: the session itself, or the one that it was
@@ -12,7 +12,7 @@ create table journal_head (
     user_no bigint not null,
     session_no bigint not null,
     stream_no bigint not null,
-    head text not null,
+    head {text} not null,
     root_no bigint not null,
     tip bigint not null,                -- position of the newest entry, 0: none
     length bigint not null,
@@ -29,12 +29,12 @@ create table entry (
     root_no bigint not null,
     stream_no bigint not null,
     position bigint not null,
-    entry_id text not null,
+    entry_id {text} not null,
     session_no bigint not null,         -- who wrote it
     parent bigint,                      -- position. null: the entry before it in the stream, 0: none
     created_at bigint not null,
     doc_no bigint,                      -- what a search finds it by
-    body text not null,                 -- JSON, as it was given
+    body {text} not null,                 -- JSON, as it was given
     primary key (user_no, root_no, stream_no, position)
 ) {clustered};
 create index entry_by_id on entry (user_no, root_no, stream_no, entry_id);
@@ -44,8 +44,8 @@ create index entry_by_parent on entry (user_no, root_no, stream_no, parent) wher
 create table journal_state (
     user_no bigint not null,
     session_no bigint not null,
-    name text not null,
-    value text not null,
+    name {text} not null,
+    value {text} not null,
     primary key (user_no, session_no, name)
 ) {clustered};
 
@@ -62,8 +62,8 @@ create table search_doc (
 
 -- Sessions whose contents are to be removed from a place for journals outside this database.
 create table journal_outbox (
-    user_id text not null,
-    session_id text not null,
+    user_id {text} not null,
+    session_id {text} not null,
     at bigint not null,                 -- when it was noted
     since bigint,                       -- what was changed from then on stays: the session, or its user, lives on
     primary key (user_id, session_id)
@@ -71,8 +71,8 @@ create table journal_outbox (
 
 -- What is known of the book itself. id: by what a place for journals outside knows whose it is.
 create table book_fact (
-    name text not null primary key,
-    value text not null
+    name {text} not null primary key,
+    value {text} not null
 ) {clustered};
 
 -- The highest number that a purged session of the user had: what is kept under a number is not found by another session.

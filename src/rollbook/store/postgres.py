@@ -1,0 +1,221 @@
+"""Books on a PostgreSQL server, written by many processes at once.
+
+A few *lanes* write, each a connection of its own; others read snapshots from a pool. A transaction goes out as a
+pipeline, so it costs a round trip for each answer that is waited for. What it was is noted in its own transaction under
+the lane's number, so a commit whose answer was lost is settled by looking.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from weakref import WeakSet
+
+from rollbook.errors import NotSupported, StoreError
+
+try:
+    import psycopg
+    from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+except ImportError as missing:
+    raise NotSupported("postgresql:// URLs need psycopg; install it with: pip install 'rollbook[postgres]'") from missing
+
+from rollbook.settings import Settings
+from rollbook.store import Check, Copied, Progress, Proof, Replaced, TryAgain, forks, postgres_health
+from rollbook.store.postgres_arrays import teach
+from rollbook.store.postgres_connection import Connection, translated
+from rollbook.store.postgres_lane import Lane
+from rollbook.store.postgres_schema import prepare
+from rollbook.store.postgres_url import parse
+
+_CONNECT_S: Final = 5
+_STATEMENTS_MOST: Final = 500  #: that a connection keeps prepared
+
+
+class PostgresStore:
+    """A book in one schema of a PostgreSQL database."""
+
+    shared: Final = True
+
+    def __init__(self, url: str, settings: Settings, room: str) -> None:
+        self.url = url
+        self.room = room
+        self._settings = settings
+        self._place = parse(url)
+        self.read_only = self._place.read_only
+        self.patience_s = settings.busy_timeout_s
+        self.lanes = settings.writers
+        self.where = f"the book at {self._place.shown}"
+        self._own: WeakSet[psycopg.Connection[Any]] = WeakSet()
+        self._closed = False
+        self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._lanes = [Lane(self, number) for number in range(self.lanes)]
+        forks.watch(self)
+        with self._met(), contextlib.closing(self.connect()) as raw:
+            prepare(raw, self._place.schema, self.where, read_only=self.read_only)
+
+    @contextmanager
+    def _met(self) -> Iterator[None]:
+        """Where nobody tries again: what would be tried again is an error."""
+        try:
+            with translated(self.where):
+                yield
+        except TryAgain as again:
+            raise again.told from again.__cause__
+
+    def connect(self, *, writer: bool = False) -> psycopg.Connection[Any]:
+        """A new connection, on which every statement is a transaction of its own."""
+        known = {"application_name": "rollbook", "connect_timeout": _CONNECT_S}
+        given = psycopg.conninfo.conninfo_to_dict(self._place.conninfo)
+        options = [str(given.pop("options", "") or ""), *(f"-c {name}={value}" for name, value in self._set(writer))]
+        raw = psycopg.connect(**{**known, **given, "options": " ".join(options)}, autocommit=True)
+        self._prepare(raw)
+        return raw
+
+    def _set(self, writer: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001 - see connect
+        yield "search_path", self._place.schema
+        if self.read_only:
+            yield "default_transaction_read_only", "on"
+        wait_ms = int(self.patience_s * 1000)
+        yield "lock_timeout", str(wait_ms)
+        # A process that was stopped in the middle of a transaction must not hold everybody else up for ever.
+        yield "idle_in_transaction_session_timeout", str(max(wait_ms, 60_000))
+        if writer:
+            yield "synchronous_commit", "on"
+            # What a batch asks for it asks for by keys; a plan that was made while a table was small stays right.
+            yield "plan_cache_mode", "force_generic_plan"
+            yield "enable_seqscan", "off"
+            yield "enable_hashjoin", "off"
+            yield "enable_mergejoin", "off"
+            yield "jit", "off"
+
+    def _prepare(self, raw: psycopg.Connection[Any]) -> None:
+        raw.prepare_threshold = 0
+        raw.prepared_max = _STATEMENTS_MOST
+        teach(raw)
+        self._own.add(raw)
+
+    # Writing
+
+    @contextmanager
+    def write(self, lane: int = 0, *, alone: bool = True) -> Iterator[Connection]:
+        if self.read_only:
+            raise StoreError(f"{self.where} was opened for reading only")
+        if self._closed:
+            raise StoreError(f"{self.where} is closed")
+        with self._lanes[lane].transaction(alone=alone) as tx:
+            yield tx
+
+    def changed_by_others(self, lane: int = 0) -> bool:
+        return self._lanes[lane].changed()
+
+    # Reading
+
+    def _readers(self) -> ConnectionPool[psycopg.Connection[Any]]:
+        if self._pool is None:
+            with _starting:
+                if self._pool is None:
+                    self._pool = self._new_pool()
+        return self._pool
+
+    def _new_pool(self) -> ConnectionPool[psycopg.Connection[Any]]:
+        store = self
+
+        class Reader(psycopg.Connection[Any]):
+            @classmethod
+            def connect(cls, *_: object, **__: object) -> Any:
+                return store.connect()
+
+        return ConnectionPool(
+            connection_class=Reader, min_size=0, max_size=self._settings.readers, timeout=self.patience_s, open=True
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if self._closed:
+            raise StoreError(f"{self.where} is closed")
+        pool = self._readers()
+        with translated(self.where):
+            try:
+                raw = pool.getconn()
+            except PoolClosed as error:
+                raise StoreError(f"{self.where} is closed") from error
+            except PoolTimeout as error:
+                raise StoreError(f"{self.where} cannot be reached: no connection within {self.patience_s:g} s") from error
+            try:
+                with raw.transaction():
+                    raw.execute("set transaction isolation level repeatable read, read only")
+                    yield Connection(raw, self.room)
+            except psycopg.OperationalError:
+                if raw.closed:
+                    pool.check()  # the others were lost with it
+                raise
+            finally:
+                pool.putconn(raw)
+
+    def health(self) -> list[Check]:
+        with self._met(), contextlib.closing(self.connect()) as raw:
+            return postgres_health.checks(raw)
+
+    def forget(self) -> None:
+        """What was removed is overwritten in time by the server itself, which vacuums its tables."""
+
+    def backup(self, path: str | os.PathLike[str], *, replace: bool, prove: Proof, progress: Progress) -> Copied:
+        raise NotSupported(
+            "a book on PostgreSQL is backed up by the server's own tools (pg_dump, or base backups), or copied into a "
+            "file: rollbook copy"
+        )
+
+    def restore(self, path: str | os.PathLike[str], *, checksum: bool, prove: Proof, progress: Progress) -> Replaced:
+        raise NotSupported("a book on PostgreSQL is restored by the server's own tools, or filled by: rollbook copy")
+
+    # A fork (see forks): connections are the parent's, and the child opens its own.
+
+    def hold(self, deadline: float) -> Callable[[], None]:
+        """Wait until no transaction of a lane is under way, and let none begin until the returned function is called."""
+        held = [lane.busy for lane in self._lanes if lane.busy.acquire(timeout=max(0.0, deadline - time.monotonic()))]
+
+        def release() -> None:
+            for lock in held:
+                lock.release()
+
+        return release
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's connections without a word to the server.
+
+        A copy of a connection that stays open here would keep the parent's transaction alive after the parent.
+        """
+        self._closed = True
+        with contextlib.suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for raw in self._own:
+                with contextlib.suppress(psycopg.Error, OSError):
+                    os.dup2(nowhere, raw.pgconn.socket)
+            os.close(nowhere)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for lane in self._lanes:
+            lane.close()
+        if self._pool is not None:
+            self._pool.close()
+
+
+#: Held while a book gets its pool, so that two threads do not both give it one.
+_starting = threading.Lock()
+
+
+def _renew() -> None:
+    global _starting  # noqa: PLW0603 - the parent's lock may be held by a thread that the child does not have
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

@@ -1,0 +1,21 @@
+-- has_table --
+select to_regclass(:table) is not null
+
+-- take_turn --
+-- One process at a time makes or changes a schema.
+select pg_advisory_xact_lock(hashtextextended('rollbook schema ' || cast(:schema as text), 0))
+
+-- foreign_tables --
+-- What stands in a schema that is not a book.
+select count(*) from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where nspname = :schema and relkind in ('r', 'v', 'm', 'p', 'S')
+
+-- schema_version --
+select version, oldest_writer from rollbook_schema
+
+-- save_version --
+insert into rollbook_schema (one, version, oldest_writer) values (1, :version, :oldest)
+on conflict (one) do update set version = excluded.version, oldest_writer = excluded.oldest_writer
+
+-- setting --
+select current_setting(:name)
