@@ -141,7 +141,7 @@ def _record(folder: str, work: Work, group: int) -> None:
                 new = New(name, plans.body(item(number)), now_us, None, False, fresh)
                 step = Step(book.user_id, _session(number % work.callers), now_us, (Append(_STREAM, (new,)),))
                 ops.append(Jot(user_id=book.user_id, session_id=step.session_id, at=now_us, step=step))
-            plans.writer.submit(ops)
+            plans.write(ops)
 
     recorded.note(path, append, f"{folder}/recorded-{group}.bin", redact=False)
 

@@ -52,7 +52,7 @@ def test_every_promised_method_is_there() -> None:
         "children", "inclusive", "ingest", "source_files", "close", "backup", "restore", "delete_session",
         "wipe_journal", "add_qa", "qa", "get_qa", "latest_qa_id", "update_qa", "delete_qa", "add_feedback",
         "delete_feedback", "add_trace_step", "trace", "graph_context", "set_graph_context", "get_state", "set_state",
-        "delete_state", "all_state", "history", "history_text", "search",
+        "delete_state", "all_state", "history", "history_text", "search", "reconcile", "instance", "tree",
     )  # fmt: skip
     assert set(promised) <= _public(Rollbook).keys()
 

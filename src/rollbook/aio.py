@@ -125,6 +125,7 @@ class AsyncRollbook:
     known_usage = awaited(Plans.known_usage)
     backup = awaited(Plans.backup)
     restore = awaited(Plans.restore)
+    copy_to = awaited(Plans.copy_to)
     doctor = awaited(Plans.doctor)
     changes = direct(Plans.changes)
 
@@ -391,7 +392,7 @@ def open(  # noqa: A001 - rollbook.aio.open is the door, as rollbook.open is
 
     Takes and raises what :func:`rollbook.open` does.
     """
-    chosen = settings.default_url() if url is None else core.url_of(url)
+    chosen = settings.default_url() if url is None else settings.url_of(url)
     return _Opening(
         lambda: AsyncRollbook(
             core.opened(Plans, chosen, user=user, all_users=all_users, journal=journal, redact=redact)

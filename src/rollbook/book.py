@@ -91,6 +91,7 @@ class Rollbook:
     known_usage = blocking(Plans.known_usage)
     backup = blocking(Plans.backup)
     restore = blocking(Plans.restore)
+    copy_to = blocking(Plans.copy_to)
     doctor = blocking(Plans.doctor)
     changes = direct(Plans.changes)
 
@@ -363,7 +364,7 @@ def open(  # noqa: A001 - rollbook.open is the door, as gzip.open is
     each text.
     Raises InvalidInput for a URL or user that cannot be read, StoreError for a database that cannot be used.
     """
-    chosen = settings.default_url() if url is None else core.url_of(url)
+    chosen = settings.default_url() if url is None else settings.url_of(url)
     return Rollbook(core.opened(Plans, chosen, user=user, all_users=all_users, journal=journal, redact=redact))
 
 
@@ -372,5 +373,5 @@ def examine(url: str | os.PathLike[str] | None = None, *, user: str | UUID | Non
 
     Nothing is made or changed. Takes what :func:`open` does. Raises InvalidInput for a URL or user that cannot be read.
     """
-    chosen = settings.default_url() if url is None else core.url_of(url)
+    chosen = settings.default_url() if url is None else settings.url_of(url)
     return keeping.examine(lambda reading: Plans(reading, user=user, all_users=True, settings=settings.load()), chosen)

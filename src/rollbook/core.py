@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from rollbook.elsewhere import Elsewhere, place_of
-from rollbook.errors import Gone, InvalidInput, Overloaded, RollbookError, StoreError
+from rollbook.errors import Gone, Overloaded, RollbookError, StoreError
 from rollbook.feed import Feed, Subscription
 from rollbook.journal import sql_peek
 from rollbook.journal.backend import Journals, peruse
@@ -26,9 +26,9 @@ from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Drop, Step
 from rollbook.ledger import outbox
 from rollbook.ledger.apply import apply_batch
+from rollbook.ledger.cache import Cache
 from rollbook.ledger.ops import Cleared, Op
 from rollbook.ledger.reads import Clock, Scope
-from rollbook.ledger.work import Cache
 from rollbook.model import MICROS
 from rollbook.peers import peers_of
 from rollbook.pricing import Prices
@@ -39,15 +39,6 @@ from rollbook.store import Reading, Store, TryAgain, open_store
 from rollbook.writer import Writer
 
 R = TypeVar("R")
-
-
-def url_of(url: str | os.PathLike[str]) -> str:
-    """A database's URL; a path is a SQLite file's."""
-    if isinstance(url, os.PathLike):
-        return f"sqlite:///{os.fspath(url)}"
-    if not isinstance(url, str):
-        raise InvalidInput(f"a database is named by a URL or a path, not by {type(url).__name__}")
-    return url
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -87,6 +78,7 @@ Name = tuple[str, str]  #: user and session
 Asked = Write | Read | Outside | Peruse | Whole
 Plan = Generator[Asked, Any, R]
 
+_LONG: Final = 32  #: operations that wait for one writer; others help from then on
 _SPARED: Final = 10  #: times as long as it took to find a place away, it is not asked again to remove something
 _CLEARED_AT_ONCE: Final = 200  #: journals elsewhere that one step removes
 _EMPTY: Final = (MemoryShelf(), "")
@@ -166,12 +158,20 @@ class Core:
         return self._store
 
     def writer(self, ops: Sequence[Op]) -> Writer:
-        """Who is to write operations: what is of one session goes one way, so that it is remembered there."""
+        """Who is to write operations: one, as long as it keeps up, since a commit that many share costs each the least.
+
+        Beside it, what is of one session goes one way, so that it is remembered there.
+        """
         self.alive()
-        if len(self._writers) == 1 or not ops:
-            return self._writers[0]
+        writers = self._writers
+        if len(writers) == 1 or writers[0].waiting < _LONG or not ops:
+            return writers[0]
         first = ops[0]
-        return self._writers[hash((getattr(first, "user_id", ""), getattr(first, "session_id", ""))) % len(self._writers)]
+        return writers[hash((getattr(first, "user_id", ""), getattr(first, "session_id", ""))) % len(writers)]
+
+    def write(self, ops: Sequence[Op]) -> list[Any]:
+        """Make operations durable, in one transaction; an answer or an error for each."""
+        return self.writer(ops).submit(ops)
 
     @property
     def feed(self) -> Feed:

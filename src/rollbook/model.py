@@ -247,6 +247,17 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """A book that was copied into another one, and proven to be the same."""
+
+    sessions: int
+    ledger_rows: int
+    added: int  #: rows of all tables that this run wrote
+    removed: int  #: rows that it took away; one that changed is removed and added
+    elsewhere: int  #: sessions with contents outside the database, which are not copied
+    seconds: float
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a list."""
 

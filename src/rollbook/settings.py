@@ -44,8 +44,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment.
 
     ``ROLLBOOK_ABANDON_AFTER`` and ``ROLLBOOK_BUSY_TIMEOUT`` (seconds), ``ROLLBOOK_PRICES`` (a price file),
-    ``ROLLBOOK_JOURNAL`` (a URL), ``ROLLBOOK_ENTRY_BYTES``, ``ROLLBOOK_WRITERS``, ``ROLLBOOK_REDACT`` (``off`` stores everything as given),
-    ``ROLLBOOK_BEAT``, ``ROLLBOOK_LEASE`` and ``ROLLBOOK_RECONCILE`` (seconds).
+    ``ROLLBOOK_JOURNAL`` (a URL), ``ROLLBOOK_ENTRY_BYTES``, ``ROLLBOOK_WRITERS``, ``ROLLBOOK_REDACT`` (``off`` stores
+    everything as given), ``ROLLBOOK_BEAT``, ``ROLLBOOK_LEASE`` and ``ROLLBOOK_RECONCILE`` (seconds).
     """
     env = os.environ if env is None else env
     beat_s, lease_s = _whole(env, "ROLLBOOK_BEAT", 15), _whole(env, "ROLLBOOK_LEASE", 60)
@@ -89,3 +89,12 @@ def default_url(env: Mapping[str, str] | None = None) -> str:
     """``ROLLBOOK_DB``, or a SQLite file in the user's data folder."""
     env = os.environ if env is None else env
     return env.get("ROLLBOOK_DB") or f"sqlite:///{data_dir(env) / 'rollbook.db'}"
+
+
+def url_of(url: str | os.PathLike[str]) -> str:
+    """A database's URL; a path is a SQLite file's."""
+    if isinstance(url, os.PathLike):
+        return f"sqlite:///{os.fspath(url)}"
+    if not isinstance(url, str):
+        raise InvalidInput(f"a database is named by a URL or a path, not by {type(url).__name__}")
+    return url

@@ -54,6 +54,11 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = False
 
+    @property
+    def waiting(self) -> int:
+        """How many operations wait."""
+        return self._waiting
+
     def submit(self, ops: Sequence[Any]) -> Answers:
         """Hand operations over and wait until they are durable; an answer or an error for each.
 

@@ -206,10 +206,18 @@ def dumped(path: Path) -> Iterator[str]:
         yield f"pragma {name} = {raw.pragma(name)};"
     yield "begin;"
     schema = raw.execute("select type, name, sql from sqlite_schema where sql is not null order by rowid").fetchall()
-    yield from (f"{sql};" for kind, _, sql in schema if kind == "table")
-    for _, table, _ in (one for one in schema if one[0] == "table"):
-        for row in raw.execute(f"select * from {table}"):
-            yield f"insert into {table} values ({', '.join(map(apsw.format_sql_value, row))});"
+    tables = {name: sql for kind, name, sql in schema if kind == "table"}
+    virtual = tuple(name for name, sql in tables.items() if sql.upper().startswith("CREATE VIRTUAL"))
+    for name, sql in tables.items():
+        if name.startswith("sqlite_stat"):
+            yield "analyze account;"  # SQLite makes the table itself
+        elif not name.startswith(tuple(f"{one}_" for one in virtual)):
+            yield f"{sql};"
+    for name in (name for name in tables if name not in virtual):
+        if name.startswith(("sqlite_stat", *virtual)):
+            yield f"delete from {name};"
+        for row in raw.execute(f"select * from {name}"):
+            yield f"insert into {name} values ({', '.join(map(apsw.format_sql_value, row))});"
     yield from (f"{sql};" for kind, _, sql in schema if kind == "index")
     yield "commit;"
 

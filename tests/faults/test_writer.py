@@ -51,7 +51,7 @@ def test_an_unforeseen_error_reaches_its_callers_alone_and_the_thread_lives_on(t
         book.touch("s")
         with Lock(path):
             # Behind the lock they gather into one batch.
-            faulty = [pool.submit(plans.writer.submit, [bad]) for _ in range(6)]
+            faulty = [pool.submit(plans.write, [bad]) for _ in range(6)]
             good = [pool.submit(book.record_usage, "s", usage_id=f"u{number}") for number in range(12)]
             time.sleep(0.3)
         for one in faulty:
@@ -59,7 +59,7 @@ def test_an_unforeseen_error_reaches_its_callers_alone_and_the_thread_lives_on(t
             assert "\n" not in str(one.exception())
         assert [one.result(WITHIN_S) for one in good] == ["counted"] * 12
         with pytest.raises(StoreError):
-            plans.writer.submit([bad])
+            plans.write([bad])
         holds(book, [*write_some(book, "after"), *(f"u{number}" for number in range(12))])
 
 

@@ -14,13 +14,10 @@ import pytest
 import rollbook
 from postgres_servers import PostgresServer
 from rollbook.feed import Change, Lost, Subscription
-from wired_store import Wired
 
 PATIENCE_S = 30.0
 PROGRAM = """
-import sys, rollbook, rollbook.store.postgres
-from wired_store import Wired
-rollbook.store.postgres.PostgresStore = Wired
+import sys, rollbook
 with rollbook.open(sys.argv[1], user=sys.argv[2]) as book:
     print("open", flush=True)
     for line in sys.stdin:
@@ -35,11 +32,6 @@ with rollbook.open(sys.argv[1], user=sys.argv[2]) as book:
             book.delete(session)
         print("done", flush=True)
 """
-
-
-@pytest.fixture(autouse=True)
-def _wired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rollbook.store.postgres.PostgresStore", Wired)
 
 
 @contextmanager

@@ -99,23 +99,25 @@ def test_another_users_process_lives() -> None:
     assert told.stdout == "lives\n"
 
 
-def test_a_machine_without_proc_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """What stands for ``/proc``: nothing, as yet."""
     monkeypatch.setattr(machine, "_PROC", tmp_path)
     machine._boot_id.cache_clear()
-    try:
-        assert machine.here() == ("", "")
-        assert machine.process(os.getpid()) == HIDDEN
-        known = machine.this_process(5)
-        assert (known.boot_id, known.pid_namespace, known.started) == ("", "", "")
-        assert judge(known, machine.here(), machine.process(known.pid), None).life is Life.UNKNOWN
-    finally:
-        machine._boot_id.cache_clear()
+    yield tmp_path
+    monkeypatch.undo()
+    machine._boot_id.cache_clear()
 
 
-def test_a_proc_of_another_pid_namespace_says_nothing_of_processes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "self").symlink_to(str(os.getpid() + 1))
-    monkeypatch.setattr(machine, "_PROC", tmp_path)
+def test_a_machine_without_proc_says_nothing(proc: Path) -> None:
+    assert machine.here() == ("", "")
+    assert machine.process(os.getpid()) == HIDDEN
+    known = machine.this_process(5)
+    assert (known.boot_id, known.pid_namespace, known.started) == ("", "", "")
+    assert judge(known, machine.here(), machine.process(known.pid), None).life is Life.UNKNOWN
+
+
+def test_a_proc_of_another_pid_namespace_says_nothing_of_processes(proc: Path) -> None:
+    (proc / "self").symlink_to(str(os.getpid() + 1))
     assert machine.here().pid_namespace == ""
     assert machine.process(os.getpid()) == HIDDEN

@@ -39,10 +39,10 @@ class BookJournals:
                 waiting.append(_jot(step))
                 self.changed[step.user_id, "" if _of_user(step) else step.session_id] = step.at
                 continue
-            answers += self.core.writer.submit(waiting)
+            answers += self.core.write(waiting)
             waiting = []
             answers.append(self._dropped(step))
-        return answers + self.core.writer.submit(waiting)
+        return answers + self.core.write(waiting)
 
     def _dropped(self, drop: Drop) -> Answer:
         """What a session contains is removed; the session itself, once deleted, would take no new contents."""
@@ -58,7 +58,7 @@ class BookJournals:
                 changes.append(SetState(dict.fromkeys(state), of_user))
         if not changes:
             return False
-        (answer,) = self.core.writer.submit([_jot(Step(drop.user_id, drop.session_id, drop.at, tuple(changes)))])
+        (answer,) = self.core.write([_jot(Step(drop.user_id, drop.session_id, drop.at, tuple(changes)))])
         return answer if isinstance(answer, RollbookError) else True
 
     @contextmanager
@@ -93,7 +93,7 @@ class BookJournals:
         for name in users:
             with self.user_state(name) as (peek, who):
                 values = SetState(dict.fromkeys(peek.state(who)), of_user=True)
-            self.core.writer.submit([_jot(Step(name, "", now, (values,)))])
+            self.core.write([_jot(Step(name, "", now, (values,)))])
         return len(found)
 
     def health(self) -> list[Check]:

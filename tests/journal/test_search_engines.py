@@ -18,6 +18,7 @@ from postgres_servers import PostgresServer
 from rollbook.journal.tsvector import row_of
 from rollbook.model import from_micros
 from rollbook.rules.words import INDEXED_MOST
+from rollbook.store.postgres_connection import Connection
 
 Pair = tuple[rollbook.Rollbook, rollbook.Rollbook]
 Answer = list[tuple[str, str, float, str]]
@@ -32,8 +33,10 @@ def clock() -> Clock:
 def pair(postgres_server: PostgresServer, clock: Clock) -> Iterator[Pair]:
     """Two books with one clock: in memory, and on a server."""
     url = postgres_server.new_database()
-    with opened(clock, all_users=True) as here, on_server(url, clock, all_users=True) as there:
-        yield here, there
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("rollbook.journal.tsvector._LATEST", 5)  # so that a few texts are asked for part by part
+        with opened(clock, all_users=True) as here, on_server(url, clock, all_users=True) as there:
+            yield here, there
     postgres_server.drop_database(url)
 
 
@@ -120,6 +123,7 @@ def odd(pair: Pair) -> Pair:
         ("null", {"control"}),
         ("family", {"emoji"}),
         ("xxxx* behind", {"one long word"}),
+        (LONG[:1000], set()),
         (LONG[:900] + "*", {"two long words", "other long words"}),
         ("behind", {"one long word", "two long words", "other long words"}),
         ("yyyy*", {"longest word"}),
@@ -200,6 +204,27 @@ def test_the_latest_are_those_written_last_whoever_wrote_them(
             book = other if number in (0, 3, 5) else there
             book.add_message(f"s{number % 2}", role="user", content="word " * (9 - number), message_id=str(number))
         assert [each.entry_id for each in there.search("word")] == ["4", "5", "6"]
+
+
+def test_no_more_is_asked_for_than_is_needed(there: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollbook.journal.tsvector._LATEST", 4)
+    monkeypatch.setattr("rollbook.journal.tsvector._AT_ONCE", 1)
+    monkeypatch.setattr("rollbook.ledger.searching._AT_ONCE", 1)
+    monkeypatch.setattr("rollbook.ledger.searching.RANKED_MOST", 3)
+    asked = list[int]()
+    each = Connection.each
+
+    def counted(self: Connection, name: str, /, **values: Any) -> Any:
+        asked.append(values["after"])
+        return each(self, name, **values)
+
+    monkeypatch.setattr(Connection, "each", counted)
+    for number in range(20):
+        there.add_message("s", role="user", content="word" if number else "rare", message_id=str(number))
+    assert [one.entry_id for one in there.search("word")] == ["19", "18", "17"]
+    assert asked == [16]
+    assert [one.entry_id for one in there.search("rare")] == ["0"]
+    assert asked == [16, 16, -16]
 
 
 def test_of_long_texts_only_so_many_are_read(there: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from rollbook.model import MICROS, NANO, Tokens, from_micros, to_micros
 
 from .tools import DAY, HOUR, MINUTE, NOW, Clock, call, opened, sound, touch, user, write
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 SPEND: Final = (
     "calls",
     "tokens_in",
@@ -61,7 +63,7 @@ def _history(chance: random.Random, owner: str, count: int, around: int) -> list
 
 
 @pytest.fixture(scope="module", params=range(3))
-def book(request: pytest.FixtureRequest) -> Iterator[rollbook.Rollbook]:
+def book(request: pytest.FixtureRequest, engine: str) -> Iterator[rollbook.Rollbook]:
     chance = random.Random(request.param)
     with opened(Clock(NOW), all_users=True) as one:
         for number in range(2):

@@ -16,6 +16,8 @@ from rollbook.rules import checks
 from .bad_input import Bad, calls, questions, sessions, upserts
 from .tools import NOW, call, everything, opened, sound, touch
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 def _filled(book: rollbook.Rollbook) -> None:
     book.touch("s", agent="x", title="t", metadata={"a": 1}, tags=["t"])

@@ -17,6 +17,8 @@ from rollbook.rules.life import STATUS_CODES, effective_status
 
 from .tools import HOUR, MINUTE, NOW, Clock, call, opened, touch, user, write
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 ABANDON_AFTER: Final = 1800 * MICROS
 EVERY: Final = [str(status) for status in Status]
 DATASET: Final = "00000000-0000-0000-0000-0000000000d1"
@@ -52,7 +54,7 @@ def _history(chance: random.Random, owner: str, count: int) -> list[Op]:
 
 
 @pytest.fixture(scope="module")
-def book() -> Iterator[rollbook.Rollbook]:
+def book(engine: str) -> Iterator[rollbook.Rollbook]:
     with opened(Clock(NOW), all_users=True) as one:
         chance = random.Random(7)
         for number in range(2):

@@ -9,12 +9,14 @@ import pytest
 import rollbook
 from rollbook.rules.life import LIFE_CAP
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 START = 1_750_000_000
 
 
 def test_r2_a_session_that_was_reopened_many_times_keeps_its_figures() -> None:
     runs = LIFE_CAP + 50
-    with rollbook.open("sqlite:///:memory:") as book:
+    with opened() as book:
         for run in range(runs):
             at = START + 100 * run
             book.reopen("nightly", at=at)
@@ -29,7 +31,7 @@ def test_r2_a_session_that_was_reopened_many_times_keeps_its_figures() -> None:
 
 
 def test_r2_a_handle_may_be_entered_again() -> None:
-    with rollbook.open("sqlite:///:memory:") as book:
+    with opened() as book:
         handle = book.session("h")
         with handle as session:
             session.end("failed")
@@ -46,7 +48,7 @@ def test_a_path_names_a_book_and_nothing_else_does(tmp_path: Path) -> None:
 
 
 def test_what_is_known_of_calls_can_be_asked() -> None:
-    with rollbook.open("sqlite:///:memory:") as book:
+    with opened() as book:
         book.record_usage("s", usage_id="u", aliases=["a"], tokens_in=1)
         assert book.known_usage(["u", "a", "x"]) == {"u", "a"}
         assert book.known_usage([]) == set()

@@ -75,6 +75,9 @@ class Books(RuleBasedStateMachine):
         self.clock = Clock(NOW)
         self.context = opened(self.clock)
         self.book = self.context.__enter__()
+        self.prepare()
+
+    def prepare(self) -> None:
         self.models = {LOCAL_USER: Model(), user(1): Model()}
         self.made = 0
 

@@ -16,6 +16,8 @@ from rollbook.model import Evidence, Tokens
 
 from .tools import HOUR, MINUTE, NOW, call, opened, snapshot, sound, touch, user, write
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 Event = Callable[[str], Op]  #: an operation, once it is known whose
 START: Final = NOW - 3 * HOUR
 

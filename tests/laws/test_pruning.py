@@ -22,6 +22,8 @@ from .histories import (
 )  # fmt: skip
 from .tools import DAY, MINUTE, NOW, Clock, call, opened, user, write
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 # what is too old, and for whom
 
 

@@ -22,6 +22,8 @@ from rollbook.settings import LOCAL_USER
 from .histories import OWNERS, Step, figures, happen, live, often, steps, tables, well, with_own_names
 from .tools import DAY, NOW, Clock, opened, user, write
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 MARK: Final = "quetzal"
 FACTS: Final[dict[str, Any]] = {
     "title": f"the {MARK}", "goal_text": f"find a {MARK}", "tags": [MARK], "metadata": {MARK: [MARK]}, "actor": MARK,

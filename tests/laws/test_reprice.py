@@ -19,6 +19,8 @@ from rollbook.settings import LOCAL_USER
 from .reprices import OTHER, START, new_prices, old_prices, record, short_steps
 from .tools import DAY, HOUR, NOW, everything, opened, snapshot, sound, user
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 MODELS: Final = ("m1", "m2", "m3", "nobody-sells-this", None)
 
 

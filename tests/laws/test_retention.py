@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,8 @@ from .histories import (
     with_own_names,
 )  # fmt: skip
 from .tools import DAY, HOUR, NOW, Clock, opened
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 AGES: Final = st.sampled_from([None, "1h", "30d", "60d", timedelta(days=31, minutes=1)])
 RULES: Final = st.fixed_dictionaries(

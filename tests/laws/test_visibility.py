@@ -16,6 +16,8 @@ from rollbook.settings import LOCAL_USER
 
 from .tools import HOUR, MINUTE, NOW, Clock, call, opened, snapshot, sound, touch, user, write
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 A: Final = user(1)
 B: Final = user(2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,25 +36,34 @@ def user(number: int) -> str:
     return str(UUID(int=0x5000_8000_0000_0000_1000 + number))
 
 
+def _in_memory() -> AbstractContextManager[str]:
+    return nullcontext("sqlite:///:memory:")
+
+
+#: Where the next book is opened; the fixture ``engine`` says so.
+place: Callable[[], AbstractContextManager[str]] = _in_memory
+
+
 @contextmanager
 def opened(
     clock: Callable[[], int] | None = None, *, all_users: bool = False, **settings: Any
 ) -> Iterator[rollbook.Rollbook]:
-    """A book in memory, with a clock of its own."""
-    plans = Plans(
-        "sqlite:///:memory:",
-        user=None,
-        all_users=all_users,
-        settings=Settings(**settings),
-        clock=clock or Clock(),
-    )
-    with rollbook.Rollbook(plans) as book:
+    """An empty book on the engine of the test, with a clock of its own."""
+    with place() as url, opened_at(url, clock, all_users=all_users, **settings) as book:
         yield book
+
+
+def opened_at(
+    url: str, clock: Callable[[], int] | None = None, *, all_users: bool = False, **settings: Any
+) -> rollbook.Rollbook:
+    """The book at a URL, with a clock of its own."""
+    plans = Plans(url, user=None, all_users=all_users, settings=Settings(**settings), clock=clock or Clock())
+    return rollbook.Rollbook(plans)
 
 
 def write(book: rollbook.Rollbook, ops: Sequence[Op]) -> list[Any]:
     """Hand operations to the writer in one batch, which is one transaction."""
-    return book._plans.writer(ops).submit(ops)
+    return book._plans.write(ops)
 
 
 def touch(session: str, at: int, owner: str = LOCAL_USER, turns: int | None = None, **facts: Any) -> Touch:

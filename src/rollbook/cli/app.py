@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "delete": ("life", "delete", _WRITE),
     "backup": ("copies", "backup", _CARE),
     "restore": ("copies", "restore", _CARE),
+    "copy": ("copies", "copy", _CARE),
     "reprice": ("repricing", "reprice", _CARE),
     "prune": ("retention", "prune", _CARE),
     "purge": ("retention", "purge", _CARE),

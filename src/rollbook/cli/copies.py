@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace as changed_to
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -72,20 +73,53 @@ def restore(
         say(f"what the book held before is in {done.replaced}")
 
 
+@command
+def copy(
+    desk: Desk,
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The book's URL.", show_default=False)],
+    target: Annotated[
+        str, typer.Argument(metavar="TO", help="Another one's: an empty book, or an earlier copy.", show_default=False)
+    ],
+) -> None:
+    """Copy a book into another one, from SQLite to PostgreSQL or back. FROM may be in use, and nothing in it changes.
+
+    Run again it goes on where it was, or brings the copy up to date: only what differs is written.
+    """
+    from rollbook.store import reading_only  # noqa: PLC0415
+
+    with changed_to(desk, db=reading_only(source)).open() as book, _progress(in_rows=True) as progress:
+        try:
+            done = book.copy_to(target, progress=progress)
+        except KeyboardInterrupt:
+            say("what was copied stays; the same command goes on with the rest")
+            raise
+    screen = desk.screen()
+    if desk.as_json:
+        screen.json(done)
+    else:
+        changed = f"{done.added:,} rows written, {done.removed:,} removed" if done.added or done.removed else "no news"
+        screen.line(f"the copy is whole and balances: {_held(done.sessions, done.ledger_rows)} ({changed})")
+    if done.elsewhere:
+        say(
+            f"{done.elsewhere:,} sessions have contents outside the database, which were not copied: name their place "
+            f"wherever the copy is opened (ROLLBOOK_JOURNAL)"
+        )
+
+
 def _held(sessions: int, rows: int) -> str:
     return f"{sessions:,} sessions, {rows:,} ledger rows"
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
+def _progress(*, in_rows: bool = False) -> Iterator[Progress | None]:
     """A bar beside the answer, where a person sees it."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn() if in_rows else DownloadColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=_DOING[what], completed=done, total=total or None)

@@ -20,7 +20,7 @@ from rollbook.rules import bodies, texts
 from rollbook.rules.words import Query, Term, cut, relevance
 from rollbook.store import Reading, Row
 
-READ_MOST: Final = 500  #: long texts that one search reads
+READ_MOST: Final = 200  #: long texts that one search reads
 _AT_ONCE: Final = 500  #: matches whose words are fetched together
 _LATEST: Final = 50_000  #: texts that are asked first
 _WIDER: Final = 8  #: how many times more are asked next
@@ -154,18 +154,18 @@ class _Reader:
         self._tx = tx
         self._left = READ_MOST
 
-    def words(self, place: list[int]) -> list[str] | None:
-        """The words of an entry; None where it is damaged, or enough were read."""
+    def words(self, place: list[int]) -> str:
+        """The words of an entry with spaces around them; none where it is damaged, or enough were read."""
         if not self._left:
-            return None
+            return ""
         self._left -= 1
         at = dict(zip(("user_no", "root_no", "stream_no", "position"), place, strict=False))
         stream = self._tx.rows("journal.stream_name", stream_no=at["stream_no"])[0][0]
         body = self._tx.rows("journal.line_at", **at)[0][-1]
         try:
-            return cut(texts.text_of(stream, bodies.decoded(msgspec.Raw(body.encode()))))
+            return f" {' '.join(cut(texts.text_of(stream, bodies.decoded(msgspec.Raw(body.encode())))))} "
         except StoreError:
-            return None
+            return ""
 
 
 class _Text:
@@ -178,8 +178,7 @@ class _Text:
             word: [int(at.rstrip("A")) for at in listed.split(",")] for word, listed in _FETCHED.findall(words)
         }
         self._many = _counts.decode(counts) if counts else {}
-        self._words: list[str] | None = None
-        self._was_read = False
+        self._words: str | None = None
 
     def counts(self, query: Query) -> list[int] | None:
         """How often it holds each of what is wanted; None where it does not fit."""
@@ -217,18 +216,15 @@ class _Text:
         return sum(all(start + at in each for at, each in enumerate(others, 1)) for start in first)
 
     def _read(self, term: Term) -> int:
-        if not self._was_read:
-            self._words, self._was_read = self._reader.words(self._place), True
-        return _occurrences(self._words or (), term)
+        if self._words is None:
+            self._words = self._reader.words(self._place)
+        return _occurrences(self._words, term)
 
 
-def _occurrences(words: Iterable[str], term: Term) -> int:
-    """How often a term stands in words."""
-    listed = list(words)
-    *before, last = term.words
-    wide = len(before)
-    return sum(
-        listed[at - wide : at] == before
-        for at in range(wide, len(listed))
-        if listed[at] == last or (term.prefix and listed[at].startswith(last))
-    )
+def _occurrences(text: str, term: Term) -> int:
+    """How often a term stands in words with spaces around them."""
+    sought = f" {' '.join(term.words)}" + ("" if term.prefix else " ")
+    count, at = 0, text.find(sought)
+    while at >= 0:
+        count, at = count + 1, text.find(sought, at + 1)
+    return count

@@ -14,7 +14,9 @@ from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
 from rollbook.journal.steps import ExpectState, Fork, SetState
 from rollbook.ledger import changes, instances, journaling, pruning
 from rollbook.ledger import state as st
+from rollbook.ledger.cache import Cache
 from rollbook.ledger.calls import apply_call, post, reshape, settle
+from rollbook.ledger.holding import Reach
 from rollbook.ledger.instances import presume_crashed
 from rollbook.ledger.names import Slice
 from rollbook.ledger.ops import (
@@ -40,10 +42,11 @@ from rollbook.ledger.ops import (
     Touch,
     Wipe,
 )
+from rollbook.ledger.preloading import preload
 from rollbook.ledger.reprice import apply_reprice
 from rollbook.ledger.saving import save
 from rollbook.ledger.state import State
-from rollbook.ledger.work import Cache, Reach, Work
+from rollbook.ledger.work import Work
 from rollbook.rules import life as lives
 from rollbook.store import Store, TryAgain
 
@@ -67,6 +70,7 @@ def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: i
     alone = not store.shared or any(type(op) in _ALONE for op in ops)
     tries = 0
     while True:
+        began = time.monotonic()
         try:
             return _tried(store, cache, ops, now, lane, reach, alone=alone)
         except Reach as further:
@@ -74,20 +78,27 @@ def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: i
             tries += 1
             alone = alone or tries > _REACHES_MOST
         except TryAgain as undone:
-            if time.monotonic() > until:
+            if began > until:  # a process that was stopped for long in the middle of a try gets another one
                 raise undone.told from undone
             time.sleep(undone.pause_s * random.random())  # noqa: S311 - so that two do not meet again
 
 
-def _tried(
+def _tried(  # noqa: PLR0917 - what apply_batch was given
     store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: int, reach: Reach, *, alone: bool
 ) -> list[Answer]:
     try:
         with store.write(lane, alone=alone) as tx:
-            if store.changed_by_others(lane):
+            if not tx.shared and store.changed_by_others(lane):
                 cache.clear()
+                cache.look(tx)
             work = Work(tx, cache, now)
-            _preload(work, ops, reach)
+            preload(work, ops, reach)
+            # (Asked for together with what was loaded, which saves a round trip.)
+            stale = tx.shared and store.changed_by_others(lane)
+            if stale:
+                cache.look(tx)
+            reach.check(stale=stale)
+            cache.refuse_half()
             answers = [_apply(work, op) for op in ops]
             settle(work)
             save(work)
@@ -107,45 +118,6 @@ def _apply(work: Work, op: Op) -> Answer:
         return _APPLY[type(op)](work, op)
     except RollbookError as error:
         return error
-
-
-def _preload(work: Work, ops: Sequence[Op], reach: Reach) -> None:
-    """Ask once for everything that the batch will look at."""
-    find = work.names.find_user
-    sessions: list[tuple[int, str]] = []
-    keys: list[tuple[str, int]] = []
-    told: list[tuple[int, str]] = []
-    jotted: list[tuple[int, Jot]] = []
-    for op in ops:
-        if isinstance(op, SourceFile | Sweep | PurgeUser | Wipe | OfInstance):
-            continue
-        user_no = find(work.tx, op.user_id)
-        if user_no is None:
-            continue
-        sessions.append((user_no, op.session_id))
-        if isinstance(op, Call):
-            if not op.fresh:
-                keys += [(name, user_no) for name in (op.usage_id, *op.aliases)]
-        elif isinstance(op, Reprice):
-            keys.append((op.usage_id, user_no))
-        elif isinstance(op, Jot):
-            jotted.append((user_no, op))
-            for change in op.step.changes:
-                if isinstance(change, Fork):
-                    sessions.append((user_no, change.source))
-                if not op.session_id or isinstance(change, SetState | ExpectState) and change.of_user:
-                    reach.users.add(user_no)
-        elif isinstance(op, Touch | Absolute):
-            told.append((user_no, op.session_id))
-            if op.facts.parent_id is not None:
-                reach.users.add(user_no)  # nobody else may make a parent of a child meanwhile
-    if work.tx.shared:
-        work.hold(sessions, reach)
-    work.preload(sessions)
-    work.preload_keys(keys)
-    by_id = work.cache.by_id
-    work.preload_infos((key[0], by_id[key]) for key in told if key in by_id)
-    journaling.preload(work, jotted)
 
 
 def _found_or_made(work: Work, op: Touch | End | Reopen | Absolute, *, sign: int) -> State:

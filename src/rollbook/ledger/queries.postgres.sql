@@ -1,13 +1,10 @@
 -- join_writers --
--- Write beside others; nobody who has to be alone writes meanwhile.
-select pg_advisory_xact_lock_shared(hashtextextended('rollbook ' || current_schema(), 0))
+-- Write beside others; nobody who has to be alone writes meanwhile. The book's generation, which changes with every
+-- transaction that was alone: what was remembered before does not hold any more.
+select join_writers()
 
 -- write_alone --
-select pg_advisory_xact_lock(hashtextextended('rollbook ' || current_schema(), 0))
-
--- generation --
--- Changes with every transaction that was alone: what was remembered before does not hold any more.
-select coalesce((select cast(value as bigint) from book_fact where name = 'generation'), 0)
+select write_alone()
 
 -- bump_generation --
 insert into book_fact (name, value) values ('generation', '1')
@@ -17,11 +14,24 @@ on conflict (name) do update set value = cast(cast(book_fact.value as bigint) + 
 select nextval('lane_numbers')
 
 -- mark_batch --
-insert into lane (lane_no, batch, at) values (:lane_no, :batch, :at)
+insert into lane (lane_no, batch, at) values {values}
 on conflict (lane_no) do update set batch = excluded.batch, at = excluded.at
 
+-- own_lane --
+-- Held as long as the server has the connection.
+select pg_advisory_lock(hashtextextended('rollbook lane ' || current_schema(), :lane_no))
+
+-- end_lane --
+-- The connection that has the lane's number, if the server still has it, is ended.
+select pg_terminate_backend(pid) from pg_locks
+where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())
+    and objsubid = 1 and granted and pid <> pg_backend_pid()
+    and ((cast(classid as bigint) << 32) | cast(objid as bigint))
+        = hashtextextended('rollbook lane ' || current_schema(), :lane_no)
+
 -- batch_of --
-select batch from lane where lane_no = :lane_no
+-- To be told by the server that writes, and not by a copy of it.
+select batch from lane where lane_no = :lane_no for update
 
 -- drop_lane --
 delete from lane where lane_no = :lane_no or at < :before
@@ -78,3 +88,20 @@ from activity group by user_no, hour, status, slice_no
 -- every_activity_model --
 select user_no, hour, model_no, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced)
 from activity_model group by user_no, hour, model_no
+
+-- shown --
+-- Session by session: the planner takes the numbers of users and of sessions for independent of each other.
+select session.user_no, session.session_no, session.session_id, account.user_id, slice.dataset_id, session.status,
+    session.started_at, session.last_activity_at, session.ended_at, session.tokens_in, session.tokens_out, session.cost,
+    session.call_errors, session.step_errors, model.name, slice.kind, session_info.channel, slice.agent, slice.project,
+    session_info.title, session_info.goal_text, session_info.parent_id, parent.user_id, session.life, session.attempt,
+    session.turns, session.calls, session.unpriced, session.late_calls, session.cache_read, session.cache_write,
+    session.reasoning, session.agent_time, session.flags, session_info.tags, session_info.metadata, session_info.actor
+from (values {values}) as wanted (user_no, session_no)
+cross join lateral (select * from session kept where kept.user_no = wanted.user_no
+    and kept.session_no = wanted.session_no offset 0) as session
+join account on account.user_no = session.user_no
+join slice on slice.slice_no = session.slice_no
+left join model on model.model_no = session.last_model_no
+left join session_info on session_info.user_no = session.user_no and session_info.session_no = session.session_no
+left join account parent on parent.user_no = session_info.parent_user_no

@@ -288,9 +288,10 @@ select instance_id from session_instance where user_no = :user_no and session_no
 -- marked_of --
 -- Writer: sessions of an instance that are presumed crashed.
 select account.user_id, session.session_id from session_instance
-join session on session.user_no = session_instance.user_no and session.session_no = session_instance.session_no
+cross join session
 join account on account.user_no = session.user_no
-where session_instance.instance_id = :instance_id and session.status = 4
+where session_instance.instance_id = :instance_id and session.user_no = session_instance.user_no
+    and session.session_no = session_instance.session_no and session.status = 4
 
 -- owned_by --
 -- Running sessions of an instance, after one in the order of their keys.

@@ -11,9 +11,10 @@ import msgspec
 
 from rollbook.content import Found
 from rollbook.errors import StoreError
+from rollbook.journal.found import Match
 from rollbook.journal.shelf import Line
 from rollbook.journal.sql_peek import SqlPeek
-from rollbook.journal.sql_search import Match, Sights, matches
+from rollbook.journal.sql_search import Sights, matches
 from rollbook.ledger import reads
 from rollbook.ledger.reads import Filters, Scope
 from rollbook.model import from_micros

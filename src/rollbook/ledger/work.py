@@ -12,19 +12,18 @@ from hashlib import blake2b
 from typing import Final, NamedTuple, TypeVar
 
 from rollbook.errors import Gone, NotFound
-from rollbook.feed import Feed
-from rollbook.journal.sql import JournalCache, JournalWork
+from rollbook.journal.sql import JournalWork
 from rollbook.ledger import state as st
+from rollbook.ledger.cache import Cache
 from rollbook.ledger.facts import Info
-from rollbook.ledger.names import Names, Slice
+from rollbook.ledger.holding import Reach
+from rollbook.ledger.names import Slice
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import LedgerRow, State
 from rollbook.model import QUARTER_US, Kind
 from rollbook.rules import life as lives
 from rollbook.store import Row, Writing
-from rollbook.store.numbers import Numbers
 
-_CACHE_MOST: Final = 20_000  #: sessions kept in memory between batches
 _HASH_BYTES: Final = 12
 
 T = TypeVar("T")
@@ -51,51 +50,6 @@ def hash_of_session(user_id: str, session_id: str) -> bytes:
 def hash_of_call(user_id: str, name: str) -> bytes:
     """What is left of a name of a call that was pruned or purged."""
     return blake2b(f"{user_id}\0\0{name}".encode(), digest_size=_HASH_BYTES).digest()
-
-
-class Reach(Exception):  # noqa: N818 - no error: it never leaves the write path
-    """A batch reaches beyond what it held: it is to begin again, and hold this as well from the first."""
-
-    def __init__(self, *, places: Iterable[tuple[int, int]] = (), names: Iterable[tuple[int, str]] = ()) -> None:
-        super().__init__()
-        self.users: set[int] = set()  #: of whom something is changed that belongs to no session
-        self.places: set[tuple[int, int]] = set(places)
-        self.names: set[tuple[int, str]] = set(names)
-
-    def widen(self, other: Reach) -> None:
-        self.users |= other.users
-        self.places |= other.places
-        self.names |= other.names
-
-
-class Cache:
-    """What the writer remembers between batches; valid while nobody else writes to the book."""
-
-    def __init__(self, feed: Feed | None = None) -> None:
-        self.feed = feed  #: told what was committed
-        self.names = Names()
-        self.states: dict[tuple[int, int], State] = {}
-        self.by_id: dict[tuple[int, str], int] = {}
-        self.session_numbers = Numbers("session_numbers")
-        self.journal = JournalCache()
-
-    def clear(self) -> None:
-        self.names.clear()
-        self.states.clear()
-        self.by_id.clear()
-        self.session_numbers.clear()
-        self.journal.clear()
-
-    def keep(self, states: Iterable[State]) -> None:
-        """Take in what a commit made true."""
-        for state in states:
-            state.source = None  # or every copy that was ever made would stay alive behind the newest
-            self.states[state.user_no, state.session_no] = state
-            self.by_id[state.user_no, state.session_id] = state.session_no
-        while len(self.states) > _CACHE_MOST:
-            place, old = next(iter(self.states.items()))
-            del self.states[place]
-            self.by_id.pop((old.user_no, old.session_id), None)
 
 
 class Work:
@@ -134,33 +88,6 @@ class Work:
         self.cleared: list[tuple[str, str, int]] = []  #: journals elsewhere that are removed as they were to be
 
     # Sessions
-
-    def hold(self, wanted: Iterable[tuple[int, str]], reach: Reach) -> None:
-        """Where others write at the same time: let nobody else change what the batch is about, and learn who did.
-
-        The rows are locked in the order of their keys, all at once, so that no two writers wait for each other. What
-        is remembered of a session holds if its version is still that.
-        """
-        tx, by_id = self.tx, self.cache.by_id
-        tx.among("hold_users", sorted((user_no,) for user_no in reach.users))
-        asked = {*wanted, *reach.names}
-        unknown = [key for key in asked if key not in by_id]
-        for user_no, session_no, session_id in tx.among("numbers_of", sorted(unknown)) if unknown else ():
-            by_id[user_no, session_id] = session_no
-        places = {(key[0], by_id[key]) for key in asked if key in by_id} | reach.places
-        places |= {(place[0], root) for place in places if (root := self.cache.journal.root_of.get(place))}
-        self.held = set(places) | {(user_no, 0) for user_no in reach.users}
-        changed = []
-        for row in tx.among("hold_sessions", sorted(places)):
-            place = (row[0], row[1])
-            places.discard(place)
-            known = self.cache.states.get(place)
-            if known is None or known.version != row[-1]:
-                changed.append(State(row))
-                self.cache.journal.forget(*place)
-        for place in places:  # what is left has no row by whose version it could be remembered
-            self.cache.journal.forget(*place)
-        self._take(changed)
 
     def reaches(self, user_no: int, session_no: int) -> None:
         """See to it that a session may be changed. Raises Reach where others may be changing it."""
@@ -201,9 +128,10 @@ class Work:
         return [hashes[bytes(row[0])] for row in self.tx.among("purged_among", [(each,) for each in hashes])]
 
     def _load(self, statement: str, keys: Sequence[Row]) -> None:
-        self._take([State(row) for row in self.tx.among(statement, keys)])
+        self.take([State(row) for row in self.tx.among(statement, keys)])
 
-    def _take(self, loaded: list[State]) -> None:
+    def take(self, loaded: list[State]) -> None:
+        """Remember sessions as they are stored, with their models."""
         places = {(state.user_no, state.session_no): state for state in loaded}
         if places:
             for user_no, session_no, model_no, *sums in self.tx.among("models_of", list(places)):

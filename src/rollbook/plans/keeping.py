@@ -11,15 +11,28 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from rollbook.copying import Copying, Done, unfinished
 from rollbook.core import Plan, Read, Whole
 from rollbook.elsewhere import book_id, identified
 from rollbook.errors import InvalidInput, RollbookError, StoreError
 from rollbook.journal.backend import Journals
 from rollbook.ledger import checkup, outbox
 from rollbook.ledger.verify import verify
-from rollbook.model import MICROS, Backup, Finding, Restored, Verification
+from rollbook.model import MICROS, Backup, Copy, Finding, Restored, Verification
 from rollbook.plans.reading import ReadPlans
-from rollbook.store import Check, Copied, Progress, Reading, Replaced, Store, reading_only, survey, traceless
+from rollbook.settings import url_of
+from rollbook.store import (
+    Check,
+    Copied,
+    Progress,
+    Reading,
+    Replaced,
+    Store,
+    open_store,
+    reading_only,
+    survey,
+    traceless,
+)
 
 Name = str | os.PathLike[str]
 _FILE: Final = "file"
@@ -83,6 +96,36 @@ class KeepPlans(ReadPlans):
             seconds=_since(began),
         )
 
+    def copy_to(self, target: Name, *, progress: Progress | None = None) -> Plan[Copy]:
+        """Bring another book, by its URL or path, to what this one holds now; on whatever either is kept.
+
+        The target is an empty book, which is made if it is not there, or an earlier copy of this book to which nobody
+        has written since. Of a copy only what differs is written, so a copy that was interrupted is finished by the same
+        call, and one that was made while this book was in use is brought up to date in a short time. Until it is whole,
+        the target takes no other writes. In the end all its tables are compared with this book's as they were when the
+        call began, and its sums with its rows. ``progress`` is told what is being done (copy, check), rows done, and
+        rows in all. What is kept outside the database (journals elsewhere) is not copied; ``elsewhere`` says of how many
+        sessions that is. Raises Conflict for a target that holds anything else, InvalidInput for this book itself.
+        """
+        began = time.monotonic()
+        into = url_of(target)
+        if into.endswith("/:memory:"):
+            raise InvalidInput("a copy is made into a file or a database, not into memory")
+
+        def work(store: Store) -> Done:
+            with contextlib.closing(open_store(into, self.settings)) as other:
+                return Copying(store, other, progress or _silent).run()
+
+        done: Done = yield Whole(work)
+        return Copy(
+            sessions=done.proof.sessions,
+            ledger_rows=done.proof.ledger_rows,
+            added=done.added,
+            removed=done.removed,
+            elsewhere=done.elsewhere,
+            seconds=_since(began),
+        )
+
     def doctor(self) -> Plan[list[Finding]]:
         """Look at the file, the database and the books, and say what is wrong and what to do about it.
 
@@ -101,7 +144,7 @@ class KeepPlans(ReadPlans):
                 found.append((name, *self.read(partial(check, clock=clock))))
             except RollbookError as error:
                 found.append((name, False, str(error)))
-        found += self._journal()
+        found += [*self._journal(), *self._copy()]
         found.append(self._tables())
         return [Finding(name=name, ok=ok, detail=detail) for name, ok, detail in found]
 
@@ -123,6 +166,15 @@ class KeepPlans(ReadPlans):
             f"wherever the book is opened (ROLLBOOK_JOURNAL, or journal= in a program)"
         )
         return [("journal", False, said)]
+
+    def _copy(self) -> list[Check]:
+        """Whether the book is a copy that was not finished."""
+        with contextlib.suppress(StoreError):  # of a table that is damaged others speak
+            of = self.read(unfinished)
+            if of is not None:
+                said = f"this is a copy of {of} that is not whole yet, and takes no writes; run 'rollbook copy' again"
+                return [("copy", False, said)]
+        return []
 
     def _lost_outside(self, place: Journals) -> list[Check]:
         """Sessions of which there are contents in the place and none in the book: of steps that it never learnt of."""

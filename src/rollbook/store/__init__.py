@@ -18,7 +18,7 @@ Row = tuple[Any, ...]
 Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
 
 
-class TryAgain(Exception):  # noqa: N818 - no error: whoever began the transaction begins it again
+class TryAgain(Exception):
     """A transaction was undone through no fault of its own, and nothing of it was kept."""
 
     def __init__(self, told: StoreError, *, pause_s: float = 0.0) -> None:
@@ -30,8 +30,10 @@ class TryAgain(Exception):  # noqa: N818 - no error: whoever began the transacti
 class Reading(Protocol):
     """A snapshot of the book."""
 
-    #: What knows the words of texts: fts5 or tsvector.
-    index: str
+    @property
+    def index(self) -> str:
+        """What knows the words of texts: fts5 or tsvector."""
+        ...
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
         """The rows of a named statement."""
@@ -78,10 +80,15 @@ class Replaced(NamedTuple):
 class Writing(Reading, Protocol):
     """The book under its write lock; what is written is kept by the commit at the end of the block, or not at all."""
 
-    #: Whether others write at the same time, so that what is to be changed has to be held first.
-    shared: bool
-    #: Whether numbers are taken in blocks, since others take some as well.
-    blocks: bool
+    @property
+    def shared(self) -> bool:
+        """Whether others write at the same time, so that what is to be changed has to be held first."""
+        ...
+
+    @property
+    def blocks(self) -> bool:
+        """Whether numbers are taken in blocks, since others take some as well."""
+        ...
 
     def run(self, name: str, rows: Sequence[Row]) -> None:
         """Run a statement once for each row."""
@@ -96,10 +103,19 @@ class Store(Protocol):
     """One open database."""
 
     url: str
+    where: str  #: what it is called in messages
     read_only: bool
     patience_s: float  #: how long a transaction that was undone is tried again
-    shared: bool  #: whether others may write at the same time
-    lanes: int  #: how many transactions of this process may write at once
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may write at the same time."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """How many transactions of this process may write at once."""
+        ...
 
     def write(self, lane: int = 0, *, alone: bool = True) -> AbstractContextManager[Writing]:
         """A transaction that writes: committed and durable after the block, rolled back by an exception.
@@ -203,6 +219,8 @@ def traceless(url: str) -> AbstractContextManager[None]:
 def reading_only(url: str) -> str:
     """The URL by which a database is opened for reading only."""
     place, _, options = url.partition("?")
+    if url.startswith(("postgresql://", "postgres://")):
+        return url if "mode=" in options else f"{place}?{options}{'&' if options else ''}mode=ro"
     if not url.startswith("sqlite://") or place.endswith("/:memory:") or options not in ("", "mode=rw"):
         return url
     return f"{place}?mode=ro"

@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from weakref import WeakSet
@@ -22,17 +22,31 @@ try:
     import psycopg
     from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 except ImportError as missing:
-    raise NotSupported("postgresql:// URLs need psycopg; install it with: pip install 'rollbook[postgres]'") from missing
+    raise NotSupported(
+        "postgresql:// URLs need psycopg; install it with: pip install 'rollbook[postgres]'"
+    ) from missing
 
 from rollbook.settings import Settings
 from rollbook.store import Check, Copied, Progress, Proof, Replaced, TryAgain, forks, postgres_health
 from rollbook.store.postgres_arrays import teach
 from rollbook.store.postgres_connection import Connection, translated
 from rollbook.store.postgres_lane import Lane
+from rollbook.store.postgres_notices import Notices, channel_of
 from rollbook.store.postgres_schema import prepare
 from rollbook.store.postgres_url import parse
 
-_CONNECT_S: Final = 5
+#: How a line to the server is made, and how one that leads nowhere any more is noticed, unless the URL says otherwise:
+#: what was sent, or nothing at all, is not acknowledged by the other machine for half a minute.
+_LINE: Final[dict[str, Any]] = {
+    "application_name": "rollbook",
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+_READS_MS: Final = 3_600_000  #: how long a snapshot may wait for whoever reads it
 _STATEMENTS_MOST: Final = 500  #: that a connection keeps prepared
 
 
@@ -53,6 +67,7 @@ class PostgresStore:
         self._own: WeakSet[psycopg.Connection[Any]] = WeakSet()
         self._closed = False
         self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._notices = Notices(self.connect, channel_of(self._place.schema))
         self._lanes = [Lane(self, number) for number in range(self.lanes)]
         forks.watch(self)
         with self._met(), contextlib.closing(self.connect()) as raw:
@@ -67,23 +82,31 @@ class PostgresStore:
         except TryAgain as again:
             raise again.told from again.__cause__
 
-    def connect(self, *, writer: bool = False) -> psycopg.Connection[Any]:
-        """A new connection, on which every statement is a transaction of its own."""
-        known = {"application_name": "rollbook", "connect_timeout": _CONNECT_S}
+    def connect(self, *, writer: bool = False, reader: bool = False) -> psycopg.Connection[Any]:
+        """A new connection, on which every statement is a transaction of its own; a reader's sees one snapshot."""
         given = psycopg.conninfo.conninfo_to_dict(self._place.conninfo)
-        options = [str(given.pop("options", "") or ""), *(f"-c {name}={value}" for name, value in self._set(writer))]
-        raw = psycopg.connect(**{**known, **given, "options": " ".join(options)}, autocommit=True)
+        options = [*self._wishes(writer), str(given.pop("options", None) or ""), *self._demands(writer, reader)]
+        known = _LINE | {**given, "options": " ".join(filter(None, options))}
+        raw: psycopg.Connection[Any] = psycopg.connect(**known, autocommit=True)
         self._prepare(raw)
         return raw
 
-    def _set(self, writer: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001 - see connect
-        yield "search_path", self._place.schema
-        if self.read_only:
-            yield "default_transaction_read_only", "on"
+    def _wishes(self, writer: bool) -> list[str]:  # noqa: FBT001 - see connect
+        """Settings of a connection that the URL may set otherwise."""
         wait_ms = int(self.patience_s * 1000)
-        yield "lock_timeout", str(wait_ms)
-        # A process that was stopped in the middle of a transaction must not hold everybody else up for ever.
-        yield "idle_in_transaction_session_timeout", str(max(wait_ms, 60_000))
+        # A process that was stopped in the middle of a transaction is thrown out before those who wait for it give up.
+        idle_ms = max(1000, wait_ms * 2 // 3) if writer else _READS_MS
+        return [f"-c lock_timeout={wait_ms}", f"-c idle_in_transaction_session_timeout={idle_ms}"]
+
+    def _demands(self, writer: bool, reader: bool) -> list[str]:  # noqa: FBT001 - see connect
+        return [f"-c {name}={value}" for name, value in self._set(writer, reader)]
+
+    def _set(self, writer: bool, reader: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001 - see connect
+        yield "search_path", self._place.schema
+        # Whatever the database's own default: what was waited for is looked at as it is after the wait.
+        yield "default_transaction_isolation", r"repeatable\ read" if reader else r"read\ committed"
+        if self.read_only or reader:
+            yield "default_transaction_read_only", "on"
         if writer:
             yield "synchronous_commit", "on"
             # What a batch asks for it asks for by keys; a plan that was made while a table was small stays right.
@@ -128,7 +151,7 @@ class PostgresStore:
         class Reader(psycopg.Connection[Any]):
             @classmethod
             def connect(cls, *_: object, **__: object) -> Any:
-                return store.connect()
+                return store.connect(reader=True)
 
         return ConnectionPool(
             connection_class=Reader, min_size=0, max_size=self._settings.readers, timeout=self.patience_s, open=True
@@ -145,10 +168,11 @@ class PostgresStore:
             except PoolClosed as error:
                 raise StoreError(f"{self.where} is closed") from error
             except PoolTimeout as error:
-                raise StoreError(f"{self.where} cannot be reached: no connection within {self.patience_s:g} s") from error
+                raise StoreError(
+                    f"{self.where} cannot be reached: no connection within {self.patience_s:g} s"
+                ) from error
             try:
                 with raw.transaction():
-                    raw.execute("set transaction isolation level repeatable read, read only")
                     yield Connection(raw, self.room)
             except psycopg.OperationalError:
                 if raw.closed:
@@ -156,6 +180,14 @@ class PostgresStore:
                 raise
             finally:
                 pool.putconn(raw)
+
+    # Between processes
+
+    def notify(self, payloads: Sequence[str]) -> None:
+        self._notices.notify(payloads)
+
+    def listen(self, told: Callable[[str | None], None]) -> Callable[[], None]:
+        return self._notices.listen(told)
 
     def health(self) -> list[Check]:
         with self._met(), contextlib.closing(self.connect()) as raw:
@@ -202,6 +234,7 @@ class PostgresStore:
         if self._closed:
             return
         self._closed = True
+        self._notices.close()
         for lane in self._lanes:
             lane.close()
         if self._pool is not None:

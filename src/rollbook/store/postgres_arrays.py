@@ -12,7 +12,9 @@ from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 from psycopg.types.numeric import Int8BinaryDumper
 
-_HEADER: Final = struct.Struct(">iiIii")  # dimensions, whether there are nulls, what it is of, how many, the first index
+_HEADER: Final = struct.Struct(
+    ">iiIii"
+)  # dimensions, whether there are nulls, what it is of, how many, the first index
 _NULL: Final = b"\xff\xff\xff\xff"
 _INT8, _TEXT, _BYTES = 20, 25, 17  # object ids of the types, the same in every database
 _INT8S, _TEXTS, _BYTESES = 1016, 1009, 1001

@@ -23,16 +23,26 @@ DIALECT: Final = {
     "text": 'text collate "C"', "like": "ilike",
     # Several writers add to one sum at once: each adds to a row of its own.
     "slot": "\n    slot smallint not null default current_setting('rollbook.slot')::smallint,", "and_slot": ", slot",
+    # Numbers of texts are taken in blocks, so they tell no age.
+    "text_age": "(select written from search_text where search_text.user_no = entry.user_no "
+    "and search_text.doc_no = entry.doc_no)",
     # The user's number leads every key, so that engines which spread rows by user can keep them.
     "usage_key": "user_no, usage_key", "session_key": "user_no, session_id",
 }  # fmt: skip
+_THROWN_OUT: Final = (errors.IdleInTransactionSessionTimeout, errors.IdleSessionTimeout)
 _AT_ONCE: Final = 2_000  #: rows that are fetched together where many are read one after another
 _PAUSE_S: Final = 0.02
 _RECONNECT_S: Final = 0.5
 
-_COLUMN: Final = re.compile(r"^\s+(\w+) (bigint|smallint|tsvector|\{\w+\})|^alter table \w+ add column (\w+) (bigint|smallint|tsvector|\{\w+\})", re.M)
+_COLUMN: Final = re.compile(
+    r"^\s+(\w+) (bigint|smallint|tsvector|\{\w+\})|^alter table \w+ add column (\w+) (bigint|smallint|tsvector|\{\w+\})",
+    re.MULTILINE,
+)
 _TYPES: Final = {"{text}": "text", "{bytes}": "bytea", "tsvector": "tsvector"}
-_VALUES: Final = re.compile(r"(?:\(([\w,.\s]+)\)|(\w+))(\s+in\s+\(\s*|\s+)values \{values\}")
+_VALUES: Final = re.compile(
+    r"(?:\(([\w,.\s]+)\)|(\w+))(\s+(?:in\s+\(|overriding system value)\s*|\s+)values \{values\}"
+)
+_WANTED: Final = re.compile(r"\(values \{values\}\) as (\w+) \(([\w, ]+)\)")
 _NAMED: Final = re.compile(r"(?<![:\w]):(\w+)")
 _numbers = count()
 
@@ -55,10 +65,17 @@ def translated(where: str) -> Iterator[None]:
     except (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation) as error:
         told = StoreError(f"{where}: others changed the same at the same time for too long ({_said(error)}); try again")
         raise TryAgain(told, pause_s=_PAUSE_S) from error
+    except _THROWN_OUT as error:
+        told = StoreError(f"{where} ended a connection that had been idle for too long ({_said(error)}); try again")
+        raise TryAgain(told, pause_s=_PAUSE_S) from error
+    except errors.QueryCanceled as error:
+        raise StoreError(f"{where} gave up a statement ({_said(error)}); nothing of it was kept") from error
     except errors.LockNotAvailable as error:
         raise StoreError(f"{where} has been locked by another process for too long; try again") from error
     except (errors.DiskFull, errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
-        raise StoreError(f"{where}: the server is out of room ({_said(error)}); nothing of this write was kept") from error
+        raise StoreError(
+            f"{where}: the server is out of room ({_said(error)}); nothing of this write was kept"
+        ) from error
     except errors.ReadOnlySqlTransaction as error:
         # A server that was the main one may come back as a copy that takes no writes; the next try may find the other.
         told = StoreError(f"{where} takes no writes: it is a copy of another server, or was opened for reading only")
@@ -79,24 +96,24 @@ def _said(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _unpacked(match: re.Match[str]) -> str:
-    listed, single, between = match.groups()
-    names = [name.strip().rpartition(".")[2] for name in (listed or single).split(",")]
-    arrays = ", ".join(f"%s::{types().get(name, 'bigint')}[]" for name in names)
-    return f"{match[0].partition('values {values}')[0]}select * from unnest({arrays})"
+def _arrays(listed: str) -> str:
+    """Columns by their names, as arrays that are rows."""
+    names = [name.strip().rpartition(".")[2] for name in listed.split(",")]
+    return "unnest(" + ", ".join(f"%s::{types().get(name, 'bigint')}[]" for name in names) + ")"
 
 
 def adapted(text: str) -> str:
     """A statement as the driver takes it: placeholders in its style, many rows as an array for each column."""
-    text = _VALUES.sub(_unpacked, text.replace("%", "%%"))
+    text = _WANTED.sub(lambda match: f"{_arrays(match[2])} as {match[1]} ({match[2]})", text.replace("%", "%%"))
+    text = _VALUES.sub(
+        lambda match: f"{match[0].removesuffix('values {values}')}select * from {_arrays(match[1] or match[2])}", text
+    )
     return _NAMED.sub(r"%(\1)s", text).replace("?", "%s")
 
 
 @cache
 def _text(room: str, name: str) -> str:
-    other, dotted, short = name.partition(".")
-    known = statements.load(other, ENGINE)[short] if dotted else statements.load(room, ENGINE)[name]
-    return adapted(statements.spell(known, DIALECT))
+    return adapted(statements.named(room, name, ENGINE, DIALECT))
 
 
 @cache
@@ -110,8 +127,31 @@ def _kinds(room: str, name: str) -> tuple[type[Column], ...]:
     return tuple(COLUMNS[kind] for kind in re.findall(r"%s::(\w+)\[\]", _text(room, name)))
 
 
+@cache
+def _joined(room: str, names: tuple[str, ...]) -> str:
+    """Statements that take columns, each of another table, as one; with the server's own placeholders.
+
+    (The driver looks through a long statement anew each time for its own.)
+    """
+    *first, last = (_text(room, name) for name in names)
+    parts = [f"p{number} as ({text})" for number, text in enumerate(first)]
+    numbers = count(1)
+    text = f"with {', '.join(parts)} {last}" if parts else last
+    return re.sub("%[s%]", lambda match: f"${next(numbers)}" if match[0] == "%s" else "%", text)
+
+
+@cache
+def _table(room: str, name: str) -> str:
+    """Which table a statement adds rows to, or takes some from."""
+    return str(re.findall(r"(?:insert into|delete from) (\w+)", _text(room, name))[0])
+
+
 class Connection:
-    """One PostgreSQL connection that runs named statements."""
+    """One PostgreSQL connection that runs named statements.
+
+    Rows that are put wait until something else is asked, and then go in one statement: most of what a small
+    transaction costs is the number of its statements.
+    """
 
     blocks: Final = True
     index: Final = "tsvector"
@@ -120,9 +160,10 @@ class Connection:
         self.raw = raw
         self.shared = shared
         self._room = room
+        self._waiting: dict[str, tuple[str, list[Column]]] = {}  #: by table
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
-        found = self.raw.execute(_text(self._room, name), values)
+        found = self.ask(name, **values)
         try:
             return found.fetchall()
         except psycopg.ProgrammingError:
@@ -130,30 +171,49 @@ class Connection:
                 raise
             return []  # it answers nothing
 
-    def rows_later(self, name: str, /, **values: Any) -> None:
-        """Run a statement whose answer nobody waits for."""
-        self.raw.execute(_text(self._room, name), values)
+    def ask(self, name: str, /, **values: Any) -> psycopg.Cursor[Any]:
+        """Run a statement whose answer is looked at later, if at all."""
+        self.flush()
+        return self.raw.execute(_text(self._room, name), values)
 
     def each(self, name: str, /, **values: Any) -> Iterable[Row]:
+        self.flush()
         with self.raw.cursor(name=f"each{next(_numbers)}") as cursor:
             cursor.itersize = _AT_ONCE
             cursor.execute(_text(self._room, name), values)
             yield from cursor
 
     def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
+        self.flush()
         text = _composed(self._room, name, tuple(words.items()))
         return self.raw.execute(text, values).fetchall()
 
     def among(self, name: str, keys: Sequence[Row]) -> list[Row]:
-        return self.raw.execute(_text(self._room, name), self._columns(name, keys)).fetchall() if keys else []
+        if not keys:
+            return []
+        self.flush()
+        cursor = psycopg.RawCursor(self.raw)
+        return cursor.execute(_joined(self._room, (name,)), self._columns(name, keys)).fetchall()
 
     def put(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
-            self.raw.execute(_text(self._room, name), self._columns(name, rows))
+            table = _table(self._room, name)
+            if table in self._waiting:  # what becomes of a row that one statement changes twice is not said
+                self.flush()
+            self._waiting[table] = (name, self._columns(name, rows))
 
     def run(self, name: str, rows: Sequence[Row]) -> None:
         if rows:
+            self.flush()
             self.raw.cursor().executemany(_text(self._room, name), rows)
+
+    def flush(self) -> None:
+        """Send the rows that wait."""
+        if self._waiting:
+            names = tuple(name for name, _ in self._waiting.values())
+            columns = [column for _, each in self._waiting.values() for column in each]
+            self._waiting = {}
+            psycopg.RawCursor(self.raw).execute(_joined(self._room, names), columns)
 
     def _columns(self, name: str, rows: Sequence[Sequence[Any]]) -> list[Column]:
         return [kind(column) for kind, column in zip(_kinds(self._room, name), zip(*rows, strict=True), strict=True)]

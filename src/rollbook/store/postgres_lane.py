@@ -14,13 +14,32 @@ import psycopg
 from rollbook.errors import StoreError
 from rollbook.store import TryAgain
 from rollbook.store.postgres_connection import Connection, translated
+from rollbook.store.postgres_schema import newer, newest
 
 if TYPE_CHECKING:
     from rollbook.store.postgres import PostgresStore
 
 _SLOTS: Final = 32  #: rows that a sum is spread over at the most
 _PAUSE_S: Final = 0.2
+_UNKNOWN: Final = -1  #: no book's generation
 _KEPT_S: Final = 86_400  #: how long it stays known what a lane did last
+
+
+@contextmanager
+def _pipeline(raw: psycopg.Connection[Any]) -> Iterator[None]:
+    """A pipeline that is left quietly after an error: the driver would log each one that it meets besides."""
+    met: BaseException | None = None
+    try:
+        with raw.pipeline():
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - it is raised below
+                met = error
+    except psycopg.Error:
+        if met is None:
+            raise
+    if met is not None:
+        raise met
 
 
 class Lane:
@@ -33,7 +52,9 @@ class Lane:
         self._lane_no = 0  #: under which the server knows it
         self._batch = 0
         self._generation: int | None = None
-        self._changed = True
+        self._alone = False
+        self._looked: int | None = None  #: the generation at which the schema was looked at last
+        self._joined: psycopg.Cursor[Any]
         self.busy = threading.Lock()
 
     @contextmanager
@@ -43,13 +64,14 @@ class Lane:
             raw = self._connected()
             sent = False
             try:
-                with raw.pipeline():
+                with _pipeline(raw):
                     tx = self._begin(raw, alone=alone)
                     yield tx
                     self._batch += 1
-                    tx.rows_later("mark_batch", lane_no=self._lane_no, batch=self._batch, at=int(time.time() * 1e6))
+                    tx.put("mark_batch", [(self._lane_no, self._batch, int(time.time() * 1e6))])
+                    tx.flush()
                     if alone:
-                        tx.rows_later("bump_generation")
+                        tx.ask("bump_generation")
                     sent = True
                     raw.execute("commit")
             except BaseException as error:
@@ -59,16 +81,27 @@ class Lane:
     def _begin(self, raw: psycopg.Connection[Any], *, alone: bool) -> Connection:
         tx = Connection(raw, self._store.room, shared=not alone)
         raw.execute("begin")
-        tx.rows_later("write_alone" if alone else "join_writers")
-        generation = tx.rows("generation")[0][0]
-        self._changed = alone or generation != self._generation
-        self._generation = generation + 1 if alone else generation
+        self._joined = tx.ask("write_alone" if alone else "join_writers")
+        self._alone = alone
         return tx
 
     def changed(self) -> bool:
         """Whether what was remembered of the book does not hold any more; of sessions that is told by their versions."""
-        changed, self._changed = self._changed, False
+        generation = self._joined.fetchall()[0][0]
+        if generation != self._looked:
+            self._look_at_schema()
+            self._looked = generation
+        changed = self._alone or self._generation not in (None, generation)
+        self._generation = generation + 1 if self._alone else generation
         return changed
+
+    def _look_at_schema(self) -> None:
+        """It may have been changed under a process that runs: refuse one that this version must not write."""
+        assert self._raw is not None  # noqa: S101 - within a transaction
+        found = Connection(self._raw, "store").rows("schema_version")
+        version, oldest = found[0] if found else (0, 0)
+        if oldest > newest():
+            raise StoreError(newer(self._store.where, version, oldest))
 
     def _undo(self, raw: psycopg.Connection[Any], error: BaseException, *, sent: bool) -> bool:
         """After an error: end the transaction; whether it was kept nevertheless."""
@@ -78,17 +111,24 @@ class Lane:
                 raw.execute("rollback")
                 return False
         self._drop()
-        return sent and isinstance(error, psycopg.OperationalError) and self._kept(error)
+        if not (sent and isinstance(error, psycopg.Error) and self._kept(error)):
+            return False
+        self._generation = _UNKNOWN  # what is remembered may be older than what others did meanwhile
+        return True
 
-    def _kept(self, error: psycopg.OperationalError) -> bool:
+    def _kept(self, error: psycopg.Error) -> bool:
         """Whether the last transaction, whose answer was lost, was committed."""
         until = time.monotonic() + self._store.patience_s
         while True:
             try:
-                with translated(self._store.where), contextlib.closing(self._store.connect()) as raw:
-                    found = Connection(raw, self._store.room).rows("batch_of", lane_no=self._lane_no)
+                with translated(self._store.where), contextlib.closing(self._store.connect(writer=True)) as raw:
+                    tx = Connection(raw, self._store.room)
+                    # The server may still be at work on what it was sent, or may get it only now.
+                    tx.rows("end_lane", lane_no=self._lane_no)
+                    tx.rows("own_lane", lane_no=self._lane_no)
+                    found = tx.rows("batch_of", lane_no=self._lane_no)
                     return bool(found) and found[0][0] == self._batch
-            except TryAgain as again:
+            except (TryAgain, StoreError) as again:
                 if time.monotonic() > until:
                     raise StoreError(
                         f"{self._store.where} was lost while it answered ({again}): what was written last may have been "
@@ -101,18 +141,27 @@ class Lane:
             self._drop()
         if self._raw is None:
             raw = self._store.connect(writer=True)
-            tx = Connection(raw, self._store.room)
-            self._lane_no = tx.rows("lane_number")[0][0]
-            self._batch = 0
-            raw.execute("select set_config('rollbook.slot', %s, false)", [str(self._lane_no % _SLOTS)])
-            tx.rows("drop_lane", lane_no=self._lane_no, before=int((time.time() - _KEPT_S) * 1e6))
+            try:
+                self._introduce(raw)
+            except BaseException:
+                raw.close()
+                raise
             self._raw = raw
         return self._raw
+
+    def _introduce(self, raw: psycopg.Connection[Any]) -> None:
+        """Take a number. It is the connection's as long as the server has it: who settles waits for the end of that."""
+        tx = Connection(raw, self._store.room)
+        self._lane_no = tx.rows("lane_number")[0][0]
+        self._batch = 0
+        tx.rows("own_lane", lane_no=self._lane_no)
+        raw.execute("select set_config('rollbook.slot', %s, false)", [str(self._lane_no % _SLOTS)])
+        tx.rows("drop_lane", lane_no=self._lane_no, before=int((time.time() - _KEPT_S) * 1e6))
 
     def _drop(self) -> None:
         """Let go of the connection; what was remembered may not hold at the server that is found next."""
         raw, self._raw = self._raw, None
-        self._generation = None
+        self._generation = self._looked = None
         if raw is not None:
             with contextlib.suppress(psycopg.Error):
                 raw.close()

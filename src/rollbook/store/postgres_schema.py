@@ -26,14 +26,22 @@ def prepare(raw: psycopg.Connection[Any], schema: str, where: str, *, read_only:
     tx = Connection(raw, "store")
     with raw.transaction():
         version, oldest = _stored(tx, schema)
-        if read_only or version and version >= newest():
+        if read_only or (version and version >= newest()):
             _check(version, oldest, where, read_only=read_only)
             return
         tx.rows("take_turn", schema=schema)
         version, oldest = _stored(tx, schema)
         _check(version, oldest, where, read_only=False)
         if version < newest():
-            _migrate(raw, tx, schema, version, where)
+            _migrate(raw, tx, schema, (version, oldest), where)
+
+
+def newer(where: str, version: int, oldest: int) -> str:
+    """What is said of a book that this version must not write to."""
+    return (
+        f"{where} was written by a newer Rollbook (schema {version}, writable from {oldest}; this one knows "
+        f"{newest()}); upgrade"
+    )
 
 
 def _stored(tx: Connection, schema: str) -> tuple[int, int]:
@@ -46,10 +54,7 @@ def _stored(tx: Connection, schema: str) -> tuple[int, int]:
 
 def _check(version: int, oldest: int, where: str, *, read_only: bool) -> None:
     if oldest > newest():
-        raise StoreError(
-            f"{where} was written by a newer Rollbook (schema {version}, writable from {oldest}; this one knows "
-            f"{newest()}); upgrade"
-        )
+        raise StoreError(newer(where, version, oldest))
     if read_only and not version:
         raise StoreError(f"{where} holds no book yet; the first write makes one")
     if read_only and version < newest():
@@ -59,16 +64,18 @@ def _check(version: int, oldest: int, where: str, *, read_only: bool) -> None:
         )
 
 
-def _migrate(raw: psycopg.Connection[Any], tx: Connection, schema: str, version: int, where: str) -> None:
-    if not version:
+def _migrate(raw: psycopg.Connection[Any], tx: Connection, schema: str, before: tuple[int, int], where: str) -> None:
+    version, oldest = before
+    if version:
+        tx.rows("keep_writers_out")  # who wrote before has seen the old schema, and who comes later sees the new one
+    else:
         if tx.rows("foreign_tables", schema=schema)[0][0]:
             raise StoreError(f"the schema {schema} of {where} holds tables of another program; name one with ?schema=")
         raw.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)), prepare=False)
-    oldest = version or newest()
     for number, _, text in statements.migrations(ENGINE):
         if number > version:
             raw.execute(statements.spell(text, DIALECT), prepare=False)
-            oldest = statements.writable_from(text) or number
+            oldest = max(oldest, statements.writable_from(text) or number)
     tx.rows("save_version", version=newest(), oldest=oldest)
     if version:
         tx.rows("ledger.bump_generation")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from rollbook.errors import InvalidInput
 
@@ -26,10 +29,11 @@ def parse(url: str) -> Place:
     """Read a URL. Our own options are ``schema`` and ``mode``; the others are the driver's. Raises InvalidInput."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
     except ValueError as error:
         raise InvalidInput(f"not a PostgreSQL URL ({error}); write {_FORM}") from error
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "@" in parts.path or parts.fragment:
+        raise InvalidInput(f"in a password '/', '#' and '@' are written as %2F, %23 and %40; write {_FORM}")
+    options = dict(parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True))
     schema, mode = options.pop("schema", SCHEMA), options.pop("mode", "rw")
     if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
         raise InvalidInput(f"a schema is named in small letters, digits and underscores, not {schema!r}")
@@ -38,7 +42,19 @@ def parse(url: str) -> Place:
     if not parts.path.strip("/") and "dbname" not in options and "service" not in options:
         raise InvalidInput(f"the URL names no database; write {_FORM}")
     query = urlencode(options, quote_via=quote)
-    conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
+    conninfo = f"postgresql://{parts.netloc}{parts.path}{'?' if query else ''}{query}"
     user, at, host = parts.netloc.rpartition("@")
-    shown = urlunsplit(("postgresql", user.partition(":")[0] + at + host, parts.path, "", ""))
+    shown = f"postgresql://{user.partition(':')[0]}{at}{host}{parts.path}"
+    _understood(conninfo)
     return Place(conninfo, schema, mode == "ro", shown if schema == SCHEMA else f"{shown}?schema={schema}")
+
+
+def _understood(conninfo: str) -> None:
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.Error:
+        # What the driver says may hold the password.
+        raise InvalidInput(
+            f"the driver does not understand the URL: see to its port, its options, and that what is special in names "
+            f"and passwords is written as %40 (@), %3A (:), %2F (/), %25 (%); write {_FORM}"
+        ) from None

@@ -5,6 +5,10 @@ select to_regclass(:table) is not null
 -- One process at a time makes or changes a schema.
 select pg_advisory_xact_lock(hashtextextended('rollbook schema ' || cast(:schema as text), 0))
 
+-- keep_writers_out --
+-- The lock of the whole book, also of one whose schema has no function for it yet.
+select pg_advisory_xact_lock(hashtextextended('rollbook ' || current_schema(), 0))
+
 -- foreign_tables --
 -- What stands in a schema that is not a book.
 select count(*) from pg_class join pg_namespace on pg_namespace.oid = relnamespace

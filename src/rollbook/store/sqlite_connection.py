@@ -17,7 +17,7 @@ from rollbook.store import Row, statements
 DIALECT: Final = {
     "identity": "integer primary key", "clustered": "without rowid", "bytes": "blob", "text": "text", "like": "like",
     # One writes at a time, so sums need no slots, and names that are ordered in time come first in their index.
-    "slot": "", "and_slot": "", "usage_key": "usage_key, user_no", "session_key": "session_id, user_no",
+    "text_age": "doc_no", "slot": "", "and_slot": "", "usage_key": "usage_key, user_no", "session_key": "session_id, user_no",
 }  # fmt: skip
 _AT_ONCE: Final = 64 << 10  #: bytes; the index of a log grows by half of that
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
@@ -65,10 +65,7 @@ def _is_full(where: str) -> bool:
 
 @cache
 def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
-    """A statement of a room; another room's is named with it, as ``journal.head_of``."""
-    other, dotted, short = name.partition(".")
-    known = statements.load(other)[short] if dotted else statements.load(room)[name]
-    text = statements.spell(known, DIALECT)
+    text = statements.named(room, name, "sqlite", DIALECT)
     if count:
         row = "(" + ",".join("?" * width) + ")"
         text = text.replace("{values}", ",".join([row] * count))

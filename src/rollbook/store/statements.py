@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from rollbook.store import tables
+
 _HEADER: Final = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 #: The package's own folder. (``importlib.resources`` takes longer to load than a status line may take.)
 _PACKAGE: Final = Path(__file__).parents[1]
@@ -65,6 +67,14 @@ def writable_from(text: str) -> int | None:
 def spell(text: str, words: Mapping[str, str]) -> str:
     """Replace the dialect's words; a brace that the dialect does not know is left for later."""
     return _WORD.sub(lambda match: words.get(match[1], match[0]), text)
+
+
+def named(room: str, name: str, dialect: str, words: Mapping[str, str]) -> str:
+    """A statement of a room; another room's is named with it, as ``journal.head_of``, and a table as ``every@ledger``."""
+    name, at, table = name.partition("@")
+    other, dotted, short = name.partition(".")
+    text = load(other, dialect)[short] if dotted else load(room, dialect)[name]
+    return spell(spell(text, tables.words(table)) if at else text, words)
 
 
 def composed(room: str, name: str, parts: Mapping[str, str], dialect: str, words: Mapping[str, str]) -> str:

@@ -23,3 +23,16 @@ alter table session set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)
 alter table journal_head set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 alter table ledger set (autovacuum_vacuum_scale_factor = 0.02);
 alter table usage_key set (autovacuum_vacuum_scale_factor = 0.02);
+
+-- Both in one answer: the lock, and what was true when it was there.
+create function join_writers() returns bigint language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock_shared(hashtextextended('rollbook ' || current_schema(), 0));
+    return coalesce((select cast(value as bigint) from book_fact where name = 'generation'), 0);
+end $$;
+
+create function write_alone() returns bigint language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('rollbook ' || current_schema(), 0));
+    return coalesce((select cast(value as bigint) from book_fact where name = 'generation'), 0);
+end $$;
