@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from doc_blocks import BlockFailed, Sandbox, blocks_of, commands_of, matches
+from postgres_servers import postgres_server, postgres_servers, postgres_url
+
+__all__ = ["postgres_server", "postgres_servers", "postgres_url"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")])
@@ -20,6 +23,7 @@ NOT_RUN = {
     "docs/how-to/import.md": 2,
     "docs/how-to/watch-changes.md": 1,
     "docs/how-to/move-in.md": 1,
+    "docs/how-to/move-to-postgresql.md": 1,
     "docs/how-to/back-up.md": 1,
     "docs/explanation/journal.md": 1,
 }
@@ -35,7 +39,10 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page(page: str, sandbox: Sandbox) -> None:
+def test_page(page: str, sandbox: Sandbox, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "TEAM_DB" in (ROOT / page).read_text(encoding="utf-8"):
+        sandbox.environment["TEAM_DB"] = request.getfixturevalue("postgres_url")
+        monkeypatch.setenv("TEAM_DB", sandbox.environment["TEAM_DB"])
     sandbox.run(ROOT / page, page)
 
 

@@ -201,7 +201,7 @@ def test_a_book_of_another_version(line: Line, sampled: Rollbook, tmp_path: Path
     assert line().out == f"~$0.50 session | Opus 4.8 | book was written by {whose} Rollbook\n"
 
 
-@pytest.mark.parametrize("words", [("--db", "nonsense"), ("--db=postgresql://x/y",), ("--user", " ")], ids=str)
+@pytest.mark.parametrize("words", [("--db", "nonsense"), ("--db=mysql://x/y",), ("--user", " ")], ids=str)
 def test_a_book_that_cannot_be_named(line: Line, sampled: Rollbook, words: tuple[str, ...]) -> None:
     done = line(None, *words)
     assert (done.status, done.out) == (0, "~$0.50 session | Opus 4.8 | no such --db or --user\n")

@@ -328,11 +328,11 @@ _ENDS: Final = st.builds(
     _SESSIONS, _MINUTES, st.sampled_from(["completed", "failed"]), st.sampled_from(["", "r"]), st.booleans(),
 )  # fmt: skip
 _REOPENINGS: Final = st.builds(lambda session, at: reopened(at, session), _SESSIONS, _MINUTES)
-_HISTORIES: Final = st.lists(_TOUCHES | _CALLS | _CALLS | _ENDS | _REOPENINGS, min_size=2, max_size=12)
+MIXED: Final = st.lists(_TOUCHES | _CALLS | _CALLS | _ENDS | _REOPENINGS, min_size=2, max_size=12)
 
 
 @settings(max_examples=250, deadline=None, derandomize=True)
-@given(history=_HISTORIES, data=st.data())
+@given(history=MIXED, data=st.data())
 def test_r3_random_histories_in_random_orders_and_batches(history: list[Event], data: st.DataObject) -> None:
     with opened() as book:
         _one_by_one(book, [event(user(1)) for event in history])
@@ -347,7 +347,7 @@ def test_r3_random_histories_in_random_orders_and_batches(history: list[Event], 
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(history=_HISTORIES, data=st.data())
+@given(history=MIXED, data=st.data())
 def test_r3_a_door_may_hand_over_in_any_order(history: list[Event], data: st.DataObject) -> None:
     """The same through ``ingest``, which takes touches, calls and ends."""
     with opened() as book:

@@ -52,19 +52,22 @@ def figures_of(tx: Reading) -> Figures:
     return {name: [it or 0 for it in tx.rows(f"copying.figures@{name}")[0]] for name in TABLES}
 
 
-def takes(tx: Reading, origin: Origin, where: str) -> None:
-    """Raise Conflict unless a book may become a copy of another one, or is one already."""
+def takes(tx: Reading, origin: Origin, where: str) -> bool:
+    """Whether a book is a whole copy of another one. Raises Conflict unless it is, or may become one."""
     said = fact(tx, _COPY)
     if said is None:
         if any(tx.rows(f"copying.any@{name}") for name in TABLES):
             raise Conflict(f"{where} has contents of its own, which a copy would replace; {_OTHER}")
-        return
+        return False
     known = _origin.decode(said)
     if not known.same(origin):
         raise Conflict(f"{where} is a copy of another book ({known.where}); {_OTHER}")
     held = fact(tx, _HELD)
-    if fact(tx, _UNFINISHED) is None and held is not None and figures_of(tx) != _figures.decode(held):
+    if fact(tx, _UNFINISHED) is not None or held is None:
+        return False
+    if figures_of(tx) != _figures.decode(held):
         raise Conflict(f"{where} has been written to since it was copied, which a copy would undo; {_OTHER}")
+    return True
 
 
 def begin(tx: Writing, origin: Origin) -> None:
