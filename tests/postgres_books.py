@@ -8,10 +8,13 @@ from itertools import count
 from typing import Any, Final
 
 import psycopg
+import pytest
 from psycopg import sql
 
 import rollbook
+from postgres_servers import PostgresServer
 
+_WRITERS: Final = ("lane", "book_fact")  #: what writers note of themselves, and for each other
 KEPT: Final = "rollbook_schema"  #: the table that says which version the schema has
 
 
@@ -64,5 +67,20 @@ def tables_of(url: str) -> dict[str, list[tuple[Any, ...]]]:
         return {
             name: sorted(raw.execute(sql.SQL("select * from {}").format(sql.Identifier(schema, name))), key=repr)
             for name in sorted(names)
-            if name != "lane"
+            if name not in _WRITERS
         }
+
+
+@pytest.fixture(scope="session")
+def empty_books(postgres_server: PostgresServer) -> Iterator[EmptyBooks]:
+    """Books in a database of this worker's own."""
+    books = EmptyBooks(postgres_server.new_database())
+    yield books
+    books.close()
+
+
+@pytest.fixture
+def empty_book(empty_books: EmptyBooks) -> Iterator[str]:
+    """The URL of a book with nothing in it."""
+    with empty_books.book() as url:
+        yield url

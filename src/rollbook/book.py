@@ -133,7 +133,7 @@ class Rollbook:
 
     @property
     def url(self) -> str:
-        """The database's URL."""
+        """The database's URL, as it was given: one of a server may hold a password."""
         return self._plans.url
 
     @property

@@ -35,7 +35,7 @@ from rollbook.pricing import Prices
 from rollbook.rules import checks
 from rollbook.rules.redaction import Redactor
 from rollbook.settings import LOCAL_USER, Settings, load
-from rollbook.store import Reading, Store, TryAgain, open_store
+from rollbook.store import Reading, Store, TryAgain, open_store, shown
 from rollbook.writer import Writer
 
 R = TypeVar("R")
@@ -196,7 +196,7 @@ class Core:
         if isinstance(step, Write):
             return self.writer(step.ops), step.ops
         if self.store.read_only:  # the ledger refuses by itself, but it would come second
-            raise StoreError(f"the book {self.url} was opened for reading only")
+            raise StoreError(f"the book {shown(self.url)} was opened for reading only")
         assert self._scribe is not None  # noqa: S101 - plans ask for it only where there is such a place
         return self._scribe, step.steps
 

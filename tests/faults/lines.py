@@ -19,7 +19,6 @@ _SOON_S: Final = 0.05  #: in which a server has surely committed
 BEFORE: Final = "before"  #: it breaks, and the server gets no COMMIT
 AFTER: Final = "after"  #: the server gets it, and its answer is lost
 LATE: Final = "late"  #: it breaks, and the server gets the COMMIT some time later
-SWALLOW: Final = "swallow"  #: nothing comes through any more in either direction, and nobody is told
 
 
 class Line:
@@ -34,7 +33,9 @@ class Line:
         self._listener = socket.create_server((HOST, 0))
         port = self._listener.getsockname()[1]
         self.url = f"postgresql://{parts.username}@{HOST}:{port}{parts.path}?sslmode=disable&gssencmode=disable"
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._open: set[socket.socket] = set()
+        self._talks: list[_Talk] = []
         threading.Thread(target=self._take, daemon=True).start()
 
     def _take(self) -> None:
@@ -48,7 +49,7 @@ class Line:
                 for each in (caller, server):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open |= {caller, server}
-                _Talk(self, caller, server)
+                self._talks.append(_Talk(self, caller, server))
 
     def cut(self) -> None:
         """Break every connection that is open."""
@@ -56,10 +57,17 @@ class Line:
             hang_up(each)
         self._open.clear()
 
+    def stall(self, most: int) -> None:
+        """Let open connections take nothing more from their first message that is longer, and tell nobody."""
+        for each in self._talks:
+            each.most = most
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # who waits for callers hears of it
         self._listener.close()
         self.cut()
 
@@ -78,6 +86,7 @@ class _Talk:
     def __init__(self, line: Line, caller: socket.socket, server: socket.socket) -> None:
         self._line, self._caller, self._server = line, caller, server
         self._mute = False
+        self.most: int | None = None  #: how long a message may be
         self._statements: dict[bytes, bytes] = {}
         for work in (self._asks, self._answers):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
@@ -108,6 +117,9 @@ class _Talk:
     def _message(self, *, first: bool) -> bytes:
         head = b"" if first else self._exactly(1)
         size = self._exactly(4)
+        if self.most is not None and struct.unpack(">i", size)[0] > self.most:
+            self._mute = True
+            time.sleep(3600)
         return head + size + self._exactly(struct.unpack(">i", size)[0] - 4)
 
     def _asks(self) -> None:
@@ -137,8 +149,6 @@ class _Talk:
         if fate == BEFORE:
             return
         self._mute = True
-        if fate == SWALLOW:
-            time.sleep(3600)
         kept = message
         while message[:1] != b"S":
             message = self._message(first=False)

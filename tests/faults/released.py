@@ -26,6 +26,8 @@ from rollbook.plans import Plans
 from rollbook.settings import Settings
 from rollbook.store import statements
 
+from .tools import url_of
+
 BOOKS: Final = Path(__file__).parent.parent / "data" / "books"
 TRANSCRIPTS: Final = BOOKS / "transcripts"
 NOW: Final = datetime(2026, 5, 28, 20, 26, 40, tzinfo=UTC)
@@ -35,11 +37,9 @@ _BY: Final = ("hour", "day", "model", "agent", "project", "user", "kind")
 _HOME: Final = "/home/sample/.claude/projects"
 
 
-def opened(path: Path, user: str | None = None, *, everybody: bool = True) -> rollbook.Rollbook:
+def opened(path: Path | str, user: str | None = None, *, everybody: bool = True) -> rollbook.Rollbook:
     """A book whose clock stands still."""
-    plans = Plans(
-        f"sqlite:///{path}", user=user, all_users=everybody, settings=Settings(), clock=lambda: to_micros(NOW)
-    )
+    plans = Plans(url_of(path), user=user, all_users=everybody, settings=Settings(), clock=lambda: to_micros(NOW))
     return rollbook.Rollbook(plans)
 
 
@@ -56,7 +56,7 @@ def expected(schema: int) -> Any:
     return json.loads((BOOKS / f"schema-{schema}.json").read_text(encoding="utf-8"))
 
 
-def answers(path: Path) -> dict[str, Any]:
+def answers(path: Path | str) -> dict[str, Any]:
     """Everything that a book answers, for everybody and for each user."""
     found: dict[str, Any] = {}
     with opened(path) as book:
@@ -99,7 +99,7 @@ def at(hours: float) -> datetime:
     return NOW - timedelta(hours=hours)
 
 
-def write(path: Path) -> None:
+def write(path: Path | str) -> None:
     """Something of everything that a book can hold."""
     with opened(path) as book:
         _lives(book)
@@ -185,14 +185,12 @@ def _others(book: rollbook.Rollbook) -> None:
     book.upsert(row | {"prompt_tokens": 450, "cost_cents": 13})
 
 
-def imported(path: Path, user: str | None, transcripts: Path) -> str:
+def imported(path: Path | str, user: str | None, transcripts: Path) -> str:
     """Import transcripts as the command does; what it says of it."""
     said = Path(tempfile.mkdtemp()) / "said"
     whose = [] if user is None else ["--user", user]
     with said.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-        status = command(
-            ["--db", f"sqlite:///{path}", *whose, "import", "claude-code", "--path", str(transcripts), "--json"]
-        )
+        status = command(["--db", url_of(path), *whose, "import", "claude-code", "--path", str(transcripts), "--json"])
     assert status == 0
     text = said.read_text(encoding="utf-8")
     shutil.rmtree(said.parent)
@@ -205,7 +203,8 @@ def dumped(path: Path) -> Iterator[str]:
     for name in ("application_id", "user_version"):
         yield f"pragma {name} = {raw.pragma(name)};"
     yield "begin;"
-    schema = raw.execute("select type, name, sql from sqlite_schema where sql is not null order by rowid").fetchall()
+    words = "select type, name, sql from sqlite_schema where sql is not null order by rowid"
+    schema: list[Any] = raw.execute(words).fetchall()
     tables = {name: sql for kind, name, sql in schema if kind == "table"}
     virtual = tuple(name for name, sql in tables.items() if sql.upper().startswith("CREATE VIRTUAL"))
     for name, sql in tables.items():

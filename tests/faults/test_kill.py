@@ -25,8 +25,8 @@ BLOCKED_S: Final = (
 class Caller:
     """A process that writes without end, and what it told of it."""
 
-    def __init__(self, stack: ExitStack, book: Path, name: str) -> None:
-        self._log = book.with_name(name + ".log")
+    def __init__(self, stack: ExitStack, book: Path | str, name: str, folder: Path | None = None) -> None:
+        self._log = (folder or Path(book).parent) / f"{name}.log"
         mode = "tasks" if int(name[1:]) % 3 == 2 else "threads"
         self.program = stack.enter_context(Program("caller", url_of(book), self._log, name, mode))
 
@@ -67,7 +67,7 @@ def _round(folder: Path, chance: random.Random) -> None:
         time.sleep(chance.uniform(0, 0.4))
         for caller in alive:
             caller.program.process.kill()
-    _check(book, everybody)
+    check(book, everybody)
 
 
 def _sent(everybody: list[Caller]) -> dict[str, tuple[str, int, int]]:
@@ -75,7 +75,7 @@ def _sent(everybody: list[Caller]) -> dict[str, tuple[str, int, int]]:
     return {line[1]: (line[2], int(line[3]), int(line[4])) for line in lines}
 
 
-def _check(path: Path, everybody: list[Caller]) -> None:
+def check(path: Path | str, everybody: list[Caller]) -> None:
     sent = _sent(everybody)
     told = {line[1]: line[2] for caller in everybody for line in caller.lines() if line[0] == "<"}
     assert set(told.values()) == {"counted"}

@@ -92,7 +92,7 @@ def opened(path: Path | str, **settings: Any) -> rollbook.Rollbook:
 
 
 def url_of(path: Path | str) -> str:
-    return f"sqlite:///{path}"
+    return path if isinstance(path, str) and "://" in path else f"sqlite:///{path}"
 
 
 def wait_until(true: Callable[[], bool], what: str, within: float = SLOW_S) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from postgres_books import EmptyBooks
 from rollbook.journal.backend import Journals
 from rollbook.journal.contract import JournalContract
 
@@ -33,3 +34,10 @@ class TestBookInMemory(TestBookFile):
     @pytest.fixture
     def opener(self) -> Callable[[], Journals]:
         return partial(BookJournals, "sqlite:///:memory:")
+
+
+class TestBookOnPostgres(TestBookFile):
+    @pytest.fixture
+    def opener(self, empty_books: EmptyBooks) -> Iterator[Callable[[], Journals]]:
+        with empty_books.book() as url:
+            yield partial(BookJournals, url)

@@ -23,14 +23,14 @@ def _told(path: Path) -> list[str]:
 
 
 def test_r13_killed_writers_lose_nothing_acknowledged(
-    tmp_path: Path, place: str | None, opened: Callable[..., rollbook.Rollbook]
+    tmp_path: Path, url: str, place: str | None, opened: Callable[..., rollbook.Rollbook]
 ) -> None:
     chance = random.Random(7)
     told = [tmp_path / f"w{number}.txt" for number in range(5)]
     with ExitStack() as stack:
         alive = []
         for number, path in enumerate(told):
-            words = [f"sqlite:///{tmp_path}/book.db", place or "", str(path), f"w{number}"]
+            words = [url, place or "", str(path), f"w{number}"]
             process = subprocess.Popen([sys.executable, str(PROGRAM), *words])
             stack.callback(process.wait)
             stack.callback(process.kill)

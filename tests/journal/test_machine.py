@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,10 +37,12 @@ def test_a_journal_shows_what_was_done_to_it(history: History) -> None:
     assert not [shelf.streams for shelf in journals.shelves.values() if shelf.streams]
 
 
-@pytest.fixture(params=["file", "book", "redis"])
+@pytest.fixture(params=["file", "book", "postgres", "redis"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Journals]:
     if request.param == "book":
         return lambda: BookJournals(f"sqlite:///{tmp_path}/book.db")
+    if request.param == "postgres":
+        return partial(BookJournals, request.getfixturevalue("empty_book"))
     url = request.getfixturevalue("redis_url") if request.param == "redis" else f"file://{tmp_path}/journals"
     return lambda: open_journals(url, Settings())
 

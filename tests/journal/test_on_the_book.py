@@ -459,9 +459,9 @@ def test_a_handle_has_the_methods_for_its_session(opened: Callable[..., rollbook
         assert session.all_state() == {"k": 1}
 
 
-def test_the_async_face_answers_the_same(tmp_path: Path, place: str | None) -> None:
+def test_the_async_face_answers_the_same(url: str, place: str | None) -> None:
     async def there() -> list[Any]:
-        async with aio.open(f"sqlite:///{tmp_path}/book.db", journal=place) as book:
+        async with aio.open(url, journal=place) as book:
             async with book.session("s") as session:
                 await session.add_qa(question="q", answer="a", qa_id="q", at=AT)
                 await session.add_feedback("q", score=2)
@@ -474,7 +474,7 @@ def test_the_async_face_answers_the_same(tmp_path: Path, place: str | None) -> N
             return [await book.qa("s"), sorted(one.body for one in await book.entries("s", "x"))]
 
     said = asyncio.run(there())
-    with rollbook.open(f"sqlite:///{tmp_path}/book.db", journal=place) as book:
+    with rollbook.open(url, journal=place) as book:
         assert said == [book.qa("s"), sorted(one.body for one in book.entries("s", "x"))]
         assert len(said[1]) == 64
 

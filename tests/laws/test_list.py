@@ -114,10 +114,11 @@ def test_r4_the_fragment_and_the_function_say_the_same(book: rollbook.Rollbook, 
         for now in (NOW, NOW + 1, NOW - 1, NOW + ABANDON_AFTER, NOW + ABANDON_AFTER + 1, NOW + 30 * HOUR):
             clock.now = now
             union: list[tuple[str, str]] = []
+            stored = _all(book, owner)
             for status in EVERY:
                 expected = [
                     (one.user_id, one.session_id)
-                    for one in _all(book, owner)
+                    for one in stored
                     if effective_status(STATUS_CODES[one.status], to_micros(one.last_activity_at), now, ABANDON_AFTER)
                     == status
                 ]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import rollbook
+from rollbook.rules.checks import utc_now
 from rollbook.rules.life import LIFE_CAP
 
-pytestmark = pytest.mark.usefixtures("engine")
+from .tools import opened
 
 START = 1_750_000_000
 
@@ -30,8 +31,9 @@ def test_r2_a_session_that_was_reopened_many_times_keeps_its_figures() -> None:
         assert book.verify().ok
 
 
+@pytest.mark.usefixtures("engine")
 def test_r2_a_handle_may_be_entered_again() -> None:
-    with opened() as book:
+    with opened(utc_now) as book:
         handle = book.session("h")
         with handle as session:
             session.end("failed")
@@ -47,6 +49,7 @@ def test_a_path_names_a_book_and_nothing_else_does(tmp_path: Path) -> None:
         rollbook.open(5)  # type: ignore[arg-type]  # what a caller should not do
 
 
+@pytest.mark.usefixtures("engine")
 def test_what_is_known_of_calls_can_be_asked() -> None:
     with opened() as book:
         book.record_usage("s", usage_id="u", aliases=["a"], tokens_in=1)

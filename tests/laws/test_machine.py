@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import pytest
@@ -73,9 +74,13 @@ class Books(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.clock = Clock(NOW)
-        self.context = opened(self.clock)
-        self.book = self.context.__enter__()
+        self.context: AbstractContextManager[Any] = opened(self.clock)
+        self.books: list[rollbook.Rollbook] = [self.context.__enter__()]
         self.prepare()
+
+    @property
+    def book(self) -> rollbook.Rollbook:
+        return self.books[0]
 
     def prepare(self) -> None:
         self.models = {LOCAL_USER: Model(), user(1): Model()}
@@ -91,6 +96,11 @@ class Books(RuleBasedStateMachine):
         at = self.clock.now - age
         flagged = age < -5 * MINUTE
         return (self.clock.now if flagged else at), flagged, {"at": from_micros(at)}
+
+    def _latest(self, owner: str, name: str) -> int:
+        """The time of an end or a reopening that is about now: it comes after all that is known, whatever the clock."""
+        told = self.models[owner].known[name].told
+        return max(self.clock.now, told.last)
 
     def _answered(self, owner: str, answer: rollbook.Session) -> None:
         shown = self.models[owner].shown(answer.session_id, self.clock.now)
@@ -166,6 +176,7 @@ class Books(RuleBasedStateMachine):
             with pytest.raises(refusal):
                 self.book.end(name, status, user_id=owner, reason=reason, **given)
             return
+        at = at if given else self._latest(owner, name)
         agrees = model.end(name, said(at, END, status, reason, "client"))
         if agrees:
             model.known[name].flagged |= flagged
@@ -181,7 +192,7 @@ class Books(RuleBasedStateMachine):
             with pytest.raises(refusal):
                 self.book.reopen(name, user_id=owner, **given)
             return
-        model.live(name, said(at, REOPEN))
+        model.live(name, said(at if given else self._latest(owner, name), REOPEN))
         model.known[name].flagged |= flagged
         self._answered(owner, self.book.reopen(name, user_id=owner, **given))
 

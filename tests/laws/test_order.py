@@ -244,6 +244,12 @@ HISTORIES: Final[dict[str, list[Event]]] = {
 }
 
 
+def _orders(history: list[Event], engine: str) -> list[tuple[Event, ...]]:
+    """Every permutation; on PostgreSQL, where each write is a journey, some from all of them."""
+    orders = list(itertools.permutations(history))
+    return orders if engine == "sqlite" else orders[:: max(1, len(orders) // 4)]
+
+
 def _one_by_one(book: rollbook.Rollbook, ops: Sequence[Op]) -> None:
     for op in ops:
         write(book, [op])
@@ -254,12 +260,12 @@ def _at_once(book: rollbook.Rollbook, ops: Sequence[Op]) -> None:
 
 
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
-def test_r3_every_permutation_gives_the_same_book(history: list[Event]) -> None:
+def test_r3_every_permutation_gives_the_same_book(history: list[Event], engine: str) -> None:
     # One user for each permutation: users share nothing, so that one book holds them all.
     with opened(all_users=True) as book:
         expected: dict[str, Any] | None = None
         number = itertools.count()
-        for order in itertools.permutations(history):
+        for order in _orders(history, engine):
             for way in (_one_by_one, _at_once):
                 owner = user(next(number))
                 way(book, [event(owner) for event in order])
@@ -271,9 +277,9 @@ def test_r3_every_permutation_gives_the_same_book(history: list[Event]) -> None:
 
 
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
-def test_r3_every_permutation_in_one_transaction_of_all(history: list[Event]) -> None:
+def test_r3_every_permutation_in_one_transaction_of_all(history: list[Event], engine: str) -> None:
     """All permutations, each of a user of its own, arrive interleaved in one batch."""
-    orders = list(itertools.permutations(history))[:120]
+    orders = _orders(history, engine)[:120]
     with opened(all_users=True) as book:
         ops = [order[place](user(number)) for place in range(len(history)) for number, order in enumerate(orders)]
         write(book, ops)

@@ -17,6 +17,7 @@ from rollbook.cli.format import clean
 from rollbook.cli.screen import ask, say
 from rollbook.errors import InvalidInput
 from rollbook.settings import default_url
+from rollbook.store import shown
 
 if TYPE_CHECKING:
     from rollbook.store import Progress
@@ -60,7 +61,7 @@ def restore(
     if not Path(path).expanduser().is_file():
         raise InvalidInput(f"there is no file {path}; nothing was restored")
     if not yes:
-        where = clean(desk.db or default_url())
+        where = clean(shown(desk.db or default_url()))
         ask(f"Replace everything in {where} by {clean(path)}?", "restore", "nothing was restored")
     with desk.open() as book, _progress() as progress:
         done = book.restore(path, checksum=not no_checksum, progress=progress)
@@ -97,8 +98,12 @@ def copy(
     if desk.as_json:
         screen.json(done)
     else:
-        changed = f"{done.added:,} rows written, {done.removed:,} removed" if done.added or done.removed else "no news"
-        screen.line(f"the copy is whole and balances: {_held(done.sessions, done.ledger_rows)} ({changed})")
+        changed = (
+            f"{done.added:,} rows written, {done.removed:,} removed"
+            if done.added or done.removed
+            else "nothing had changed"
+        )
+        screen.line(f"the copy is whole: {_held(done.sessions, done.ledger_rows)} ({changed})")
     if done.elsewhere:
         say(
             f"{done.elsewhere:,} sessions have contents outside the database, which were not copied: name their place "

@@ -13,6 +13,8 @@ from rollbook.cli import importing, views
 from rollbook.cli.desk import Desk, command
 from rollbook.cli.screen import Screen, say
 from rollbook.model import ModelCost, Session, Spend, Stats, to_dict
+from rollbook.settings import data_dir
+from rollbook.store import shown
 
 if TYPE_CHECKING:
     from rollbook.book import Rollbook
@@ -83,6 +85,8 @@ def _anything(book: Rollbook, reports: list[ImportReport]) -> bool:
 
 def _beside(url: str) -> str:
     """The samples' own book, in the folder of the one that was asked for."""
+    if not url.startswith("sqlite:"):
+        return f"sqlite:///{data_dir() / _SAMPLES_DB}"
     scheme, _, path = url.partition("///")
     name = path.partition("?")[0]
     return url if name == ":memory:" else f"{scheme}///{Path(name).parent / _SAMPLES_DB}"
@@ -94,7 +98,7 @@ def _gather(book: Rollbook, since: str, *, samples: bool) -> Summary:
     look = [one for status in _LOOK for one in book.list(status=status, since=since, limit=_LOOKED_AT).sessions]
     look.sort(key=lambda one: one.last_activity_at, reverse=True)
     return Summary(
-        book=book.url,
+        book=shown(book.url),
         samples=samples,
         stats=book.stats(since=since),
         look=look[:_LOOKED_AT],

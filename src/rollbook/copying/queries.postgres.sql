@@ -14,6 +14,9 @@ select setval(pg_get_serial_sequence('account', 'user_no'), (select coalesce(max
 -- learn --
 analyze {table}
 
+-- learn_texts --
+analyze search_doc, search_text
+
 -- add_texts --
 insert into search_text (user_no, doc_no, written, created_at, size, words, counts) overriding system value
 values {values}

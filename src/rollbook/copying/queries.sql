@@ -27,6 +27,9 @@ select 1
 -- Let the planner know of many new rows.
 select 1
 
+-- learn_texts --
+select 1
+
 -- add_texts --
 -- The words of texts, which are numbered by their age.
 insert into search_text (rowid, who, body) values {values}

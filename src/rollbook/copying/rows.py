@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ def differences(wanted: Iterable[Row], stored: Iterable[Row], width: int) -> Ite
 def stored(target: Store, statement: str, **values: Any) -> Iterator[Iterator[Row]]:
     """The rows of a statement; nothing is held any more once they have been read."""
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Generator[Row, None, None]:
         with target.read() as tx:
             yield from tx.each(statement, **values)
 
@@ -64,7 +64,7 @@ def stored(target: Store, statement: str, **values: Any) -> Iterator[Iterator[Ro
         yield found
 
 
-def patiently(target: Store, work: Callable[[Writing], None]) -> None:
+def patiently(target: Store, work: Callable[[Writing], object]) -> None:
     """A transaction that is tried again if it was undone through no fault of its own."""
     until = time.monotonic() + target.patience_s
     while True:

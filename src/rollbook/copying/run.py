@@ -16,7 +16,7 @@ from rollbook.copying.rows import Pair, Sink, differences, patiently, stored
 from rollbook.errors import InvalidInput, StoreError
 from rollbook.ledger.verify import verify
 from rollbook.model import Verification
-from rollbook.store import Progress, Reading, Row, Store, TryAgain
+from rollbook.store import Progress, Reading, Row, Store, TryAgain, Writing
 from rollbook.store.tables import TABLES
 
 Place = tuple[int, int]  #: user and session, or user and root
@@ -61,42 +61,51 @@ class Copying:
         where either fails or the copy turns out to be another than its source.
         """
         try:
-            with self._source.read() as source:
-                return self._run(source)
+            return self._run()
         except TryAgain as lost:
             raise lost.told from lost
 
-    def _run(self, source: Reading) -> Done:
-        where, into = self._source.where, self._target.where
-        half = marks.unfinished(source)
-        if half is not None:
-            raise InvalidInput(f"{where} is itself a copy that is not whole yet, of {half}; finish that first")
-        origin = Origin(marks.fact(source, marks.ID), where)
-        with self._target.read() as target:
-            whole = marks.takes(target, origin, into)
-        patiently(self._target, partial(marks.begin, origin=origin))
-        self._refuse_itself(where)
-        held = marks.figures_of(source)
-        self._all = sum(columns[0] for columns in held.values())
-        elsewhere: int = source.rows("count_elsewhere")[0][0]
-        sink = Sink(self._target, {number: name for number, name in source.each("copying.every@journal_stream")})
-        self._bring(source, sink)
-        self._compare(source, sink, held)
-        patiently(self._target, lambda tx: tx.rows("copying.settle"))
-        if whole and not (sink.added or sink.removed):  # it was proven when it became so
+    def _run(self) -> Done:
+        origin, before = self._begun()
+        with self._source.read() as source:
+            held = marks.figures_of(source)
+            self._all = sum(columns[0] for columns in held.values())
+            elsewhere: int = source.rows("count_elsewhere")[0][0]
+            sink = Sink(self._target, {row[0]: row[1] for row in source.each("copying.every@journal_stream")})
+            self._bring(source, sink)
+            same = before == held and not (sink.added or sink.removed)
+            if not same:
+                self._compare(source, sink, held)
+        # (A server ends a snapshot of which nothing is asked for long, so the proof comes behind its end.)
+        patiently(self._target, partial(_settle, changed=sink.added))
+        if same:  # it was proven when it became so
             proof = Verification(ok=True, sessions=held["session"][0], ledger_rows=held["ledger"][0], problems=[])
         else:
             proof = self._prove()
         patiently(self._target, partial(marks.finish, origin=origin, held=held))
         return Done(proof, elsewhere, sink.added.total(), sink.removed.total())
 
-    def _refuse_itself(self, where: str) -> None:
-        """A book may be named in several ways."""
+    def _begun(self) -> tuple[Origin, Figures | None]:
+        """Keep others out of the target; of which book it is to be a copy, and what it holds if it is a whole one."""
+        where, into = self._source.where, self._target.where
         with self._source.read() as source:
+            half, known = marks.unfinished(source), marks.fact(source, marks.ID)
+        if half is not None:
+            raise InvalidInput(f"{where} is itself a copy that is not whole yet, of {half}; finish that first")
+        origin = Origin(known, where)
+        found: list[Figures | None] = []
+
+        def begin(tx: Writing) -> None:  # in one transaction, so that nobody writes to the target in between
+            found.append(marks.takes(tx, origin, into))
+            marks.begin(tx, origin)
+
+        patiently(self._target, begin)
+        with self._source.read() as source:  # a book may be named in several ways
             itself = marks.unfinished(source) is not None
         if itself:
             patiently(self._target, marks.take_back)
             raise InvalidInput(f"{where} cannot be copied into itself")
+        return origin, found[-1]
 
     # Rows
 
@@ -163,7 +172,7 @@ class Copying:
         count = 0
         rows = self._pairs(source.each("copying.every@session"), "session", 2)
         for old, new in rows:
-            sessions.add((old or new or ())[:2])  # type: ignore[arg-type]  # one of the two is there
+            sessions.add((old or new or ())[:2])  # one of the two is there
         count = source.rows("copying.figures@session")[0][0]
         if len(sessions) > max(_FEW, count // _SHARE):
             return None
@@ -186,20 +195,25 @@ class Copying:
 
     def _compare(self, source: Reading, sink: Sink, held: Figures) -> None:
         """The same numbers on both sides; a table where they are not is gone through as a whole."""
-        for again in (True, False):
-            with self._target.read() as target:
-                found = marks.figures_of(target)
-            wrong = [name for name in TABLES if found[name] != held[name]]
-            if not wrong:
-                return
-            if again:
-                for name in wrong:
-                    self._whole(source, sink, name)
-                    sink.flush()
-        raise StoreError(
-            f"the copy differs from the book in {', '.join(wrong)}: somebody else writes to it, or either is damaged; "
-            f"see 'rollbook doctor', and run the copy again"
-        )
+        differing = self._differing(source, held)
+        for name in differing:
+            self._whole(source, sink, name)
+            sink.flush()
+        if differing and (wrong := self._differing(source, held)):
+            raise StoreError(
+                f"the copy differs from the book in {', '.join(wrong)}: somebody else writes to it, or either is "
+                f"damaged; see 'rollbook doctor', and run the copy again"
+            )
+
+    def _differing(self, source: Reading, held: Figures) -> list[str]:
+        """Tables of the target that come to something else."""
+        wrong = []
+        with self._target.read() as target:
+            for name, figures in held.items():
+                if marks.figures(target, name) != figures:
+                    wrong.append(name)
+                marks.fact(source, marks.ID)  # so that its snapshot is not ended as one that nobody needs
+        return wrong
 
     def _prove(self) -> Verification:
         self._told("check", self._all, self._all)
@@ -208,7 +222,15 @@ class Copying:
         if not proof.ok:
             first = proof.problems[0]
             raise StoreError(
-                f"the copy holds what the book holds, and does not balance: {len(proof.problems)} sums differ from their "
-                f"rows, first {first.what} {first.where}; see 'rollbook verify'"
+                f"the copy holds what the book holds, and does not balance: {len(proof.problems)} sums differ from "
+                f"their rows, first {first.what} {first.where}; see 'rollbook verify'"
             )
         return proof
+
+
+def _settle(tx: Writing, changed: Iterable[str]) -> None:
+    """Let the database know of rows that it did not number itself."""
+    tx.rows("copying.settle")
+    for name in changed:
+        tx.rows(f"copying.learn@{name}")
+    tx.rows("copying.learn_texts")

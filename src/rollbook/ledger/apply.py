@@ -90,15 +90,11 @@ def _tried(  # noqa: PLR0917 - what apply_batch was given
         with store.write(lane, alone=alone) as tx:
             if not tx.shared and store.changed_by_others(lane):
                 cache.clear()
-                cache.look(tx)
             work = Work(tx, cache, now)
             preload(work, ops, reach)
             # (Asked for together with what was loaded, which saves a round trip.)
             stale = tx.shared and store.changed_by_others(lane)
-            if stale:
-                cache.look(tx)
             reach.check(stale=stale)
-            cache.refuse_half()
             answers = [_apply(work, op) for op in ops]
             settle(work)
             save(work)
@@ -206,9 +202,12 @@ def _end(work: Work, op: End) -> None:
     state, at = _at(work, op)
     what = lives.SOFT if op.soft else lives.END
     event = lives.Event(at, what, lives.STATUS_CODES[op.status], op.reason or "", op.decided_by)
+    _live(work, state, event)
+    # (Asked afterwards: of two ends at one instant their kinds decide which stands, not which came first.)
     deciding = None if op.soft else _closing(state, at)
     refused = deciding is not None and deciding.status != event.status
-    _live(work, state, event, flagged=op.flagged and not refused)
+    if op.flagged and not refused:
+        state.flags |= st.FLAG_CLOCK
     instances.release(work, state, op.instance)
     if deciding is not None and refused:
         said = lives.STATUS_NAMES[deciding.status]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from rollbook.errors import StoreError
 from rollbook.feed import Feed
 from rollbook.journal.sql import JournalCache
 from rollbook.ledger.names import Names
 from rollbook.ledger.state import State
-from rollbook.store import Reading
 from rollbook.store.numbers import Numbers
 
 _CACHE_MOST: Final = 20_000  #: sessions kept in memory between batches
@@ -26,16 +24,6 @@ class Cache:
         self.by_id: dict[tuple[int, str], int] = {}
         self.session_numbers = Numbers("session_numbers")
         self.journal = JournalCache()
-        self._half = False  #: whether the book is a copy that is not whole yet
-
-    def look(self, tx: Reading) -> None:
-        """Somebody else wrote: look whether they are copying another book into this one."""
-        self._half = bool(tx.rows("copying.fact", name="copying"))
-
-    def refuse_half(self) -> None:
-        """Raise StoreError in a book into which another one is being copied: what is written now would not stay."""
-        if self._half:
-            raise StoreError("this book is a copy that is not whole yet; run 'rollbook copy' again before you use it")
 
     def clear(self) -> None:
         self.names.clear()

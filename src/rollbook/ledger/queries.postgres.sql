@@ -105,3 +105,17 @@ join slice on slice.slice_no = session.slice_no
 left join model on model.model_no = session.last_model_no
 left join session_info on session_info.user_no = session.user_no and session_info.session_no = session.session_no
 left join account parent on parent.user_no = session_info.parent_user_no
+
+-- names_stretch --
+-- In the order of the index, whose first column is the user here.
+select usage_key, user_no from usage_key where (user_no, usage_key) > (:after_user, :after_key)
+order by user_no, usage_key limit 1 offset :width
+
+-- loose_aliases --
+-- The same.
+select alias.usage_key, alias.user_no from usage_key alias
+left join usage_key first on first.usage_key = alias.alias_of and first.user_no = alias.user_no
+    and first.alias_of is null
+where alias.alias_of is not null and first.usage_key is null
+    and (alias.user_no, alias.usage_key) > (:after_user, :after_key)
+    and (alias.user_no, alias.usage_key) <= (:upto_user, :upto_key)

@@ -100,12 +100,13 @@ class KeepPlans(ReadPlans):
         """Bring another book, by its URL or path, to what this one holds now; on whatever either is kept.
 
         The target is an empty book, which is made if it is not there, or an earlier copy of this book to which nobody
-        has written since. Of a copy only what differs is written, so a copy that was interrupted is finished by the same
-        call, and one that was made while this book was in use is brought up to date in a short time. Until it is whole,
-        the target takes no other writes. In the end all its tables are compared with this book's as they were when the
-        call began, and its sums with its rows. ``progress`` is told what is being done (copy, check), rows done, and
-        rows in all. What is kept outside the database (journals elsewhere) is not copied; ``elsewhere`` says of how many
-        sessions that is. Raises Conflict for a target that holds anything else, InvalidInput for this book itself.
+        has written since. Of a copy only what differs is written, so a copy that was interrupted is finished by the
+        same call, and one that was made while this book was in use is brought up to date in a short time. Until it is
+        whole, the target takes no other writes. In the end all its tables are compared with this book's as they were
+        when the call began, and its sums with its rows. ``progress`` is told what is being done (copy, check), rows
+        done, and rows in all. What is kept outside the database (journals elsewhere) is not copied; ``elsewhere`` says
+        of how many sessions that is. Raises Conflict for a target that holds anything else, InvalidInput for this book
+        itself.
         """
         began = time.monotonic()
         into = url_of(target)

@@ -186,7 +186,8 @@ def open_store(url: str, settings: Settings, room: str = "ledger") -> Store:
     """
     scheme, found, _ = url.partition("://")
     if not found:
-        raise InvalidInput(f"not a database URL: {url!r}; write sqlite:///path/to/book.db")
+        secret = "@" in url or "password" in url
+        raise InvalidInput(f"not a database URL{'' if secret else f': {url!r}'}; write sqlite:///path/to/book.db")
     if scheme in ("postgresql", "postgres"):
         from rollbook.store.postgres import PostgresStore  # noqa: PLC0415 - see below
 
@@ -196,6 +197,15 @@ def open_store(url: str, settings: Settings, room: str = "ledger") -> Store:
 
         return SqliteStore(url, settings, room)
     raise NotSupported(f"no backend for {scheme}:// URLs; write sqlite:/// or postgresql://")
+
+
+def shown(url: str) -> str:
+    """A URL as it may be shown to anybody: without a password, and without options, which may hold one."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme == "sqlite":
+        return url
+    user, at, host = rest.partition("?")[0].rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{host}"
 
 
 def survey(url: str) -> list[Check]:

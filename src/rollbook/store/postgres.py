@@ -1,6 +1,6 @@
 """Books on a PostgreSQL server, written by many processes at once.
 
-A few *lanes* write, each a connection of its own; others read snapshots from a pool. A transaction goes out as a
+A few *lanes* write, each a connection of its own; others read snapshots. A transaction goes out as a
 pipeline, so it costs a round trip for each answer that is waited for. What it was is noted in its own transaction under
 the lane's number, so a commit whose answer was lost is settled by looking.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from rollbook.errors import NotSupported, StoreError
 
 try:
     import psycopg
-    from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 except ImportError as missing:
     raise NotSupported(
         "postgresql:// URLs need psycopg; install it with: pip install 'rollbook[postgres]'"
@@ -32,6 +30,7 @@ from rollbook.store.postgres_arrays import teach
 from rollbook.store.postgres_connection import Connection, translated
 from rollbook.store.postgres_lane import Lane
 from rollbook.store.postgres_notices import Notices, channel_of
+from rollbook.store.postgres_readers import Readers
 from rollbook.store.postgres_schema import prepare
 from rollbook.store.postgres_url import parse
 
@@ -46,6 +45,7 @@ _LINE: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+_FORK_WAITS_S: Final = 0.5
 _READS_MS: Final = 3_600_000  #: how long a snapshot may wait for whoever reads it
 _STATEMENTS_MOST: Final = 500  #: that a connection keeps prepared
 
@@ -66,7 +66,7 @@ class PostgresStore:
         self.where = f"the book at {self._place.shown}"
         self._own: WeakSet[psycopg.Connection[Any]] = WeakSet()
         self._closed = False
-        self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._readers = Readers(self.connect, settings.readers, self.patience_s, self.where)
         self._notices = Notices(self.connect, channel_of(self._place.schema))
         self._lanes = [Lane(self, number) for number in range(self.lanes)]
         forks.watch(self)
@@ -138,48 +138,20 @@ class PostgresStore:
 
     # Reading
 
-    def _readers(self) -> ConnectionPool[psycopg.Connection[Any]]:
-        if self._pool is None:
-            with _starting:
-                if self._pool is None:
-                    self._pool = self._new_pool()
-        return self._pool
-
-    def _new_pool(self) -> ConnectionPool[psycopg.Connection[Any]]:
-        store = self
-
-        class Reader(psycopg.Connection[Any]):
-            @classmethod
-            def connect(cls, *_: object, **__: object) -> Any:
-                return store.connect(reader=True)
-
-        return ConnectionPool(
-            connection_class=Reader, min_size=0, max_size=self._settings.readers, timeout=self.patience_s, open=True
-        )
-
     @contextmanager
     def read(self) -> Iterator[Connection]:
         if self._closed:
             raise StoreError(f"{self.where} is closed")
-        pool = self._readers()
-        with translated(self.where):
+        with translated(self.where), self._readers.lent() as raw:
+            # (The driver's own transactions log what a lost line makes of them.)
+            raw.execute("begin isolation level repeatable read read only")
             try:
-                raw = pool.getconn()
-            except PoolClosed as error:
-                raise StoreError(f"{self.where} is closed") from error
-            except PoolTimeout as error:
-                raise StoreError(
-                    f"{self.where} cannot be reached: no connection within {self.patience_s:g} s"
-                ) from error
-            try:
-                with raw.transaction():
-                    yield Connection(raw, self.room)
-            except psycopg.OperationalError:
-                if raw.closed:
-                    pool.check()  # the others were lost with it
+                yield Connection(raw, self.room)
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    raw.execute("rollback")
                 raise
-            finally:
-                pool.putconn(raw)
+            raw.execute("commit")
 
     # Between processes
 
@@ -191,7 +163,7 @@ class PostgresStore:
 
     def health(self) -> list[Check]:
         with self._met(), contextlib.closing(self.connect()) as raw:
-            return postgres_health.checks(raw)
+            return postgres_health.checks(raw, self._place.schema)
 
     def forget(self) -> None:
         """What was removed is overwritten in time by the server itself, which vacuums its tables."""
@@ -208,8 +180,9 @@ class PostgresStore:
     # A fork (see forks): connections are the parent's, and the child opens its own.
 
     def hold(self, deadline: float) -> Callable[[], None]:
-        """Wait until no transaction of a lane is under way, and let none begin until the returned function is called."""
-        held = [lane.busy for lane in self._lanes if lane.busy.acquire(timeout=max(0.0, deadline - time.monotonic()))]
+        """Wait a little for transactions to end. A child can do with one under way, and others may hold it up."""
+        until = min(deadline, time.monotonic() + _FORK_WAITS_S)
+        held = [lane.busy for lane in self._lanes if lane.busy.acquire(timeout=max(0.0, until - time.monotonic()))]
 
         def release() -> None:
             for lock in held:
@@ -237,18 +210,4 @@ class PostgresStore:
         self._notices.close()
         for lane in self._lanes:
             lane.close()
-        if self._pool is not None:
-            self._pool.close()
-
-
-#: Held while a book gets its pool, so that two threads do not both give it one.
-_starting = threading.Lock()
-
-
-def _renew() -> None:
-    global _starting  # noqa: PLW0603 - the parent's lock may be held by a thread that the child does not have
-    _starting = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+        self._readers.close()

@@ -29,7 +29,6 @@ DIALECT: Final = {
     # The user's number leads every key, so that engines which spread rows by user can keep them.
     "usage_key": "user_no, usage_key", "session_key": "user_no, session_id",
 }  # fmt: skip
-_THROWN_OUT: Final = (errors.IdleInTransactionSessionTimeout, errors.IdleSessionTimeout)
 _AT_ONCE: Final = 2_000  #: rows that are fetched together where many are read one after another
 _PAUSE_S: Final = 0.02
 _RECONNECT_S: Final = 0.5
@@ -65,9 +64,6 @@ def translated(where: str) -> Iterator[None]:
     except (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation) as error:
         told = StoreError(f"{where}: others changed the same at the same time for too long ({_said(error)}); try again")
         raise TryAgain(told, pause_s=_PAUSE_S) from error
-    except _THROWN_OUT as error:
-        told = StoreError(f"{where} ended a connection that had been idle for too long ({_said(error)}); try again")
-        raise TryAgain(told, pause_s=_PAUSE_S) from error
     except errors.QueryCanceled as error:
         raise StoreError(f"{where} gave up a statement ({_said(error)}); nothing of it was kept") from error
     except errors.LockNotAvailable as error:
@@ -84,7 +80,7 @@ def translated(where: str) -> Iterator[None]:
         raise StoreError(f"{where}: this database user may not do that ({_said(error)}); grant it the right") from error
     except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
         raise StoreError(f"{where} has no book, or a damaged one ({_said(error)})") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout) as error:
         told = StoreError(f"{where} cannot be reached: {_said(error)}")
         raise TryAgain(told, pause_s=_RECONNECT_S) from error
     except (psycopg.Error, UnicodeDecodeError) as error:
@@ -156,18 +152,21 @@ class Connection:
     blocks: Final = True
     index: Final = "tsvector"
 
-    def __init__(self, raw: psycopg.Connection[Any], room: str, *, shared: bool = False) -> None:
+    def __init__(
+        self, raw: psycopg.Connection[Any], room: str, *, shared: bool = False, pipe: psycopg.Pipeline | None = None
+    ) -> None:
         self.raw = raw
         self.shared = shared
+        self._pipe = pipe
         self._room = room
         self._waiting: dict[str, tuple[str, list[Column]]] = {}  #: by table
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
         found = self.ask(name, **values)
         try:
-            return found.fetchall()
-        except psycopg.ProgrammingError:
-            if found.description is not None:
+            return self.fetched(found)
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is not None:
                 raise
             return []  # it answers nothing
 
@@ -175,6 +174,15 @@ class Connection:
         """Run a statement whose answer is looked at later, if at all."""
         self.flush()
         return self.raw.execute(_text(self._room, name), values)
+
+    def fetched(self, asked: psycopg.Cursor[Any]) -> list[Row]:
+        """The answer to a statement.
+
+        The server is told that no more comes for now: only then it minds for how long the transaction is idle.
+        """
+        if self._pipe is not None and asked.pgresult is None:
+            self._pipe.sync()
+        return asked.fetchall()
 
     def each(self, name: str, /, **values: Any) -> Iterable[Row]:
         self.flush()
@@ -186,14 +194,14 @@ class Connection:
     def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
         self.flush()
         text = _composed(self._room, name, tuple(words.items()))
-        return self.raw.execute(text, values).fetchall()
+        return self.fetched(self.raw.execute(text, values))
 
     def among(self, name: str, keys: Sequence[Row]) -> list[Row]:
         if not keys:
             return []
         self.flush()
         cursor = psycopg.RawCursor(self.raw)
-        return cursor.execute(_joined(self._room, (name,)), self._columns(name, keys)).fetchall()
+        return self.fetched(cursor.execute(_joined(self._room, (name,)), self._columns(name, keys)))
 
     def put(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:

@@ -13,6 +13,7 @@ import psycopg
 
 from rollbook.errors import StoreError
 from rollbook.store import TryAgain
+from rollbook.store.half import refuse_half
 from rollbook.store.postgres_connection import Connection, translated
 from rollbook.store.postgres_schema import newer, newest
 
@@ -26,13 +27,13 @@ _KEPT_S: Final = 86_400  #: how long it stays known what a lane did last
 
 
 @contextmanager
-def _pipeline(raw: psycopg.Connection[Any]) -> Iterator[None]:
+def _pipeline(raw: psycopg.Connection[Any]) -> Iterator[psycopg.Pipeline]:
     """A pipeline that is left quietly after an error: the driver would log each one that it meets besides."""
     met: BaseException | None = None
     try:
-        with raw.pipeline():
+        with raw.pipeline() as pipe:
             try:
-                yield
+                yield pipe
             except BaseException as error:  # noqa: BLE001 - it is raised below
                 met = error
     except psycopg.Error:
@@ -54,6 +55,7 @@ class Lane:
         self._generation: int | None = None
         self._alone = False
         self._looked: int | None = None  #: the generation at which the schema was looked at last
+        self._tx: Connection
         self._joined: psycopg.Cursor[Any]
         self.busy = threading.Lock()
 
@@ -64,8 +66,8 @@ class Lane:
             raw = self._connected()
             sent = False
             try:
-                with _pipeline(raw):
-                    tx = self._begin(raw, alone=alone)
+                with _pipeline(raw) as pipe:
+                    tx = self._begin(raw, pipe, alone=alone)
                     yield tx
                     self._batch += 1
                     tx.put("mark_batch", [(self._lane_no, self._batch, int(time.time() * 1e6))])
@@ -73,21 +75,27 @@ class Lane:
                     if alone:
                         tx.ask("bump_generation")
                     sent = True
-                    raw.execute("commit")
+                    ended = raw.execute("commit")
+                self._confirmed(ended)
             except BaseException as error:
                 if not self._undo(raw, error, sent=sent):
                     raise
 
-    def _begin(self, raw: psycopg.Connection[Any], *, alone: bool) -> Connection:
-        tx = Connection(raw, self._store.room, shared=not alone)
+    def _confirmed(self, ended: psycopg.Cursor[Any]) -> None:
+        """A server answers a COMMIT of what failed before by a ROLLBACK, which is no error to it."""
+        if ended.statusmessage != "COMMIT":
+            raise StoreError(f"{self._store.where} undid a write ({ended.statusmessage}); nothing of it was kept")
+
+    def _begin(self, raw: psycopg.Connection[Any], pipe: psycopg.Pipeline, *, alone: bool) -> Connection:
+        self._tx = tx = Connection(raw, self._store.room, shared=not alone, pipe=pipe)
         raw.execute("begin")
         self._joined = tx.ask("write_alone" if alone else "join_writers")
         self._alone = alone
         return tx
 
     def changed(self) -> bool:
-        """Whether what was remembered of the book does not hold any more; of sessions that is told by their versions."""
-        generation = self._joined.fetchall()[0][0]
+        """Whether what was remembered of the book does not hold any more; of sessions their versions tell that."""
+        generation = self._tx.fetched(self._joined)[0][0]
         if generation != self._looked:
             self._look_at_schema()
             self._looked = generation
@@ -102,6 +110,7 @@ class Lane:
         version, oldest = found[0] if found else (0, 0)
         if oldest > newest():
             raise StoreError(newer(self._store.where, version, oldest))
+        refuse_half(Connection(self._raw, self._store.room))
 
     def _undo(self, raw: psycopg.Connection[Any], error: BaseException, *, sent: bool) -> bool:
         """After an error: end the transaction; whether it was kept nevertheless."""
@@ -131,8 +140,8 @@ class Lane:
             except (TryAgain, StoreError) as again:
                 if time.monotonic() > until:
                     raise StoreError(
-                        f"{self._store.where} was lost while it answered ({again}): what was written last may have been "
-                        f"kept or not; write it again with the same ids, which counts it once"
+                        f"{self._store.where} was lost while it answered ({again}): what was written last may have "
+                        f"been kept or not; write it again with the same ids, which counts it once"
                     ) from error
                 time.sleep(_PAUSE_S)
 
@@ -150,7 +159,7 @@ class Lane:
         return self._raw
 
     def _introduce(self, raw: psycopg.Connection[Any]) -> None:
-        """Take a number. It is the connection's as long as the server has it: who settles waits for the end of that."""
+        """Take a number. It is the connection's as long as the server has it, and who settles waits for its end."""
         tx = Connection(raw, self._store.room)
         self._lane_no = tx.rows("lane_number")[0][0]
         self._batch = 0

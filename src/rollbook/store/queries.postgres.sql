@@ -21,5 +21,11 @@ select version, oldest_writer from rollbook_schema
 insert into rollbook_schema (one, version, oldest_writer) values (1, :version, :oldest)
 on conflict (one) do update set version = excluded.version, oldest_writer = excluded.oldest_writer
 
+-- names_in --
+-- What stands in a schema.
+select relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace where nspname = :schema
+union all
+select proname from pg_proc join pg_namespace on pg_namespace.oid = pronamespace where nspname = :schema
+
 -- setting --
 select current_setting(:name)

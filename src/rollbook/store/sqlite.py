@@ -22,6 +22,7 @@ from rollbook.errors import StoreError
 from rollbook.settings import Settings
 from rollbook.store import Check, Copied, Progress, Proof, Replaced, forks
 from rollbook.store.checkpoints import Checkpoints
+from rollbook.store.half import refuse_half
 from rollbook.store.sqlite_connection import Connection, translated
 from rollbook.store.sqlite_file import check, current, migrate, newest, parse, prepare, tune
 from rollbook.store.sqlite_words import teach
@@ -168,6 +169,9 @@ class SqliteStore:
             return changed
         version: Any = self._writer.raw.execute("pragma data_version").fetchall()[0][0]
         changed = version != self._version
+        if changed:
+            check(self._writer.raw, self.where)  # the schema may have been changed under a process that runs
+            refuse_half(self._writer)
         self._version = version
         return bool(changed)
 

@@ -71,11 +71,19 @@ def check(raw: apsw.Connection, where: str) -> int:
         if anything:
             raise StoreError(f"{where} is a database of another program; nothing in it was changed")
         return 0
-    if version > newest():
+    if version > newest() and _oldest_writer(raw, version) > newest():
         raise StoreError(
             f"{where} was written by a newer Rollbook (schema {version}, this one knows {newest()}); upgrade"
         )
     return version
+
+
+def _oldest_writer(raw: apsw.Connection, version: int) -> int:
+    """The oldest schema whose library may write to a book: its own, unless the book says an older one."""
+    if not raw.table_exists("main", "book_fact"):
+        return version
+    found = raw.execute("select value from book_fact where name = 'oldest_writer'").fetchall()
+    return int(str(found[0][0])) if found else version
 
 
 @contextlib.contextmanager
@@ -107,11 +115,16 @@ def current(raw: apsw.Connection, where: str) -> None:
 def migrate(raw: apsw.Connection, where: str) -> None:
     """Bring the schema up to date, within the caller's transaction."""
     version = check(raw, where)
+    oldest = _oldest_writer(raw, version)
     for number, _, text in statements.migrations():
         if number > version:
             raw.execute(statements.spell(text, DIALECT))
             raw.pragma("user_version", number)
+            oldest = max(oldest, statements.writable_from(text) or number)
     raw.pragma("application_id", APPLICATION_ID)
+    raw.execute("delete from book_fact where name = 'oldest_writer'")
+    if oldest < max(version, newest()):
+        raw.execute("insert into book_fact (name, value) values ('oldest_writer', ?)", (str(oldest),))
 
 
 def lacking(raw: apsw.Connection, version: int) -> list[str]:

@@ -70,7 +70,7 @@ def spell(text: str, words: Mapping[str, str]) -> str:
 
 
 def named(room: str, name: str, dialect: str, words: Mapping[str, str]) -> str:
-    """A statement of a room; another room's is named with it, as ``journal.head_of``, and a table as ``every@ledger``."""
+    """A statement of a room; another room's is named with it (``journal.head_of``), and a table (``every@ledger``)."""
     name, at, table = name.partition("@")
     other, dotted, short = name.partition(".")
     text = load(other, dialect)[short] if dotted else load(room, dialect)[name]

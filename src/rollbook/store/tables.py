@@ -38,22 +38,23 @@ TABLES: Final[dict[str, Table]] = {
         _table("label", "label_no", "name"),
         _table("slice", "slice_no", "user_no dataset_id agent kind project deleted"),
         _table("journal_stream", "stream_no", "name"),
-        _table("session_info", _SESSION, "channel title goal_text metadata tags actor parent_user_no parent_id facts", _SESSION),
+        _table("session_info", _SESSION,
+            "channel title goal_text metadata tags actor parent_user_no parent_id facts", _SESSION),
         _table("model_usage", f"{_SESSION} model_no",
             "calls tokens_in tokens_out cache_read cache_write reasoning cost unpriced call_errors", _SESSION),
         _table("ledger", f"{_SESSION} row_no",
-            "entry model_no provider_no occurred_at recorded_at calls input cache_read cache_write cache_write_1h output "
-            "reasoning audio_in audio_out cost unpriced cost_source price_no billing tier source_no evidence weight "
-            "errored late usage_id", _SESSION),
+            "entry model_no provider_no occurred_at recorded_at calls input cache_read cache_write cache_write_1h "
+            "output reasoning audio_in audio_out cost unpriced cost_source price_no billing tier source_no evidence "
+            "weight errored late usage_id", _SESSION),
         _table("usage_key", "usage_key user_no", "alias_of session_no row_no"),
         _table("journal_head", f"{_SESSION} stream_no head", "root_no tip length revision top failed changed_at"),
         _table("entry", "user_no root_no stream_no position", "entry_id session_no parent created_at doc_no body",
             "user_no root_no"),
         _table("journal_state", f"{_SESSION} name", "value"),
         _table("session", _SESSION,
-            "session_id status slice_no started_at last_activity_at ended_at last_sign attempt attempt_started_at agent_time "
-            "turns calls tokens_in tokens_out cache_read cache_write reasoning cost unpriced call_errors step_errors "
-            "late_calls late_rows ledger_rows last_model_no last_model_at flags life pruned_rows version"),
+            "session_id status slice_no started_at last_activity_at ended_at last_sign attempt attempt_started_at "
+            "agent_time turns calls tokens_in tokens_out cache_read cache_write reasoning cost unpriced call_errors "
+            "step_errors late_calls late_rows ledger_rows last_model_no last_model_at flags life pruned_rows version"),
         _table("instance", "instance_id",
             "host boot_id pid_namespace pid started registered_at beat beat_at lease_us ended_at"),
         _table("session_instance", _SESSION, "instance_id loose"),
