@@ -257,7 +257,7 @@ def _there(url: str) -> bool:
 
 
 def _read_only(url: str) -> str:
-    return f"{url}{'&' if '?' in url else '?'}mode=ro" if url.startswith("sqlite:") else url
+    return f"{url}{'&' if '?' in url else '?'}mode=ro" if url.startswith(("sqlite:", "postgres")) else url
 
 
 def _user(name: str | None) -> str:

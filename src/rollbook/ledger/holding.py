@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 class Reach(Exception):
     """A batch reaches beyond what it held: it is to begin again, and hold this as well from the first."""
 
-    def __init__(self, *, places: Iterable[tuple[int, int]] = (), names: Iterable[tuple[int, str]] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        places: Iterable[tuple[int, int]] = (),
+        names: Iterable[tuple[int, str]] = (),
+        users: Iterable[int] = (),
+    ) -> None:
         super().__init__()
-        self.users: set[int] = set()  #: of whom something is changed that belongs to no session
+        self.users: set[int] = set(users)  #: of whom something is changed that belongs to no session
         self.places: set[tuple[int, int]] = set(places)
         self.names: set[tuple[int, str]] = set(names)
 

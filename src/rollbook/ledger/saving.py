@@ -17,6 +17,7 @@ from rollbook.model import QUARTERS
 from rollbook.store import Row
 
 _first: Final = operator.itemgetter(0)
+_by_name: Final = operator.attrgetter("user_no", "session_id")
 
 
 def save(work: Work) -> None:
@@ -26,6 +27,8 @@ def save(work: Work) -> None:
     kept = [state for state in states if (state.user_no, state.session_no) not in work.purged_states]
     for state in kept:
         state.version += 1
+    if tx.shared:  # new ones in an order that another writer, who numbers them otherwise, has as well
+        kept.sort(key=_by_name)
     tx.put("save_sessions", [state.row() for state in kept])
     _save_infos(work)
     _save_models(work, states)

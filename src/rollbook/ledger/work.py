@@ -257,6 +257,8 @@ class Work:
             name = known.alias_of
             known = self._key(name, user_no)
         if known is None:
+            if (asked, user_no) in self.stored_keys and self.tx.shared and (user_no, 0) not in self.held:
+                raise Reach(users={user_no})  # no session's row stands for it, and somebody else may take it too
             self.keys[asked, user_no] = None  # it leads nowhere: whoever uses it next may have it
             return None
         return name
