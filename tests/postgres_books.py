@@ -53,6 +53,11 @@ class EmptyBooks:
         )
         drops = [sql.SQL("delete from {}").format(sql.Identifier(schema, name)) for (name,) in found]
         self._raw.execute(sql.SQL("; ").join(drops))
+        self._raw.execute(  # numbers are given out anew, as in a new book
+            "select setval(format('%%I.%%I', schemaname, sequencename)::regclass, 1, false) from pg_sequences "
+            "where schemaname = %s",
+            (schema,),
+        )
 
     def close(self) -> None:
         self._stack.close()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
-from rollbook.journal.steps import ExpectState, Fork, SetState
 from rollbook.ledger import changes, instances, journaling, pruning
 from rollbook.ledger import state as st
 from rollbook.ledger.cache import Cache
@@ -30,7 +29,6 @@ from rollbook.ledger.ops import (
     Jotted,
     Mark,
     MarkAllBut,
-    OfInstance,
     Op,
     Prune,
     Purge,

@@ -46,7 +46,7 @@ def newer(where: str, version: int, oldest: int) -> str:
 
 def _stored(tx: Connection, schema: str) -> tuple[int, int]:
     """The number of the schema that is there, and that of the oldest library that may write to it; 0 for none."""
-    if not tx.rows("has_table", table=f"{schema}.rollbook_schema")[0][0]:
+    if not tx.rows("has_table", schema=schema)[0][0]:
         return 0, 0
     found = tx.rows("schema_version")
     return (found[0][0], found[0][1]) if found else (0, 0)

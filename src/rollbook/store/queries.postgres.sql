@@ -1,5 +1,7 @@
 -- has_table --
-select to_regclass(:table) is not null
+-- (Asked of the tables themselves: what a name stands for is remembered, also that it stood for nothing.)
+select count(*) > 0 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where nspname = :schema and relname = 'rollbook_schema'
 
 -- take_turn --
 -- One process at a time makes or changes a schema.
