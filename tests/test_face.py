@@ -65,7 +65,8 @@ def test_the_session_id_comes_first_and_the_rest_by_keyword(face: type) -> None:
         _, *others = inspect.signature(method).parameters.values()
         loose = [one.name for one in others if one.kind is one.POSITIONAL_OR_KEYWORD]
         assert loose in (
-            [], ["session_id"], ["session_id", "status"], ["session"], ["items"], ["source"], ["names"], ["path"], ["target"],
+            [], ["session_id"], ["session_id", "status"], ["session"], ["items"], ["source"], ["names"], ["path"],
+            ["target"],
             ["session_id", "qa_id"], ["session_id", "key"], ["session_id", "context"], ["session_id", "stream"],
             ["session_id", "stream", "entry_id"], ["session_id", "new_session_id"], ["text"],
         ), name  # fmt: skip

@@ -248,6 +248,7 @@ class AsyncRollbook:
 
     def _shut(self) -> None:
         if self._threads is not None and self._pid == os.getpid():
+            self._plans.stop_listening()  # one of the threads may be at it
             self._threads.close()
         self._plans.close()
 
@@ -393,8 +394,5 @@ def open(  # noqa: A001 - rollbook.aio.open is the door, as rollbook.open is
     Takes and raises what :func:`rollbook.open` does.
     """
     chosen = settings.default_url() if url is None else settings.url_of(url)
-    return _Opening(
-        lambda: AsyncRollbook(
-            core.opened(Plans, chosen, user=user, all_users=all_users, journal=journal, redact=redact)
-        )
-    )
+    said: dict[str, Any] = {"user": user, "all_users": all_users, "journal": journal, "redact": redact}
+    return _Opening(lambda: AsyncRollbook(core.opened(Plans, chosen, **said)))

@@ -78,7 +78,7 @@ Name = tuple[str, str]  #: user and session
 Asked = Write | Read | Outside | Peruse | Whole
 Plan = Generator[Asked, Any, R]
 
-_LONG: Final = 32  #: operations that wait for one writer; others help from then on
+_LONG: Final = 96  #: operations that wait for one writer; others help from then on
 _SPARED: Final = 10  #: times as long as it took to find a place away, it is not asked again to remove something
 _CLEARED_AT_ONCE: Final = 200  #: journals elsewhere that one step removes
 _EMPTY: Final = (MemoryShelf(), "")

@@ -361,7 +361,7 @@ class Repricing(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One place where a sum and the rows under it differ."""
 
-    what: str  #: session | model | ledger | spend | activity | activity_model | key | journal | instance
+    what: str  #: session | model | ledger | spend | activity | activity_model | key | journal | instance | copy
     where: str
     field: str
     stored: int | str | None

@@ -44,6 +44,7 @@ class Presence:
     def __init__(self, book: Attended, settings: Settings) -> None:
         self.instance_id = str(uuid_utils.uuid7())
         self.known = False  #: whether the book has heard of the instance
+        self.beats = False  #: whether there was a thread for it: without one, its silence says nothing
         self.pid = os.getpid()
         self._book = weakref.ref(book)
         self._settings = settings
@@ -59,7 +60,7 @@ class Presence:
                 thread = threading.Thread(target=self._run, name="rollbook-beat", daemon=True)
                 with contextlib.suppress(RuntimeError):
                     thread.start()
-                    self._thread = thread
+                    self._thread, self.beats = thread, True
 
     def end(self) -> None:
         """End the thread, and wait until it has. A second call does nothing."""

@@ -11,6 +11,11 @@ import rollbook
 
 from .tools import OnTerminal, Run
 
+LOOKS = (
+    ("summary",), ("stats",), ("models", "--since", "all"), ("spend", "--since", "all"), ("sessions",), ("show", "s1"),
+    ("usage", "s1"),
+)  # fmt: skip
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> str:
@@ -74,8 +79,20 @@ def test_an_interrupted_copy(run: Run, url: str, target: str, monkeypatch: pytes
     assert "run 'rollbook copy' again" in doctor.out
     refused = run("--db", target, "touch", "s2")
     assert (refused.status, refused.out) == (1, "")
+    said = "that is not whole yet; run 'rollbook copy' again"
+    for command in LOOKS:
+        looked = run("--db", target, *command, "--json")
+        assert (looked.status, looked.answer is not None) == (0, True), command
+        assert (looked.err.count(said), looked.err.count("\n")) == (1, 1), command
+    verified = run("--db", target, "verify", "--json")
+    assert (verified.status, verified.err.count(said), verified.err.count("\n")) == (1, 1, 1)
+    assert not verified.answer["ok"]
+    assert [(it["what"], it["field"]) for it in verified.answer["problems"]] == [("copy", "whole")]
+    assert "copy" in run("--db", target, "verify").out
     assert run("copy", url, target).status == 0
     assert run("--db", target, "touch", "s2").status == 0
+    for command in (*LOOKS, ("verify",)):
+        assert run("--db", target, *command, "--json").err == "", command
 
 
 def test_copy_on_a_terminal(on_terminal: OnTerminal, run: Run, url: str, target: str) -> None:

@@ -191,3 +191,30 @@ def test_a_password_is_in_no_name_of_the_book(postgres_url: str) -> None:
     url = f"postgresql://{parts.username}:s3cr@{parts.hostname}:{parts.port}{parts.path}"
     with rollbook.open(url) as book:
         assert "s3cr" not in repr(book) + repr(book.doctor())
+
+
+def test_texts_are_kept_whole_whatever_the_environment_says(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    for url in (postgres_url, f"{postgres_url}?client_encoding=latin1"):
+        with rollbook.open(url) as book:
+            book.touch("café", title="Löschen 删除")
+            assert book.get("café").title == "Löschen 删除"
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_text_is_refused(postgres_url: str, encoding: str) -> None:
+    name = f"narrow_{encoding.lower()}"
+    with psycopg.connect(postgres_url, autocommit=True) as raw:
+        raw.execute(f"create database {name} encoding '{encoding}' template template0")
+    try:
+        with pytest.raises(rollbook.StoreError, match="needs UTF-8"):
+            rollbook.open(f"{postgres_url.rpartition('/')[0]}/{name}")
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as raw:
+            raw.execute(f"drop database {name} with (force)")
+
+
+def test_an_at_sign_in_a_password_is_asked_to_be_written_otherwise() -> None:
+    with pytest.raises(rollbook.InvalidInput, match="%40") as caught:
+        rollbook.open("postgresql://u:sec@ret@127.0.0.1/x")
+    assert "ret" not in str(caught.value)

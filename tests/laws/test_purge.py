@@ -254,6 +254,78 @@ def test_r12_a_new_user_is_not_taken_for_one_that_was_purged() -> None:
                 book.get("s", user_id=owner)
 
 
+# what others have to wait for
+
+
+def written(book: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What kinds of operations are written from now on."""
+    kinds: list[str] = []
+    real = book._plans.writer
+
+    def noting(ops: Any) -> Any:
+        kinds.extend(type(op).__name__ for op in ops)
+        return real(ops)
+
+    monkeypatch.setattr(book._plans, "writer", noting)
+    return kinds
+
+
+def test_r12_names_are_swept_only_where_some_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollbook.plans.retention._NAMES_AT_ONCE", 4)
+    with opened(Clock()) as book:
+        for number in range(10):
+            book.record_usage(f"s{number}", usage_id=f"k{number}-a", aliases=[f"k{number}-b"] if number != 3 else [])
+        # One call after all, by way of another name: that leads somewhere.
+        book.record_usage("s8", usage_id="k8-c", aliases=["k8-d"])
+        book.record_usage("s8", usage_id="k8-e", aliases=["k8-a", "k8-c"], evidence="transcript")
+        kinds = written(book, monkeypatch)
+        book.purge("s3")
+        assert kinds == ["Purge"]
+        with pytest.raises(NotFound):
+            book.purge("nobody's")
+        assert kinds == ["Purge"]
+        book.purge("s5")
+        assert kinds == ["Purge", "Purge", "Sweep"]
+        book.purge("s8")
+        assert set(kinds[3:]) == {"Purge", "Sweep"}
+        left = {row[0] for row in tables(book)["usage_key"]}
+        assert left == {f"k{number}-{end}" for number in (0, 1, 2, 4, 6, 7, 9) for end in "ab"}
+        assert book.record_usage("s0", usage_id="k0-b") == "duplicate"
+        well(book)
+
+
+@pytest.mark.parametrize("last", ["running", "completed", "deleted"])
+def test_r12_a_slice_stays_as_long_as_a_session_is_in_it(last: str) -> None:
+    with opened(Clock(), all_users=True) as book:
+        for name in ("one", "two", "three"):
+            book.touch(name, project=f"/{MARK}", dataset_id=user(4))
+            book.record_usage(name, model="m", tokens_in=5)
+            if last == "deleted":
+                book.delete(name)
+            elif last == "completed":
+                book.end(name, "completed")
+        # (What was said first counts.)
+        book.touch("moved", project=f"/{MARK}/before", dataset_id=user(4), at=from_micros(NOW - 1))
+        book.touch("moved", project="/elsewhere", dataset_id=user(5), at=from_micros(NOW - 2))
+        before = everyones(book)
+        for name in ("one", "two"):
+            book.purge(name)
+            well(book)
+            assert user(4) in str(tables(book)["slice"])
+            assert f"/{MARK}/before" not in str(tables(book)["slice"])  # no session is in it any more
+        book.touch("moved", project=f"/{MARK}", dataset_id=user(4), at=from_micros(NOW - 3))
+        book.purge("three")
+        assert f"/{MARK}" in str(tables(book)["slice"])
+        book.purge("moved")
+        assert MARK not in str(tables(book)["slice"])
+        assert user(4) not in str(tables(book)["slice"])
+        assert before != everyones(book)
+        # What was dropped is made anew.
+        book.touch("four", project=f"/{MARK}", dataset_id=user(4))
+        assert [one.project for one in book.iterate()] == [f"/{MARK}"]
+        well(book)
+
+
 # imports
 
 

@@ -46,14 +46,14 @@ OWN_WORDS: Final = {
         "seen_sessions", "wipe_texts", "wrong_texts",
     },
     "ledger": {
-        "batch_of", "bump_generation", "drop_files_of", "drop_lane", "end_lane", "every_activity",
+        "batch_of", "bump_generation", "drop_files_of", "drop_lane", "drop_old_lanes", "end_lane", "every_activity",
         "every_activity_model", "every_spend", "filters", "hold_sessions", "hold_users", "join_writers", "lane_number",
         "loose_aliases", "mark_batch", "names_stretch", "numbers_of", "own_lane", "session_numbers", "shown",
         "these_slices", "write_alone",
     },
     "store": {
-        "foreign_tables", "has_table", "keep_writers_out", "names_in", "save_version", "schema_version", "setting",
-        "take_turn",
+        "columns", "foreign_tables", "has_table", "keep_writers_out", "names_in", "save_version", "schema_version",
+        "setting", "take_turn",
     },
 }  # fmt: skip
 
@@ -233,6 +233,26 @@ def test_every_hot_statement_takes_an_index(large: str, monkeypatch: pytest.Monk
             plans = {text: _plan(raw, text) for text in heard}
     assert any("Index" in plan for plan in plans.values())
     assert {text: plan for text, plan in plans.items() if _scans(plan)} == {}
+
+
+def test_a_purge_goes_through_no_sessions_to_find_what_it_was_the_last_of(
+    large: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody waits for it."""
+    with opened_at(large, Clock()) as book:
+        with monkeypatch.context() as patched:
+            listener = Listener(patched)
+            book.purge(f"s{SESSIONS // 2}")
+        heard = [asked.text for asked in listener.heard if "delete from slice" in asked.text]
+        store = book._plans.store
+        assert isinstance(store, PostgresStore)
+        with store.connect(writer=True) as raw:
+            plans = [_plan(raw, text) for text in heard]
+    assert len(plans) == 2
+    for plan in plans:
+        assert "Index" in plan
+        assert not _scans(plan), plan
+        assert not re.search(r"on session(?!.*\n\s+Index Cond: .*status = 5)", plan), plan
 
 
 def _plan(raw: psycopg.Connection[Any], text: str) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 import rollbook
+from rollbook.ledger.apply import apply_batch
 from rollbook.ledger.cache import Cache
+from rollbook.ledger.calls import apply_call
 from rollbook.ledger.holding import Reach
 from rollbook.ledger.ops import Call
 from rollbook.ledger.preloading import preload
 from rollbook.ledger.saving import save
 from rollbook.ledger.work import Work
-from rollbook.ledger.apply import apply_batch
-from rollbook.ledger.calls import apply_call
 from rollbook.model import Tokens
 from rollbook.settings import LOCAL_USER, Settings
 from rollbook.store import Store, open_store
@@ -96,6 +99,35 @@ def test_r12_a_ledger_that_is_pruned_and_filled_again_does_not_grow(postgres_url
         assert book.get("busy").calls == 3 * rows
         assert book.verify().ok
     assert sizes[2] < sizes[0] * 1.3, sizes
+
+
+def test_writers_of_one_slot_do_not_wait_for_each_other(postgres_url: str) -> None:
+    """Calls that move a session from hour to hour take it out of sums; the order of their locks is everybody's."""
+    known(postgres_url)
+    with stores(postgres_url, 4, writers=1) as many, ThreadPoolExecutor(4) as pool:
+        caches = [Cache() for _ in many]
+        for number, store in enumerate(many):
+            with psycopg.connect(postgres_url, autocommit=True) as raw:
+                raw.execute("select setval('rollbook.lane_numbers', %s, true)", [32 * (number + 1) + 6])
+            apply_batch(store, caches[number], [call(f"s{number}", 1)], NOW)
+
+        def work(number: int) -> None:
+            for turn in range(60):
+                later = msgspec.structs.replace(
+                    call(f"s{number}", turn + 2), occurred_at=NOW + (turn * 900_000_000 if number % 2 else 0)
+                )
+                apply_batch(many[number], caches[number], [later], NOW + 60 * 900_000_000)
+
+        list(pool.map(work, range(4)))
+    with psycopg.connect(postgres_url, autocommit=True) as raw:
+        raw.execute("select pg_stat_force_next_flush()" if raw.info.server_version >= 150_000 else "select 1")
+        time.sleep(1)  # the server's figures come a little later
+        found = raw.execute("select deadlocks from pg_stat_database where datname = current_database()").fetchone()
+        slots = raw.execute("select count(distinct slot) from rollbook.activity where user_no = 0").fetchone()
+    assert found == (0,)
+    assert slots == (2,)  # the one of those that told what is known, and the four's
+    with rollbook.open(postgres_url) as book:
+        assert book.verify().ok
 
 
 def size(url: str) -> int:

@@ -35,7 +35,7 @@ def backup(
 
     The copy is checked before it gets its name: it is whole, or it is not there.
     """
-    with desk.open() as book, _progress() as progress:
+    with desk.look() as book, _progress() as progress:
         made = book.backup(path, replace=replace, progress=progress)
     screen = desk.screen()
     if desk.as_json:

@@ -49,6 +49,17 @@ class Desk:
 
         return rollbook.open(self.db, user=self.user, all_users=self.all_users)
 
+    @contextmanager
+    def look(self) -> Iterator[Rollbook]:
+        """The same, for a command that shows what the book holds: of a half copy it says so, beside the answer."""
+        from rollbook.copying import unfinished  # noqa: PLC0415 - see open
+
+        with self.open() as book:
+            half = book._plans.read(unfinished)  # noqa: SLF001 - nothing that a program would ask for
+            if half is not None:
+                say(f"this book is a copy of {half} that is not whole yet; run 'rollbook copy' again")
+            yield book
+
     def examine(self) -> list[Finding]:
         """What is wrong with the book that the options name, whether it opens or not."""
         from rollbook.book import examine  # noqa: PLC0415 - see open

@@ -84,7 +84,7 @@ def export(
         asked.setdefault("tz", local())
     to = None if output == _HERE else output
     form = format.lower() if format else _named(to)
-    with desk.open() as book, _progress(what if to else None) as progress:
+    with desk.look() as book, _progress(what if to else None) as progress:
         started = time.monotonic()
         rows = write(book, what, to or _standard(form), format=form, replace=replace, progress=progress, **asked)
         seconds = time.monotonic() - started

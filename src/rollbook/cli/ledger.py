@@ -15,7 +15,7 @@ from rollbook.cli.sessions import resolve
 @command
 def stats(desk: Desk, since: options.SINCE = "30d") -> None:
     """Figures over the sessions that were active since a time."""
-    with desk.open() as book:
+    with desk.look() as book:
         found = book.stats(since=since)
         remark = None if found.sessions else desk.nothing(book, f"no session was active in that time ({since})")
     screen = desk.screen()
@@ -30,7 +30,7 @@ def stats(desk: Desk, since: options.SINCE = "30d") -> None:
 @command
 def models(desk: Desk, since: options.SINCE = "30d") -> None:
     """Cost by model, over the same sessions as stats; most expensive first."""
-    with desk.open() as book:
+    with desk.look() as book:
         found = book.cost_by_model(since=since)
         remark = None if found else desk.nothing(book, f"no model was used in that time ({since})")
     screen = desk.screen()
@@ -56,7 +56,7 @@ def spend(
     """What was spent, by when the calls were made."""
     from rollbook.cli.zone import local  # noqa: PLC0415 - only spend needs time zones
 
-    with desk.open() as book:
+    with desk.look() as book:
         found = book.spend(by=by, since=since, tz=local() if tz is None else tz)
         remark = None if found.rows else desk.nothing(book, f"nothing was spent in that time ({since})")
     screen = desk.screen()
@@ -75,7 +75,7 @@ def usage(
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most so many rows.")] = None,
 ) -> None:
     """The ledger's rows of one session, oldest first."""
-    with desk.open() as book:
+    with desk.look() as book:
         one = resolve(book, session_id)
         found = book.usage(one.session_id, user_id=one.user_id, limit=limit)
     screen = desk.screen()

@@ -32,7 +32,7 @@ def search(
 ) -> None:
     """Find what was said in sessions: questions, answers, messages, and what tools did."""
     words = " ".join(text)
-    with desk.open() as book:
+    with desk.look() as book:
         one = None
         if session is not None:
             from rollbook.cli.sessions import resolve  # noqa: PLC0415 - only where a session is named

@@ -50,7 +50,7 @@ def sessions(
     offset: Annotated[int, typer.Option("--offset", metavar="N", help="Pass over so many.")] = 0,
 ) -> None:
     """List sessions, the last active first."""
-    with desk.open() as book:
+    with desk.look() as book:
         page = book.list(
             status=status, since=since, agent=agent, kind=kind, model=model, channel=channel, project=project,
             text=text, tag=tag, dataset_id=dataset, order_by=order_by, ascending=ascending, limit=limit,
@@ -86,7 +86,7 @@ def show(
     content: Annotated[bool, typer.Option("--content/--no-content", help="Whether to show what it contains.")] = True,
 ) -> None:
     """Show one session: its state, what runs it, what it used itself and with all below it, and what was said."""
-    with desk.open() as book:
+    with desk.look() as book:
         one = resolve(book, session_id)
         children = book.children(one.session_id, user_id=one.user_id)
         whole = book.inclusive(one.session_id, user_id=one.user_id)

@@ -58,7 +58,7 @@ def summary(
 ) -> None:
     """The whole book on one page: sessions, what needs a look, cost by model and per day."""
     reports: list[ImportReport] = []
-    with desk.open() as book:
+    with desk.look() as book:
         if import_:
             reports = importing.gather(book, importing.chosen())
         if not import_ or _anything(book, reports):

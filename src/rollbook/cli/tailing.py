@@ -33,7 +33,7 @@ def tail(
     ] = 10,
 ) -> None:
     """Follow what happens: a line for each session that changes, as it is now, until Ctrl-C."""
-    with desk.open() as book, book.changes() as changes:
+    with desk.look() as book, book.changes() as changes:
         shown = Shown(desk, book)
         with suppress(KeyboardInterrupt):
             shown.begin(lines)

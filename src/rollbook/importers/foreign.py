@@ -20,7 +20,7 @@ from rollbook.store import Row, statements
 
 ROWS: Final = 500  #: that are read in one step
 WIDE_ROWS: Final = 32  #: the same of rows that may be as large as an entry
-_PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^@]*(?=@)")
+_PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):.*(?=@)")
 _SECRET: Final = re.compile(r"([?&](?:password|sslpassword)=)[^&]*")
 
 

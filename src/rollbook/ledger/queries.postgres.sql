@@ -34,7 +34,12 @@ where locktype = 'advisory' and database = (select oid from pg_database where da
 select batch from lane where lane_no = :lane_no for update
 
 -- drop_lane --
-delete from lane where lane_no = :lane_no or at < :before
+delete from lane where lane_no = :lane_no
+
+-- drop_old_lanes --
+-- A few of those that were not closed, which are not looked for any more.
+delete from lane where lane_no in (select lane_no from lane where at < :before order by at limit 100
+    for update skip locked)
 
 -- hold_users --
 select user_no from account where user_no in (values {values}) order by user_no for update

@@ -150,6 +150,17 @@ delete from source_file where user_no = ? and (instr(path, ?) > 0 or instr(state
 delete from slice where user_no = ? and not exists (select 1 from session where session.slice_no = slice.slice_no
     and session.user_no = slice.user_no)
 
+-- drop_slices_without_sums --
+-- The same, of sessions that are not deleted: each of them counts in the sums of all time (hour -1).
+delete from slice where user_no = ? and deleted = 0 and coalesce((
+    select sum(activity.sessions) from activity where activity.user_no = slice.user_no and activity.hour = -1
+        and activity.status in (0, 1, 2, 3, 4) and activity.slice_no = slice.slice_no), 0) = 0
+
+-- drop_deleted_slice --
+-- One that deleted sessions had, unless another one has it.
+delete from slice where slice_no = ? and deleted = 1 and not exists (select 1 from session
+    where session.user_no = slice.user_no and session.status = 5 and session.slice_no = slice.slice_no)
+
 -- drop_user_files --
 delete from source_file where user_no = ? and not exists (select 1 from session where user_no = ?)
 
@@ -439,7 +450,8 @@ on conflict (user_no, quarter, slice_no, model_no{and_slot}) do update set calls
 
 -- drop_empty_spend --
 delete from spend where user_no = ? and quarter = ? and slice_no = ? and model_no = ?
-    and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and late_calls = 0 and late_cost = 0
+    and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and late_calls = 0
+    and late_cost = 0{own_slot}
 
 -- add_activity --
 insert into activity (user_no, hour, status, slice_no, sessions, calls, tokens_in, tokens_out, cost, unpriced, errors,
@@ -454,7 +466,7 @@ on conflict (user_no, hour, status, slice_no{and_slot}) do update set sessions =
 -- drop_empty_activity --
 delete from activity where user_no = ? and hour = ? and status = ? and slice_no = ?
     and sessions = 0 and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0 and errors = 0
-    and agent_time = 0
+    and agent_time = 0{own_slot}
 
 -- add_activity_model --
 insert into activity_model (user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, unpriced)
@@ -466,7 +478,7 @@ on conflict (user_no, hour, model_no{and_slot}) do update set sessions = activit
 
 -- drop_empty_activity_model --
 delete from activity_model where user_no = ? and hour = ? and model_no = ?
-    and sessions = 0 and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0
+    and sessions = 0 and calls = 0 and tokens_in = 0 and tokens_out = 0 and cost = 0 and unpriced = 0{own_slot}
 
 -- save_files --
 insert into source_file (user_no, source, path, device, inode, size, read_to, head_hash, mtime_ns, state) values {values}

@@ -48,8 +48,10 @@ def save(work: Work) -> None:
         keys = [(*name, *key) for name, key in named.items()]
         keys.sort(key=_first)  # in the order of the index; no name stands twice for a user
         tx.put(statement, keys)
-    _save_spend(work)
-    _save_activity(work, states)
+    # All sums first: whoever adds to the same ones does so in the same order.
+    emptied = {"spend": _save_spend(work)} | _save_activity(work, states)
+    for name, spent in emptied.items():
+        tx.run(f"drop_empty_{name}", spent)
     work.journal.save()
     tx.run("journal.drop_outbox", sorted(work.cleared))
     tx.put("save_files", [_file_row(user_no, file) for user_no, file in work.files])
@@ -87,17 +89,19 @@ def _save_models(work: Work, states: list[State]) -> None:
     work.tx.run("drop_models", dropped)
 
 
-def _save_spend(work: Work) -> None:
+def _save_spend(work: Work) -> list[Row]:
+    """Add to Spend; the keys of what may have come to nothing."""
     sums = work.spend
     for (_, quarter, slice_no, model_no), amounts in list(sums.items()):
         everywhere = DELETED_SLICE if slice_no in work.deleted_slices else EVERY_SLICE
         _gather(sums, (EVERYBODY, quarter, everywhere, model_no), amounts)
     changed = sorted((key, amounts) for key, amounts in sums.items() if any(amounts))
     work.tx.put("add_spend", [(*key, *amounts) for key, amounts in changed])
-    work.tx.run("drop_empty_spend", [key for key, amounts in changed if min(amounts) < 0])
+    return [key for key, amounts in changed if min(amounts) < 0]
 
 
-def _save_activity(work: Work, states: list[State]) -> None:
+def _save_activity(work: Work, states: list[State]) -> dict[str, list[Row]]:
+    """Add to Activity; the keys of what may have come to nothing, by table."""
     places: dict[Any, st.Vector] = {}
     models: dict[Any, st.Vector] = {}
     for state in states:
@@ -114,10 +118,12 @@ def _save_activity(work: Work, states: list[State]) -> None:
             _gather(kept_models, (user_no, when, number), amounts)
         for when in (quarter // QUARTERS, ALL_TIME, of_quarter(quarter)):
             _gather(kept_models, (EVERYBODY, when, number), amounts)
+    emptied = {}
     for name, deltas in (("activity", kept), ("activity_model", kept_models)):
         changed = sorted((key, amounts) for key, amounts in deltas.items() if any(amounts))
         work.tx.put(f"add_{name}", [(*key, *amounts) for key, amounts in changed])
-        work.tx.run(f"drop_empty_{name}", [key for key, amounts in changed if amounts[0] < 0])
+        emptied[name] = [key for key, amounts in changed if amounts[0] < 0]
+    return emptied
 
 
 def _save_purges(work: Work) -> None:
@@ -131,7 +137,11 @@ def _save_purges(work: Work) -> None:
         session_id = work.purged_states[place].session_id
         files.append((place[0], session_id, msgspec.json.encode(session_id)[1:-1]))
     tx.run("drop_files_of", files)
-    tx.run("drop_slices_of", sorted({(user_no,) for user_no, _ in places}))
+    # Others wait meanwhile, so the sessions that stay are not gone through. Of those that are not deleted the user's
+    # sums tell: one look for each slice. What was deleted leaves no such sum; its slices, one for each dataset, lose
+    # only sessions that are purged here, so each of theirs is looked for until a deleted session is found that has it.
+    tx.run("drop_slices_without_sums", sorted({(user_no,) for user_no, _ in places}))
+    tx.run("drop_deleted_slice", sorted({(state.slice_no,) for state in work.purged_states.values()}))
 
 
 def _hashes(work: Work) -> list[Row]:

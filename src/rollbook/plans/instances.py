@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from rollbook import machine
 from rollbook.core import Plan, Read, Whole, Write, one
-from rollbook.errors import RollbookError
+from rollbook.errors import RollbookError, StoreError
 from rollbook.instances import Branch, Crashed, Instance, Reconciled
 from rollbook.ledger import instances, reads, trees
 from rollbook.ledger.instances import Owned, Stored
@@ -41,23 +42,54 @@ class Judged(NamedTuple):
 
 
 class Watch:
-    """How long beats were seen not to come, by this process's own clock, which never jumps and stops during sleep."""
+    """How long beats were seen not to come, by this process's own clock, which never jumps and stops during sleep.
 
-    def __init__(self) -> None:
+    Only time in which they could have come counts: an outage of the database silences everybody, and whoever is back
+    first must not take that for the others' death. This process beats itself, so it knows when it was cut off.
+    """
+
+    def __init__(self, beat_s: float) -> None:
+        self._beat_s = beat_s
         self._seen: dict[str, tuple[int, float]] = {}
+        self._listened = 0.0  #: for how many seconds beats could be heard
+        self._reached: float | None = None  #: when the book answered last
+
+    @contextlib.contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Around a call to the book: whether it answered is noted."""
+        try:
+            yield
+        except BaseException:
+            self._forget()
+            raise
+        self._hear()
 
     def quiet(self, stored: Stored) -> int | None:
-        """For how long an instance was seen to be quiet."""
+        """For how long an instance was seen to be quiet, as the book has just answered."""
+        self._hear()
         beat, since = self._seen.get(stored.instance_id, (None, 0.0))
-        now = time.monotonic()
         if beat != stored.beat:
-            self._seen[stored.instance_id] = (stored.beat, now)
+            self._seen[stored.instance_id] = (stored.beat, self._listened)
             return None
-        return int((now - since) * MICROS)
+        return int((self._listened - since) * MICROS)
 
     def keep(self, ids: Iterable[str]) -> None:
         """Remember these alone."""
         self._seen = {name: self._seen[name] for name in ids if name in self._seen}
+
+    def _hear(self) -> None:
+        now = time.monotonic()
+        passed = 0.0 if self._reached is None else now - self._reached
+        if passed > 2 * self._beat_s:  # its own beat waited for the book, or the process stood still
+            self._forget()
+        else:
+            self._listened += min(passed, self._beat_s)
+        self._reached = now
+
+    def _forget(self) -> None:
+        """Begin to listen anew."""
+        self._seen.clear()
+        self._reached = None
 
 
 class InstancePlans(WritePlans):
@@ -66,7 +98,8 @@ class InstancePlans(WritePlans):
     def _open(self) -> None:
         super()._open()
         self._presence = Presence(self, self.settings)
-        self._watch = Watch()
+        self._watch = Watch(self.settings.beat_s)
+        self._closing = threading.Event()
 
     @property
     def presence(self) -> Presence:
@@ -77,14 +110,21 @@ class InstancePlans(WritePlans):
     def close(self) -> None:
         """Let go of what this process runs, write what is queued and close the database."""
         if self._pid == os.getpid():
+            self.stop_listening()
             self.leave()
         super().close()
+
+    def stop_listening(self) -> None:
+        """Wake whoever listens for beats: the book is about to be closed."""
+        self._closing.set()
 
     # This process
 
     def _beat(self) -> Beat:
-        known = machine.this_process(self.settings.lease_s * MICROS)
-        return Beat(instance_id=self.presence.instance_id, known=known)
+        presence = self.presence
+        # Without the thread nothing is heard of it after the first beat, and its silence must say nothing.
+        known = machine.this_process(self.settings.lease_s * MICROS if presence.beats else 0)
+        return Beat(instance_id=presence.instance_id, known=known)
 
     def _first(self, presence: Presence) -> list[Beat]:
         """What makes the process known before the first session that it runs."""
@@ -120,7 +160,8 @@ class InstancePlans(WritePlans):
 
     def beat(self) -> None:
         """Say that this process lives; what was marked because it seemed dead runs again."""
-        self.drive(self._beating())
+        with self._watch.reaching():
+            self.drive(self._beating())
 
     def _beating(self) -> Plan[None]:
         op = self._beat()
@@ -153,7 +194,7 @@ class InstancePlans(WritePlans):
         than its lease (60 s). That is asked of the clock, and clocks jump, so it is listened to for half a lease more
         before anything is marked; ``wait=False`` does without. ``listening`` is told to how many processes, and for how
         many seconds. ``last_activity_at`` stays; a session that speaks again, or whose process does, is running again.
-        Sessions that no process is known to run are left alone.
+        Sessions that no process is known to run are left alone. Raises StoreError if the book is closed meanwhile.
         """
         judged: list[Judged] = yield Read(partial(self._judged, quiet=self._quiet, boot_id=None))
         lapsed = [each for each in judged if each.verdict.lapsed]
@@ -161,7 +202,7 @@ class InstancePlans(WritePlans):
             seconds = max(each.stored.known.lease_us for each in lapsed) / MICROS / 2
             if listening is not None:
                 listening(len(lapsed), seconds)
-            yield Whole(lambda _: time.sleep(seconds))  # in a thread that reads, if there are such
+            yield Whole(lambda _: self._listen(seconds))  # in a thread that reads, if there are such
             waited: list[Judged] = yield Read(partial(self._judged, quiet=self._quiet, boot_id=None))
             before = {each.stored.instance_id: each.stored.beat for each in lapsed}
             judged = [
@@ -170,9 +211,15 @@ class InstancePlans(WritePlans):
             ]  # fmt: skip
         return (yield from self._presume_dead(judged))
 
+    def _listen(self, seconds: float) -> None:
+        """Let time pass in which beats may come."""
+        if self._closing.wait(seconds):
+            raise StoreError("the book is closed")
+
     def look_around(self) -> None:
         """The same for this machine, from a process that lives for long and has listened itself."""
-        self.drive(self._looking_around())
+        with self._watch.reaching():
+            self.drive(self._looking_around())
 
     def _looking_around(self) -> Plan[Reconciled]:
         boot_id = machine.here().boot_id

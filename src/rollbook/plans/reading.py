@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from rollbook import inbox
+from rollbook.copying import unfinished
 from rollbook.core import Core, Plan, Read
 from rollbook.errors import InvalidInput, NotFound
 from rollbook.ledger import cursors, figures, reads
 from rollbook.ledger import verify as verifying
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.work import hash_of_call
-from rollbook.model import Inclusive, ModelCost, Page, Session, Spend, Stats, Usage, Verification
+from rollbook.model import Inclusive, ModelCost, Page, Problem, Session, Spend, Stats, Usage, Verification
 from rollbook.rules import checks
 from rollbook.store import Reading
 
@@ -133,8 +134,8 @@ class ReadPlans(Core):
         return answer
 
     def verify(self) -> Plan[Verification]:
-        """Compute every sum again from the ledger and name every difference (R16)."""
-        answer: Verification = yield Read(verifying.verify)
+        """Compute every sum again from the ledger and name every difference (R16); a copy that is not whole is one."""
+        answer: Verification = yield Read(_verified)
         return answer
 
     def known_usage(self, names: Iterable[str]) -> Plan[set[str]]:
@@ -210,3 +211,12 @@ def _zone(tz: str | tzinfo) -> tzinfo:
     if not isinstance(tz, str):
         raise InvalidInput(f"a time zone must be a name, not {type(tz).__name__}")
     return _named_zone(tz)
+
+
+def _verified(tx: Reading) -> Verification:
+    """The proof of a book; what is there of a copy may balance and be but a part."""
+    found, half = verifying.verify(tx), unfinished(tx)
+    if half is None:
+        return found
+    problem = Problem(what="copy", where=f"of {half}", field="whole", stored="no", expected="yes")
+    return msgspec.structs.replace(found, ok=False, problems=[problem, *found.problems])

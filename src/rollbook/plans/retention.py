@@ -21,11 +21,12 @@ from rollbook.store import Reading, Row, Store
 
 T = TypeVar("T")
 Age = str | timedelta | datetime | None
+Name = tuple[str, int]  #: of a call, and whose
 
 _SESSIONS_AT_ONCE: Final = 200  #: sessions that one step looks at
 _NAMES_AT_ONCE: Final = 10_000  #: names of calls that one step sweeps
-_FIRST: Final = ("", 0)
-_LAST: Final = ("\U0010ffff", 2**62)
+_FIRST: Final[Name] = ("", 0)
+_LAST: Final[Name] = ("\U0010ffff", 2**62)
 
 
 class PrunePlans(ReadPlans):
@@ -113,12 +114,12 @@ class PrunePlans(ReadPlans):
         return total
 
     def _sweep(self) -> Plan[None]:
-        """Drop names that lead nowhere any more, a stretch at a time."""
+        """Drop names that lead nowhere any more, a stretch at a time; others wait only where there are some."""
         after = _FIRST
         while after != _LAST:
-            found: list[Row] = yield Read(partial(_stretch, after=after))
-            upto = (found[0][0], found[0][1]) if found else _LAST
-            one((yield Write([Sweep(after=after, upto=upto)])))
+            upto, loose = yield Read(partial(_stretch, after=after))
+            if loose:
+                one((yield Write([Sweep(after=after, upto=upto)])))
             after = upto
 
     def purge(self, session_id: str, *, dry_run: bool = False, user_id: User = None) -> Plan[Purged]:
@@ -278,8 +279,24 @@ def _due(tx: Reading, scope: Any, rule: dict[str, Any], after: tuple[int, int]) 
     )
 
 
-def _stretch(tx: Reading, *, after: tuple[str, int]) -> list[Row]:
-    return tx.rows("names_stretch", after_key=after[0], after_user=after[1], width=_NAMES_AT_ONCE)
+def _stretch(tx: Reading, *, after: Name) -> tuple[Name, bool]:
+    """The end of a stretch of names that begins after one, and whether any of them leads to no call."""
+    found = tx.rows("names_stretch", after_key=after[0], after_user=after[1], width=_NAMES_AT_ONCE)
+    upto = (found[0][0], found[0][1]) if found else _LAST
+    bounds = {"after_key": after[0], "after_user": after[1], "upto_key": upto[0], "upto_user": upto[1]}
+    return upto, _leads_nowhere(tx, {(row[0], row[1]) for row in tx.rows("loose_aliases", **bounds)})
+
+
+def _leads_nowhere(tx: Reading, names: set[Name]) -> bool:
+    """Whether one of several names leads to no call, by way of however many others."""
+    seen: set[Name] = set()
+    while names:
+        seen |= names
+        found = tx.among("keys_of", sorted(names))
+        if len(found) < len(names):
+            return True
+        names = {(row[2], row[1]) for row in found if row[2] is not None} - seen
+    return False
 
 
 def _sessions(tx: Reading, *, user_no: int, after: int) -> list[Row]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ except ImportError as missing:
     ) from missing
 
 from rollbook.settings import Settings
-from rollbook.store import Check, Copied, Progress, Proof, Replaced, TryAgain, forks, postgres_health
+from rollbook.store import Check, Copied, Replaced, TryAgain, forks, postgres_health, postgres_records
 from rollbook.store.postgres_arrays import teach
 from rollbook.store.postgres_connection import Connection, translated
 from rollbook.store.postgres_lane import Lane
@@ -46,6 +47,13 @@ _LINE: Final[dict[str, Any]] = {
     "tcp_user_timeout": 30_000,
 }
 _FORK_WAITS_S: Final = 0.5
+_START_S: Final = 8.0  #: how long is waited for a server when a book is opened
+_START_PAUSE_S: Final = 0.1
+#: What a server that is started anew, or has no place left for the moment, says. Anything else does not pass by itself.
+_PASSING: Final = re.compile(
+    "refused|starting up|shutting down|recovery|too many|remaining connection slots|closed the connection|reset by peer"
+    "|others changed the same"
+)
 _READS_MS: Final = 3_600_000  #: how long a snapshot may wait for whoever reads it
 _STATEMENTS_MOST: Final = 500  #: that a connection keeps prepared
 
@@ -70,8 +78,20 @@ class PostgresStore:
         self._notices = Notices(self.connect, channel_of(self._place.schema))
         self._lanes = [Lane(self, number) for number in range(self.lanes)]
         forks.watch(self)
-        with self._met(), contextlib.closing(self.connect()) as raw:
-            prepare(raw, self._place.schema, self.where, read_only=self.read_only)
+        self._prepared(time.monotonic() + min(self.patience_s, _START_S))
+
+    def _prepared(self, until: float) -> None:
+        """Make the book ready; a server that is just starting is waited for."""
+        while True:
+            try:
+                with translated(self.where), contextlib.closing(self.connect()) as raw:
+                    prepare(raw, self._place.schema, self.where, read_only=self.read_only)
+            except TryAgain as again:
+                if time.monotonic() > until or not _PASSING.search(str(again)):
+                    raise again.told from again.__cause__
+                time.sleep(_START_PAUSE_S)
+            else:
+                return
 
     @contextmanager
     def _met(self) -> Iterator[None]:
@@ -86,7 +106,8 @@ class PostgresStore:
         """A new connection, on which every statement is a transaction of its own; a reader's sees one snapshot."""
         given = psycopg.conninfo.conninfo_to_dict(self._place.conninfo)
         options = [*self._wishes(writer), str(given.pop("options", None) or ""), *self._demands(writer, reader)]
-        known = _LINE | {**given, "options": " ".join(filter(None, options))}
+        # Whatever the environment says: what is sent as bytes is UTF-8.
+        known = _LINE | {**given, "client_encoding": "UTF8", "options": " ".join(filter(None, options))}
         raw: psycopg.Connection[Any] = psycopg.connect(**known, autocommit=True)
         self._prepare(raw)
         return raw
@@ -105,8 +126,7 @@ class PostgresStore:
         yield "search_path", self._place.schema
         # Whatever the database's own default: what was waited for is looked at as it is after the wait.
         yield "default_transaction_isolation", r"repeatable\ read" if reader else r"read\ committed"
-        if self.read_only or reader:
-            yield "default_transaction_read_only", "on"
+        yield "default_transaction_read_only", "on" if self.read_only or reader else "off"
         if writer:
             yield "synchronous_commit", "on"
             # What a batch asks for it asks for by keys; a plan that was made while a table was small stays right.
@@ -120,6 +140,7 @@ class PostgresStore:
         raw.prepare_threshold = 0
         raw.prepared_max = _STATEMENTS_MOST
         teach(raw)
+        postgres_records.teach(raw)
         self._own.add(raw)
 
     # Writing
@@ -168,13 +189,13 @@ class PostgresStore:
     def forget(self) -> None:
         """What was removed is overwritten in time by the server itself, which vacuums its tables."""
 
-    def backup(self, path: str | os.PathLike[str], *, replace: bool, prove: Proof, progress: Progress) -> Copied:
+    def backup(self, *_: object, **__: object) -> Copied:
         raise NotSupported(
             "a book on PostgreSQL is backed up by the server's own tools (pg_dump, or base backups), or copied into a "
             "file: rollbook copy"
         )
 
-    def restore(self, path: str | os.PathLike[str], *, checksum: bool, prove: Proof, progress: Progress) -> Replaced:
+    def restore(self, *_: object, **__: object) -> Replaced:
         raise NotSupported("a book on PostgreSQL is restored by the server's own tools, or filled by: rollbook copy")
 
     # A fork (see forks): connections are the parent's, and the child opens its own.

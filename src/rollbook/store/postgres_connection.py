@@ -15,6 +15,7 @@ from psycopg import errors
 from rollbook.errors import StoreError
 from rollbook.store import Row, TryAgain, statements
 from rollbook.store.postgres_arrays import COLUMNS, Column
+from rollbook.store.postgres_records import Records, Shapes
 
 ENGINE: Final = "postgres"
 DIALECT: Final = {
@@ -23,6 +24,7 @@ DIALECT: Final = {
     "text": 'text collate "C"', "like": "ilike",
     # Several writers add to one sum at once: each adds to a row of its own.
     "slot": "\n    slot smallint not null default current_setting('rollbook.slot')::smallint,", "and_slot": ", slot",
+    "own_slot": "\n    and slot = current_setting('rollbook.slot')::smallint",
     # Numbers of texts are taken in blocks, so they tell no age.
     "text_age": "(select written from search_text where search_text.user_no = entry.user_no "
     "and search_text.doc_no = entry.doc_no)",
@@ -34,13 +36,15 @@ _PAUSE_S: Final = 0.02
 _RECONNECT_S: Final = 0.5
 
 _COLUMN: Final = re.compile(
-    r"^\s+(\w+) (bigint|smallint|tsvector|\{\w+\})|^alter table \w+ add column (\w+) (bigint|smallint|tsvector|\{\w+\})",
+    r"^\s+(\w+) (bigint|smallint|tsvector|\{\w+\})"
+    r"|^alter table \w+ add column (\w+) (bigint|smallint|tsvector|\{\w+\})",
     re.MULTILINE,
 )
 _TYPES: Final = {"{text}": "text", "{bytes}": "bytea", "tsvector": "tsvector"}
 _VALUES: Final = re.compile(
     r"(?:\(([\w,.\s]+)\)|(\w+))(\s+(?:in\s+\(|overriding system value)\s*|\s+)values \{values\}"
 )
+_INSERT: Final = re.compile(r"insert into (\w+) \(([\w,\s]+)\)(\s+overriding system value)?\s+values \{values\}")
 _WANTED: Final = re.compile(r"\(values \{values\}\) as (\w+) \(([\w, ]+)\)")
 _NAMED: Final = re.compile(r"(?<![:\w]):(\w+)")
 _numbers = count()
@@ -98,12 +102,14 @@ def _arrays(listed: str) -> str:
     return "unnest(" + ", ".join(f"%s::{types().get(name, 'bigint')}[]" for name in names) + ")"
 
 
+def _selected(match: re.Match[str]) -> str:
+    return match[0].replace("values {values}", f"select * from {_arrays(match[1] or match[2])}")  # noqa: S608 - our words
+
+
 def adapted(text: str) -> str:
     """A statement as the driver takes it: placeholders in its style, many rows as an array for each column."""
     text = _WANTED.sub(lambda match: f"{_arrays(match[2])} as {match[1]} ({match[2]})", text.replace("%", "%%"))
-    text = _VALUES.sub(
-        lambda match: f"{match[0].removesuffix('values {values}')}select * from {_arrays(match[1] or match[2])}", text
-    )
+    text = _VALUES.sub(_selected, text)
     return _NAMED.sub(r"%(\1)s", text).replace("?", "%s")
 
 
@@ -124,12 +130,27 @@ def _kinds(room: str, name: str) -> tuple[type[Column], ...]:
 
 
 @cache
-def _joined(room: str, names: tuple[str, ...]) -> str:
-    """Statements that take columns, each of another table, as one; with the server's own placeholders.
+def _inserted(room: str, name: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """A statement that adds rows, with them as records of its table; the table, and the columns that it names."""
+    text = statements.named(room, name, ENGINE, DIALECT).replace("%", "%%")
+    found = _INSERT.search(text)
+    if found is None:
+        return None
+    table, listed, overriding = found.groups()
+    columns = tuple(each.strip() for each in listed.split(","))
+    rows = f"select {', '.join(columns)} from unnest(%s::{table}[]) as added"  # noqa: S608 - our own words
+    text = text.replace(found[0], f"insert into {table} ({listed}){overriding or ''}\n{rows}")
+    return text.replace("?", "%s"), table, columns
 
-    (The driver looks through a long statement anew each time for its own.)
+
+@cache
+def _joined(room: str, names: tuple[tuple[str, bool], ...]) -> str:
+    """Statements that take rows, each of another table, as one; with the server's own placeholders.
+
+    Of each is said whether it takes records or an array for each column. (The driver looks through a long statement
+    anew each time for placeholders of its own.)
     """
-    *first, last = (_text(room, name) for name in names)
+    *first, last = ((_inserted(room, name) or ("",))[0] if records else _text(room, name) for name, records in names)
     parts = [f"p{number} as ({text})" for number, text in enumerate(first)]
     numbers = count(1)
     text = f"with {', '.join(parts)} {last}" if parts else last
@@ -153,13 +174,20 @@ class Connection:
     index: Final = "tsvector"
 
     def __init__(
-        self, raw: psycopg.Connection[Any], room: str, *, shared: bool = False, pipe: psycopg.Pipeline | None = None
+        self,
+        raw: psycopg.Connection[Any],
+        room: str,
+        *,
+        shared: bool = False,
+        pipe: psycopg.Pipeline | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
         self.raw = raw
         self.shared = shared
         self._pipe = pipe
         self._room = room
-        self._waiting: dict[str, tuple[str, list[Column]]] = {}  #: by table
+        self.shapes = shapes
+        self._waiting: dict[str, tuple[str, list[Column | Records]]] = {}  #: by table
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:
         found = self.ask(name, **values)
@@ -201,14 +229,14 @@ class Connection:
             return []
         self.flush()
         cursor = psycopg.RawCursor(self.raw)
-        return self.fetched(cursor.execute(_joined(self._room, (name,)), self._columns(name, keys)))
+        return self.fetched(cursor.execute(_joined(self._room, ((name, False),)), self._columns(name, keys)))
 
     def put(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
             table = _table(self._room, name)
             if table in self._waiting:  # what becomes of a row that one statement changes twice is not said
                 self.flush()
-            self._waiting[table] = (name, self._columns(name, rows))
+            self._waiting[table] = (name, self._records(name, rows) or self._columns(name, rows))
 
     def run(self, name: str, rows: Sequence[Row]) -> None:
         if rows:
@@ -218,10 +246,15 @@ class Connection:
     def flush(self) -> None:
         """Send the rows that wait."""
         if self._waiting:
-            names = tuple(name for name, _ in self._waiting.values())
+            names = tuple((name, isinstance(rows[0], Records)) for name, rows in self._waiting.values())
             columns = [column for _, each in self._waiting.values() for column in each]
             self._waiting = {}
             psycopg.RawCursor(self.raw).execute(_joined(self._room, names), columns)
 
-    def _columns(self, name: str, rows: Sequence[Sequence[Any]]) -> list[Column]:
+    def _records(self, name: str, rows: Sequence[Sequence[Any]]) -> list[Column | Records]:
+        form = None if self.shapes is None else _inserted(self._room, name)
+        shape = None if form is None or self.shapes is None else self.shapes.of(*form[1:])
+        return [] if shape is None else [Records(shape, rows)]
+
+    def _columns(self, name: str, rows: Sequence[Sequence[Any]]) -> list[Column | Records]:
         return [kind(column) for kind, column in zip(_kinds(self._room, name), zip(*rows, strict=True), strict=True)]

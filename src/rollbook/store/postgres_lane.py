@@ -15,6 +15,7 @@ from rollbook.errors import StoreError
 from rollbook.store import TryAgain
 from rollbook.store.half import refuse_half
 from rollbook.store.postgres_connection import Connection, translated
+from rollbook.store.postgres_records import Shapes
 from rollbook.store.postgres_schema import newer, newest
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Lane:
         self._batch = 0
         self._generation: int | None = None
         self._alone = False
+        self._shapes: Shapes | None = None  #: the tables as they were when the schema was looked at
         self._looked: int | None = None  #: the generation at which the schema was looked at last
         self._tx: Connection
         self._joined: psycopg.Cursor[Any]
@@ -70,7 +72,8 @@ class Lane:
                     tx = self._begin(raw, pipe, alone=alone)
                     yield tx
                     self._batch += 1
-                    tx.put("mark_batch", [(self._lane_no, self._batch, int(time.time() * 1e6))])
+                    # (The time is so coarse that its index rarely changes.)
+                    tx.put("mark_batch", [(self._lane_no, self._batch, int(time.time()) // 3600 * 3_600_000_000)])
                     tx.flush()
                     if alone:
                         tx.ask("bump_generation")
@@ -87,7 +90,7 @@ class Lane:
             raise StoreError(f"{self._store.where} undid a write ({ended.statusmessage}); nothing of it was kept")
 
     def _begin(self, raw: psycopg.Connection[Any], pipe: psycopg.Pipeline, *, alone: bool) -> Connection:
-        self._tx = tx = Connection(raw, self._store.room, shared=not alone, pipe=pipe)
+        self._tx = tx = Connection(raw, self._store.room, shared=not alone, pipe=pipe, shapes=self._shapes)
         raw.execute("begin")
         self._joined = tx.ask("write_alone" if alone else "join_writers")
         self._alone = alone
@@ -110,6 +113,7 @@ class Lane:
         version, oldest = found[0] if found else (0, 0)
         if oldest > newest():
             raise StoreError(newer(self._store.where, version, oldest))
+        self._tx.shapes = self._shapes = Shapes(Connection(self._raw, "store").rows("columns"))
         refuse_half(Connection(self._raw, self._store.room))
 
     def _undo(self, raw: psycopg.Connection[Any], error: BaseException, *, sent: bool) -> bool:
@@ -165,11 +169,12 @@ class Lane:
         self._batch = 0
         tx.rows("own_lane", lane_no=self._lane_no)
         raw.execute("select set_config('rollbook.slot', %s, false)", [str(self._lane_no % _SLOTS)])
-        tx.rows("drop_lane", lane_no=self._lane_no, before=int((time.time() - _KEPT_S) * 1e6))
+        tx.rows("drop_old_lanes", before=int((time.time() - _KEPT_S) * 1e6))
 
     def _drop(self) -> None:
         """Let go of the connection; what was remembered may not hold at the server that is found next."""
         raw, self._raw = self._raw, None
+        self._shapes = self._looked = None  # another server may have other numbers for its tables
         self._generation = self._looked = None
         if raw is not None:
             with contextlib.suppress(psycopg.Error):
@@ -178,4 +183,7 @@ class Lane:
     def close(self) -> None:
         """Finish what is under way, and close the connection."""
         with self.busy:
+            if self._raw is not None and not self._raw.closed:
+                with contextlib.suppress(psycopg.Error):
+                    Connection(self._raw, self._store.room).rows("drop_lane", lane_no=self._lane_no)
             self._drop()

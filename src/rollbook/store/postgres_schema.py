@@ -23,6 +23,12 @@ def prepare(raw: psycopg.Connection[Any], schema: str, where: str, *, read_only:
     """Make the book, or bring it up to date, in one transaction; several processes may do so at once."""
     if raw.info.server_version < LEAST_VERSION:
         raise StoreError(f"{where} is PostgreSQL {raw.info.server_version // 10_000}; 14 or newer is needed")
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"{where}: the database keeps its texts as {encoding}, and a book needs UTF-8; make one by: "
+            f"createdb --encoding=UTF8 --template=template0 NAME"
+        )
     tx = Connection(raw, "store")
     with raw.transaction():
         version, oldest = _stored(tx, schema)

@@ -31,7 +31,7 @@ def parse(url: str) -> Place:
         parts = urlsplit(url)
     except ValueError as error:
         raise InvalidInput(f"not a PostgreSQL URL ({error}); write {_FORM}") from error
-    if "@" in parts.path or parts.fragment:
+    if "@" in parts.path or parts.netloc.count("@") > 1 or parts.fragment:
         raise InvalidInput(f"in a password '/', '#' and '@' are written as %2F, %23 and %40; write {_FORM}")
     options = dict(parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True))
     schema, mode = options.pop("schema", SCHEMA), options.pop("mode", "rw")

@@ -31,3 +31,10 @@ select proname from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
 
 -- setting --
 select current_setting(:name)
+
+-- columns --
+-- The columns of the tables as they stand, with the numbers of their types and of the tables' own.
+select cast(relname as text), cast(reltype as bigint), cast(attname as text), cast(atttypid as bigint)
+from pg_attribute join pg_class on pg_class.oid = attrelid join pg_namespace on pg_namespace.oid = relnamespace
+where nspname = current_schema() and relkind in ('r', 'p') and attnum > 0 and not attisdropped
+order by relname, attnum

@@ -108,7 +108,7 @@ def current(raw: apsw.Connection, where: str) -> None:
     if version < newest():
         raise StoreError(
             f"{where} was written by an older Rollbook (schema {version}, this one reads {newest()}); open it once for "
-            f"writing, and it is brought up to date"
+            f"writing ('rollbook summary' does), and it is brought up to date"
         )
 
 

@@ -10,6 +10,7 @@ create table lane (
     batch bigint not null,
     at bigint not null
 ) with (fillfactor = 50);
+create index lane_by_time on lane (at);
 
 -- Of everybody's sessions those of an id.
 create index session_by_name on session (session_id);
