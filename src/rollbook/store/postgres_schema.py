@@ -66,7 +66,7 @@ def _check(version: int, oldest: int, where: str, *, read_only: bool) -> None:
     if read_only and version < newest():
         raise StoreError(
             f"{where} was written by an older Rollbook (schema {version}, this one reads {newest()}); open it once for "
-            f"writing, and it is brought up to date"
+            f"writing (rollbook summary does), and it is brought up to date"
         )
 
 
