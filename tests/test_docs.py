@@ -22,6 +22,7 @@ NOT_RUN = {
     "docs/how-to/develop.md": 1,
     "docs/how-to/import.md": 2,
     "docs/how-to/watch-changes.md": 1,
+    "docs/how-to/crashes.md": 1,
     "docs/how-to/move-in.md": 1,
     "docs/how-to/move-to-postgresql.md": 1,
     "docs/how-to/back-up.md": 1,

@@ -87,7 +87,7 @@ def test_only_what_differs_is_written(places: Places, new: Callable[[], str]) ->
 
 
 @given(first=CHANGES, second=CHANGES)
-@often(4)
+@often(1)
 def test_whatever_happened(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory, first: list[Any], second: list[Any]
 ) -> None:

@@ -17,8 +17,8 @@ __all__ = ["empty_book", "empty_books", "postgres_server", "postgres_servers"]
 
 #: Of the examples by which a law is tried on SQLite, so many are tried on PostgreSQL, where each takes several times as
 #: long: the rules are the same code, and what is to be found are differences between the engines.
-FEWER: Final = 12
-LEAST: Final = 5
+FEWER: Final = 30
+LEAST: Final = 4
 _GIVEN: Final = "_hypothesis_internal_use_settings"  #: where hypothesis looks for the settings of a test
 
 

@@ -30,7 +30,7 @@ OF_ALL: Final = {
     "account", "book_fact", "instance", "journal_outbox", "journal_stream", "label", "lane", "model", "purged",
     "rollbook_schema", "slice",
 }  # fmt: skip
-SESSIONS: Final = 8_000
+SESSIONS: Final = 4_000
 _OWNER: Final = re.compile(r"\buser_no\b")
 _CLAUSES: Final = re.compile(r"\b(?=from |(?:cross |left )?join |insert into |update |delete from )")
 _TABLE: Final = re.compile(r"(?:from|join|insert into|update|delete from) (\w+)")
