@@ -38,10 +38,10 @@ format: $(VENV)/.developing ## Bring the code into its form
 
 # Existing locks are the preference, so nothing moves unless it must: remove the files to take the newest of everything.
 lock: ## Write the lock files anew from pyproject.toml
-	$(COMPILE) pyproject.toml --group build -o requirements.lock
-	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --group build --extra server -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev --extra server -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --group build --group integrations --extra claude-agent --extra openai-agents \
-		--extra pydantic-ai -c requirements-dev.lock -o requirements-integrations.lock
+		--extra pydantic-ai --extra server -c requirements-dev.lock -o requirements-integrations.lock
 
 clean: ## Remove what was made here; books are not touched
 	rm -rf $(VENV) $(FRAMEWORKS) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -58,6 +58,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/.made
 
 $(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	scripts/get-browser
 	@touch $@
 
 $(FRAMEWORKS)/.made: scripts/make-venv

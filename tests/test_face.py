@@ -11,7 +11,8 @@ import pytest
 
 import rollbook
 import rollbook.aio
-from rollbook.aio import AsyncRollbook, AsyncSessionHandle
+from rollbook.aio import AsyncRollbook
+from rollbook.aio_session import AsyncSessionHandle
 from rollbook.book import Rollbook, SessionHandle
 from rollbook.errors import Conflict, InvalidInput, NotFound, RollbookError, StoreError
 
@@ -66,7 +67,7 @@ def test_the_session_id_comes_first_and_the_rest_by_keyword(face: type) -> None:
         loose = [one.name for one in others if one.kind is one.POSITIONAL_OR_KEYWORD]
         assert loose in (
             [], ["session_id"], ["session_id", "status"], ["session"], ["items"], ["source"], ["names"], ["path"],
-            ["target"],
+            ["target"], ["told"],
             ["session_id", "qa_id"], ["session_id", "key"], ["session_id", "context"], ["session_id", "stream"],
             ["session_id", "stream", "entry_id"], ["session_id", "new_session_id"], ["text"],
         ), name  # fmt: skip

@@ -6,16 +6,16 @@ It holds no logic: writes are awaited on the writer's futures, and reads run in 
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
-from types import TracebackType
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 from rollbook import core, settings
-from rollbook.book import Handle, direct, ending, signature_of, without_session
+from rollbook.book import direct, signature_of
 from rollbook.core import Asked, Outside, Plan, Write
 from rollbook.errors import RollbookError
 from rollbook.inbox import Contents
@@ -23,7 +23,12 @@ from rollbook.ledger.exports import usage_of
 from rollbook.model import Session, Usage
 from rollbook.plans import Plans
 from rollbook.pricing import Prices
+from rollbook.principals import Principal
 from rollbook.readers import Readers
+from rollbook.repeats import Repeat
+
+if TYPE_CHECKING:
+    from rollbook.aio_session import AsyncSessionHandle
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +80,7 @@ class AsyncRollbook:
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
         self._pid = 0
+        self._root: AsyncRollbook | None = None  #: the book of which this is a view
         self._threads: Readers | None = None
         self._afloat: set[asyncio.Future[Any]] = set()  #: writes that go on though their caller may be cancelled
 
@@ -102,6 +108,9 @@ class AsyncRollbook:
     record_usage = awaited(Plans.record_usage)
     record_many = awaited(Plans.record_many)
     ingest = awaited(Plans.ingest)
+    observe = awaited(Plans.observe)
+    settle = awaited(Plans.settle)
+    forget_notes = awaited(Plans.forget_notes)
     source_files = awaited(Plans.source_files)
     delete = awaited(Plans.delete)
     delete_session = delete  #: the same, by the name that other session stores have for it
@@ -118,6 +127,7 @@ class AsyncRollbook:
     list = awaited(Plans.list)
     stats = awaited(Plans.stats)
     cost_by_model = awaited(Plans.cost_by_model)
+    cost_by_agent = awaited(Plans.cost_by_agent)
     spend = awaited(Plans.spend)
     usage = awaited(Plans.usage)
     extract = awaited(Plans.extract)
@@ -129,9 +139,28 @@ class AsyncRollbook:
     doctor = awaited(Plans.doctor)
     changes = direct(Plans.changes)
 
+    # Who may ask for what
+
+    create_key = awaited(Plans.create_key)
+    keys = awaited(Plans.keys)
+    revoke_key = awaited(Plans.revoke_key)
+    grant = awaited(Plans.grant)
+    revoke_grant = awaited(Plans.revoke_grant)
+    grants = awaited(Plans.grants)
+    set_parent = awaited(Plans.set_parent)
+    families = awaited(Plans.families)
+    known_by = awaited(Plans.known_by)
+    known_as = awaited(Plans.known_as)
+    sign_in = awaited(Plans.sign_in)
+    signed_in = awaited(Plans.signed_in)
+    sign_out = awaited(Plans.sign_out)
+    may_see = awaited(Plans.may_see)
+    any_key = awaited(Plans.any_key)
+
     # The journal
 
     add_qa = awaited(Plans.add_qa)
+    outline = awaited(Plans.outline)
     qa = awaited(Plans.qa)
     get_qa = awaited(Plans.get_qa)
     latest_qa_id = awaited(Plans.latest_qa_id)
@@ -188,7 +217,7 @@ class AsyncRollbook:
         try:
             if isinstance(step, Write | Outside):
                 writer, asked = self._plans.writer_for(step)
-                return await writer.submit_async(asked)
+                return self._plans.told(step, await writer.submit_async(asked))
             return await self._readers().run(functools.partial(self._plans.perform, step))
         except RollbookError as error:
             return core.Met(error)
@@ -204,6 +233,11 @@ class AsyncRollbook:
         return self._plans.user_id
 
     @property
+    def waiting(self) -> int:
+        """How many writes wait for the database."""
+        return self._plans.waiting
+
+    @property
     def prices(self) -> Prices:
         """The prices by which this book looks up what a call cost."""
         return self._plans.prices
@@ -212,6 +246,16 @@ class AsyncRollbook:
     def contents(self) -> Contents:
         """On what terms this book takes contents in: how large an entry may be, and what takes secrets out of it."""
         return Contents(self._plans.settings.entry_bytes, self._plans.redactor)
+
+    def acting(self, principal: Principal, repeat: Repeat | None = None) -> Self:
+        """The same open book as somebody else sees it and may change it (R6). Closing it closes nothing.
+
+        With ``repeat`` it is for that request alone, whose writes are answered as they were when it came before.
+        """
+        self._readers()  # which are shared
+        view = copy.copy(self)
+        view._plans, view._root = self._plans.acting(principal, repeat), self  # noqa: SLF001 - its own
+        return view
 
     async def iterate(self, **filters: Any) -> AsyncIterator[Session]:
         """Every session that :meth:`list` would show, page after page; takes the same filters."""
@@ -238,10 +282,14 @@ class AsyncRollbook:
         self, session_id: str | None = None, *, user_id: str | UUID | None = None, **facts: Any
     ) -> AsyncSessionHandle:
         """A session for the length of an ``async with`` block; see :meth:`rollbook.Rollbook.session`."""
+        from rollbook.aio_session import AsyncSessionHandle  # noqa: PLC0415 - it is made of this class's methods
+
         return AsyncSessionHandle(self, session_id, user_id, facts)
 
     async def close(self) -> None:
         """Write what is queued and close the database. A second call does nothing."""
+        if self._root is not None:
+            return
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in list(self._afloat) if task.get_loop() is loop), return_exceptions=True)
         await loop.run_in_executor(None, self._shut)
@@ -257,104 +305,6 @@ class AsyncRollbook:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def of_session(
-    method: Callable[Concatenate[AsyncRollbook, str, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[AsyncSessionHandle, P], Coroutine[Any, Any, R]]:
-    """A method of the book, for the session of a handle."""
-
-    @functools.wraps(method)
-    async def bound(self: AsyncSessionHandle, /, *args: Any, **kwargs: Any) -> Any:
-        return await method(self.book, self.session_id, *args, **kwargs, user_id=self._user_id)  # type: ignore[arg-type]  # among P's own
-
-    bound.__signature__ = without_session(method)  # type: ignore[attr-defined]  # inspect reads it
-    return bound
-
-
-class AsyncSessionHandle(Handle):
-    """One session of an open book, by its id; see :meth:`AsyncRollbook.session`."""
-
-    def __init__(
-        self, book: AsyncRollbook, session_id: str | None, user_id: str | UUID | None, facts: dict[str, Any]
-    ) -> None:
-        super().__init__(session_id, user_id, facts)
-        self.book = book
-
-    async def __aenter__(self) -> Self:
-        self._ended = False
-        entering = self.book._plans.enter(self._session_id, user_id=self._user_id, **self._facts)  # noqa: SLF001
-        session, self._instance_id = await self.book._drive(entering)  # noqa: SLF001 - its own book's
-        self._session_id = session.session_id
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._ended:
-            return
-        status, reason = ending(kind, error)
-        try:
-            # Shielded: the task may be cancelled already, and its session is to end all the same.
-            await asyncio.shield(self.end(status, reason=reason))
-        except RollbookError as refused:
-            if not self._let_pass(kind, refused):
-                raise
-
-    async def touch(self, **facts: Any) -> Session:
-        """Say that the session is alive, with what is known of it; see :meth:`AsyncRollbook.touch`."""
-        return await self.book.touch(self.session_id, user_id=self._user_id, **facts)
-
-    async def record_usage(self, **call: Any) -> str:
-        """Meter one model call of the session; see :meth:`AsyncRollbook.record_usage`."""
-        return await self.book.record_usage(self.session_id, user_id=self._user_id, **call)
-
-    async def end(self, status: str, *, reason: str | None = None) -> Session:
-        """End the session now; leaving the block then does nothing more."""
-        said: dict[str, Any] = {"user_id": self._user_id, "reason": reason, "instance_id": self._instance_id}
-        session = await self.book._drive(self.book._plans.exit(self.session_id, status, **said))  # noqa: SLF001
-        self._ended = True
-        return session
-
-    async def get(self) -> Session:
-        """The session as the book has it."""
-        return await self.book.get(self.session_id, user_id=self._user_id)
-
-    # What it contains: the book's methods of these names
-
-    add_qa = of_session(AsyncRollbook.add_qa)
-    qa = of_session(AsyncRollbook.qa)
-    get_qa = of_session(AsyncRollbook.get_qa)
-    latest_qa_id = of_session(AsyncRollbook.latest_qa_id)
-    update_qa = of_session(AsyncRollbook.update_qa)
-    delete_qa = of_session(AsyncRollbook.delete_qa)
-    add_feedback = of_session(AsyncRollbook.add_feedback)
-    delete_feedback = of_session(AsyncRollbook.delete_feedback)
-    add_trace_step = of_session(AsyncRollbook.add_trace_step)
-    trace = of_session(AsyncRollbook.trace)
-    add_message = of_session(AsyncRollbook.add_message)
-    conversation = of_session(AsyncRollbook.conversation)
-    history = of_session(AsyncRollbook.history)
-    history_text = of_session(AsyncRollbook.history_text)
-    graph_context = of_session(AsyncRollbook.graph_context)
-    set_graph_context = of_session(AsyncRollbook.set_graph_context)
-    delete_session = of_session(AsyncRollbook.delete_session)
-    all_state = of_session(AsyncRollbook.all_state)
-    get_state = of_session(AsyncRollbook.get_state)
-    set_state = of_session(AsyncRollbook.set_state)
-    delete_state = of_session(AsyncRollbook.delete_state)
-    append = of_session(AsyncRollbook.append)
-    entries = of_session(AsyncRollbook.entries)
-    entry = of_session(AsyncRollbook.entry)
-    replace_entry = of_session(AsyncRollbook.replace_entry)
-    patch_entry = of_session(AsyncRollbook.patch_entry)
-    remove_entry = of_session(AsyncRollbook.remove_entry)
-    pop_entries = of_session(AsyncRollbook.pop_entries)
-    heads = of_session(AsyncRollbook.heads)
-    revision = of_session(AsyncRollbook.revision)
-    move_head = of_session(AsyncRollbook.move_head)
-    drop_head = of_session(AsyncRollbook.drop_head)
-    fork = of_session(AsyncRollbook.fork)
 
 
 class _Opening:

@@ -19,6 +19,8 @@ from rollbook.ledger.exports import usage_of
 from rollbook.model import Finding, Session, Usage
 from rollbook.plans import Plans, keeping
 from rollbook.pricing import Prices
+from rollbook.principals import Principal
+from rollbook.repeats import Repeat
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +70,9 @@ class Rollbook:
     record_usage = blocking(Plans.record_usage)
     record_many = blocking(Plans.record_many)
     ingest = blocking(Plans.ingest)
+    observe = blocking(Plans.observe)
+    settle = blocking(Plans.settle)
+    forget_notes = blocking(Plans.forget_notes)
     source_files = blocking(Plans.source_files)
     delete = blocking(Plans.delete)
     delete_session = delete  #: the same, by the name that other session stores have for it
@@ -84,6 +89,7 @@ class Rollbook:
     list = blocking(Plans.list)
     stats = blocking(Plans.stats)
     cost_by_model = blocking(Plans.cost_by_model)
+    cost_by_agent = blocking(Plans.cost_by_agent)
     spend = blocking(Plans.spend)
     usage = blocking(Plans.usage)
     extract = blocking(Plans.extract)
@@ -95,9 +101,28 @@ class Rollbook:
     doctor = blocking(Plans.doctor)
     changes = direct(Plans.changes)
 
+    # Who may ask for what
+
+    create_key = blocking(Plans.create_key)
+    keys = blocking(Plans.keys)
+    revoke_key = blocking(Plans.revoke_key)
+    grant = blocking(Plans.grant)
+    revoke_grant = blocking(Plans.revoke_grant)
+    grants = blocking(Plans.grants)
+    set_parent = blocking(Plans.set_parent)
+    families = blocking(Plans.families)
+    known_by = blocking(Plans.known_by)
+    known_as = blocking(Plans.known_as)
+    sign_in = blocking(Plans.sign_in)
+    signed_in = blocking(Plans.signed_in)
+    sign_out = blocking(Plans.sign_out)
+    may_see = blocking(Plans.may_see)
+    any_key = blocking(Plans.any_key)
+
     # The journal
 
     add_qa = blocking(Plans.add_qa)
+    outline = blocking(Plans.outline)
     qa = blocking(Plans.qa)
     get_qa = blocking(Plans.get_qa)
     latest_qa_id = blocking(Plans.latest_qa_id)
@@ -142,6 +167,11 @@ class Rollbook:
         return self._plans.user_id
 
     @property
+    def waiting(self) -> int:
+        """How many writes wait for the database."""
+        return self._plans.waiting
+
+    @property
     def prices(self) -> Prices:
         """The prices by which this book looks up what a call cost."""
         return self._plans.prices
@@ -150,6 +180,10 @@ class Rollbook:
     def contents(self) -> Contents:
         """On what terms this book takes contents in: how large an entry may be, and what takes secrets out of it."""
         return Contents(self._plans.settings.entry_bytes, self._plans.redactor)
+
+    def acting(self, principal: Principal, repeat: Repeat | None = None) -> Self:
+        """The same open book as somebody else sees it and may change it (R6); see :meth:`AsyncRollbook.acting`."""
+        return type(self)(self._plans.acting(principal, repeat))
 
     def iterate(self, **filters: Any) -> Iterator[Session]:
         """Every session that :meth:`list` would show, page after page; takes the same filters."""

@@ -99,6 +99,16 @@ class ContentRow(msgspec.Struct, frozen=True, kw_only=True):
     body: msgspec.Raw  #: JSON, as it is stored
 
 
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session contains, at a glance."""
+
+    label: str | None  #: the beginning of its first question, else what its first step was of
+    qas: list[QA]  #: the newest, oldest first
+    steps: list[TraceStep]  #: the newest, oldest first
+    questions: int  #: that there are
+    steps_taken: int  #: that there are
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One place that a search found."""
 

@@ -6,16 +6,18 @@ returns the answer. A blocking face and an asyncio face drive the same plans, so
 
 from __future__ import annotations
 
+import copy
 import os
-import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import msgspec
+import uuid_utils
 
+from rollbook import gate
 from rollbook.elsewhere import Elsewhere, place_of
 from rollbook.errors import Gone, Overloaded, RollbookError, StoreError
 from rollbook.feed import Feed, Subscription
@@ -25,17 +27,18 @@ from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Peek, Who
 from rollbook.journal.steps import Drop, Step
 from rollbook.ledger import outbox
-from rollbook.ledger.apply import apply_batch
-from rollbook.ledger.cache import Cache
 from rollbook.ledger.ops import Cleared, Op
-from rollbook.ledger.reads import Clock, Scope
+from rollbook.ledger.reads import Clock
+from rollbook.ledger.scopes import Scope, resolve
 from rollbook.model import MICROS
-from rollbook.peers import peers_of
+from rollbook.opened import Opened
 from rollbook.pricing import Prices
+from rollbook.principals import Principal
+from rollbook.repeats import Repeat
 from rollbook.rules import checks
 from rollbook.rules.redaction import Redactor
 from rollbook.settings import LOCAL_USER, Settings, load
-from rollbook.store import Reading, Store, TryAgain, open_store, shown
+from rollbook.store import Reading, Store, TryAgain, shown
 from rollbook.writer import Writer
 
 R = TypeVar("R")
@@ -78,26 +81,13 @@ Name = tuple[str, str]  #: user and session
 Asked = Write | Read | Outside | Peruse | Whole
 Plan = Generator[Asked, Any, R]
 
-_LONG: Final = 96  #: operations that wait for one writer; others help from then on
 _SPARED: Final = 10  #: times as long as it took to find a place away, it is not asked again to remove something
 _CLEARED_AT_ONCE: Final = 200  #: journals elsewhere that one step removes
 _EMPTY: Final = (MemoryShelf(), "")
 
-#: Held while a book is opened anew in a child process, so that two threads there do not both do it.
-_reopening = threading.Lock()
-
-
-def _renew() -> None:
-    global _reopening  # noqa: PLW0603 - the parent's lock may be held by a thread that the child does not have
-    _reopening = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
-
 
 class Core:
-    """One open database, its writer, and the user who asks."""
+    """One open database, its writer, and who asks."""
 
     def __init__(
         self,
@@ -111,79 +101,67 @@ class Core:
     ) -> None:
         self.url = url
         self.settings = settings
-        self.everybody = all_users
-        self.user_id, self.user_name = (LOCAL_USER, None) if user is None else checks.user(user)
+        name, label = (LOCAL_USER, None) if user is None else checks.user(user)
+        self.principal = Principal(user_id=name, user_name=label, everybody=all_users)
         self.clock = clock
         self.prices = Prices(settings.prices)
         self.redactor = redactor
-        self._lock = threading.Lock()
-        self._closed = False
-        self._spared_until = 0.0
-        self._open()
+        self._root: Self | None = None  #: the book of which this is a view
+        self.repeat: Repeat | None = None  #: the request for which it is one, where that may come again
+        self._opened = Opened(url, settings, clock)
 
-    def _open(self) -> None:
-        self._store = store = open_store(self.url, self.settings)
-        self._elsewhere = self._scribe = None
-        try:
-            if self.settings.journal is not None:
-                self._elsewhere = Elsewhere(self.settings.journal, self.settings, store)
-                self._elsewhere.reach()
-                self._scribe = Writer(self._elsewhere.apply, self.settings)
-        except BaseException:
-            store.close()
-            raise
-        self._feed = feed = Feed()
-        self._peers = peers_of(feed, store)
-        self._writers = [self._writing(store, feed, lane) for lane in range(store.lanes)]
-        self._pid = os.getpid()
+    @property
+    def user_id(self) -> str:
+        return self.principal.user_id
 
-    def _writing(self, store: Store, feed: Feed, lane: int) -> Writer:
-        cache, clock = Cache(feed), self.clock
-        cache.journal.outside = self._elsewhere is not None
-        return Writer(lambda ops: apply_batch(store, cache, ops, clock(), lane), self.settings)
+    @property
+    def user_name(self) -> str | None:
+        return self.principal.user_name
+
+    @property
+    def everybody(self) -> bool:
+        return self.principal.everybody
+
+    def acting(self, principal: Principal, repeat: Repeat | None = None) -> Self:
+        """The same open book as somebody else sees it and may change it (R6). Closing it closes nothing.
+
+        With ``repeat`` it is for that request alone, whose writes are answered as they were when it came before.
+        """
+        view = copy.copy(self)
+        view.principal, view._root, view.repeat = principal, self._root or self, repeat  # noqa: SLF001 - its own
+        return view
+
+    def made_id(self) -> tuple[str, bool]:
+        """An id for what was given none, and whether it is certain that nobody gave it before."""
+        return (str(uuid_utils.uuid7()), True) if self.repeat is None else (self.repeat.made_id(), False)
 
     def alive(self) -> None:
         """Raise if the book is closed; after a fork open it anew, since threads do not survive into a child."""
-        if self._closed:
-            raise StoreError("the book is closed")
-        if self._pid != os.getpid():
-            with _reopening:
-                if self._pid != os.getpid():
-                    self._lock = threading.Lock()
-                    self._open()
+        self._opened.alive()
 
     @property
     def store(self) -> Store:
-        self.alive()
-        return self._store
+        return self._opened.alive().store
 
-    def writer(self, ops: Sequence[Op]) -> Writer:
-        """Who is to write operations: one, as long as it keeps up, since a commit that many share costs each the least.
-
-        Beside it, what is of one session goes one way, so that it is remembered there.
-        """
-        self.alive()
-        writers = self._writers
-        if len(writers) == 1 or writers[0].waiting < _LONG or not ops:
-            return writers[0]
-        first = ops[0]
-        return writers[hash((getattr(first, "user_id", ""), getattr(first, "session_id", ""))) % len(writers)]
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for the database."""
+        return sum(writer.waiting for writer in self._opened.writers)
 
     def write(self, ops: Sequence[Op]) -> list[Any]:
         """Make operations durable, in one transaction; an answer or an error for each."""
-        return self.writer(ops).submit(ops)
+        gate.check(self.principal, ops)
+        return self._opened.alive().writer(ops).submit(ops)
 
     @property
     def feed(self) -> Feed:
         """What changes in the book, told to whoever listens."""
-        self.alive()
-        return self._feed
+        return self._opened.alive().feed
 
     @property
     def elsewhere(self) -> Elsewhere | None:
         """Where journals are kept outside the database, if they are."""
-        self.alive()
-        return self._elsewhere
+        return self._opened.alive().elsewhere
 
     @property
     def journals(self) -> Journals | None:
@@ -192,43 +170,46 @@ class Core:
         return None if elsewhere is None else elsewhere.place()
 
     def writer_for(self, step: Write | Outside) -> tuple[Writer, Sequence[Any]]:
-        """Who makes what a plan asks for durable. Raises StoreError in a book that was opened for reading only."""
+        """Who makes what a plan asks for durable, if whoever asks may do that (R6).
+
+        Raises Forbidden, and StoreError in a book that was opened for reading only.
+        """
         if isinstance(step, Write):
-            return self.writer(step.ops), step.ops
+            gate.check(self.principal, step.ops)
+            ops = step.ops if self.repeat is None else self.repeat.keeping(step.ops)
+            return self._opened.alive().writer(step.ops), ops
+        gate.check_steps(self.principal, step.steps)
         if self.store.read_only:  # the ledger refuses by itself, but it would come second
             raise StoreError(f"the book {shown(self.url)} was opened for reading only")
-        assert self._scribe is not None  # noqa: S101 - plans ask for it only where there is such a place
-        return self._scribe, step.steps
+        scribe = self._opened.scribe
+        assert scribe is not None  # noqa: S101 - plans ask for it only where there is such a place
+        return scribe, step.steps
+
+    def told(self, step: Write | Outside, answers: list[Any]) -> list[Any]:
+        """What a plan is told of what it asked to be made durable, from what the writer answered."""
+        if self.repeat is None or isinstance(step, Outside):
+            return answers
+        return self.repeat.answers(step.ops, answers)
 
     def close(self) -> None:
         """Write what is queued and close the database. A second call does nothing."""
-        with self._lock:
-            if self._closed:
-                return
-            if self._pid == os.getpid():
-                if self._scribe is not None and self._elsewhere is not None:
-                    self._scribe.close()
-                    self._elsewhere.close()
-                for writer in self._writers:
-                    writer.close()
-                self._feed.close()
-                if self._peers is not None:
-                    self._peers.close()
-                self._store.close()
-            self._closed = True
+        if self._root is None:
+            self._opened.close()
 
     def now(self) -> Clock:
         return Clock(self.clock(), self.settings.abandon_after_s * MICROS)
 
     def owner(self, user_id: str | UUID | None) -> tuple[str, str | None]:
-        """The user that a call names, or the book's own."""
-        return (self.user_id, self.user_name) if user_id is None else checks.user(user_id)
+        """The user for whom a call writes: the one that it names, or the book's own. Raises Forbidden (R6)."""
+        if user_id is None:
+            return self.principal.user_id, self.principal.user_name
+        found = checks.user(user_id)
+        gate.check_user(self.principal, found[0])
+        return found
 
     def scope(self, tx: Reading, user_id: str | UUID | None) -> Scope:
         """What may be read: the named user's sessions, else everybody's if the book was opened so, else one's own."""
-        name, _ = self.owner(user_id)
-        found = tx.rows("user_no", user_id=name)
-        return Scope(user_no=found[0][0] if found else -1, everybody=self.everybody and user_id is None)
+        return resolve(tx, self.principal, None if user_id is None else checks.user(user_id)[0])
 
     def changes(
         self, *, user_id: str | UUID | None = None, session_id: str | None = None, after: str | None = None
@@ -236,11 +217,16 @@ class Core:
         """What changes from now on, or after the ``id`` of a change: a hint for each session that is seen by ``list``.
 
         Iterate over it, with ``for`` or ``async for``, or ask it for its ``next()`` (``anext()``) with a timeout; close
-        it, or use it as a context manager. It holds nobody up: changes of one session are told together, and who was
+        it, or use it as a context manager. Of sessions that are seen only by their dataset nothing is told.
+        It holds nobody up: changes of one session are told together, and who was
         too slow, or came back too late, is told ``Lost`` once instead (``change.lost``): look at everything anew.
         """
-        whose = None if self.everybody and user_id is None else self.owner(user_id)[0]
-        return self.feed.subscribe(whose, None if session_id is None else checks.session_id(session_id), after)
+        who = self.principal
+        whose = None if user_id is None else checks.user(user_id)[0]
+        if whose is None and not (who.everybody or who.children):
+            whose = who.user_id
+        session = None if session_id is None else checks.session_id(session_id)
+        return self.feed.subscribe(whose, session, after, sees=None if who.unrestricted else who.owns)
 
     def read(self, look: Callable[[Reading], R]) -> R:
         until = time.monotonic() + self.store.patience_s
@@ -275,7 +261,7 @@ class Core:
         cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits.
         """
         began = time.monotonic()
-        if self.elsewhere is None or self.store.read_only or began < self._spared_until:
+        if self.elsewhere is None or self.store.read_only or began < self._opened.spared_until:
             return
         after = ("", "")
         try:
@@ -284,7 +270,7 @@ class Core:
                 yield from self._clear(found)
         except (StoreError, Overloaded):
             now = time.monotonic()  # to find a place away may take long, and a prune comes by often
-            self._spared_until = now + _SPARED * (now - began)
+            self._opened.spared_until = now + _SPARED * (now - began)
 
     def _clear(self, found: Sequence[outbox.Note]) -> Plan[dict[Name, RollbookError]]:
         """Carry out what was noted; of which sessions that failed, and why."""
@@ -339,7 +325,7 @@ class Core:
             try:
                 if isinstance(step, Write | Outside):
                     writer, asked = self.writer_for(step)
-                    answer = writer.submit(asked)
+                    answer = self.told(step, writer.submit(asked))
                 else:
                     answer = self.perform(step)
             except RollbookError as error:
@@ -371,18 +357,18 @@ def one(answers: Sequence[Any]) -> Any:
     return answers[0]
 
 
-Opened = TypeVar("Opened", bound=Core)
+Made = TypeVar("Made", bound=Core)
 
 
 def opened(
-    plans: Callable[..., Opened],
+    plans: Callable[..., Made],
     url: str,
     *,
     user: str | UUID | None,
     all_users: bool,
     journal: str | os.PathLike[str] | None,
     redact: Callable[[str], str] | bool,
-) -> Opened:
+) -> Made:
     """What both faces open a book with: the settings of the environment, under what the caller says."""
     chosen = load()
     if journal is not None:

@@ -17,8 +17,20 @@ class InvalidInput(RollbookError, ValueError):
     """A value that was given is not acceptable; nothing was stored."""
 
 
+class TooLarge(InvalidInput):
+    """More at once than is taken; nothing was stored. Send it in parts."""
+
+
+class Unsupported(InvalidInput):
+    """It is written in a way that is not read here: a media type or an encoding."""
+
+
 class NotFound(RollbookError, LookupError):
     """There is no such session, or it is not yours to see."""
+
+
+class Forbidden(RollbookError):
+    """You may not do that; nothing was changed."""
 
 
 class Conflict(RollbookError):
@@ -28,6 +40,10 @@ class Conflict(RollbookError):
         super().__init__(message)
         self.expected = expected  #: the revision that the caller had seen, where that is what differs
         self.found = found  #: the revision that there is
+
+
+class Stale(Conflict):
+    """Somebody else changed a note meanwhile; nothing was changed. Read it again."""
 
 
 class Gone(RollbookError):

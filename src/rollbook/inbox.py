@@ -8,11 +8,23 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
-import uuid_utils
 
 from rollbook.errors import InvalidInput
 from rollbook.journal.steps import Append, Change, New
-from rollbook.ledger.ops import NO_FACTS, Absolute, Call, End, Facts, Jot, Mark, SourceFile, Touch
+from rollbook.ledger.ops import (
+    NO_FACTS,
+    Absolute,
+    Beat,
+    Call,
+    End,
+    Facts,
+    Jot,
+    Leave,
+    Mark,
+    Reopen,
+    SourceFile,
+    Touch,
+)
 from rollbook.ledger.state import BILLINGS, COST_SOURCES, TIERS
 from rollbook.model import NANO, Session, Tokens
 from rollbook.pricing import Prices
@@ -23,6 +35,12 @@ _TOKEN_FIELDS: Final = Tokens.__struct_fields__
 _counts: Final = attrgetter(*_TOKEN_FIELDS)
 _ANY_LENGTH: Final = 2**62
 _LOOKED_UP: Final = "computed"
+_PID_MOST: Final = 2**31
+_LEASE_MOST_US: Final = 86_400 * 1_000_000
+
+#: What a door hands over, beside contents.
+Plain = Touch | Call | End | Reopen | Mark | Beat | Leave
+_ALIKE_BYTES: Final = checks.MAX_ID_BYTES - 32  #: a place is put behind it
 
 
 def call(
@@ -30,7 +48,8 @@ def call(
     user_id: str,
     user_name: str | None,
     session_id: str,
-    usage_id: str | None,
+    usage_id: str,
+    fresh: bool = False,
     occurred_at: int,
     flagged: bool,
     timed: bool,
@@ -62,8 +81,8 @@ def call(
         user_id=user_id,
         user_name=user_name,
         session_id=checks.session_id(session_id),
-        usage_id=str(uuid_utils.uuid7()) if usage_id is None else checks.usage_id(usage_id),
-        fresh=usage_id is None and not others,
+        usage_id=checks.usage_id(usage_id),
+        fresh=fresh and not others,
         occurred_at=occurred_at,
         flagged=flagged,
         timed=timed,
@@ -82,14 +101,19 @@ def call(
     )
 
 
-def checked(item: Touch | Call | End | Mark, now: int) -> Touch | Call | End | Mark:
+def checked(item: Plain, now: int) -> Plain:
     """An operation of a door, with what it took from a file checked like everybody's."""
     if isinstance(item, Call):
         return _checked_call(item, now)
-    if not isinstance(item, Touch | End | Mark):
-        raise InvalidInput(f"an item must be a Touch, a Call, an End or a Mark, not {type(item).__name__}")
+    if isinstance(item, Beat | Leave):
+        return _checked_process(item)
+    if not isinstance(item, Touch | End | Mark | Reopen):
+        what = "a Touch, a Call, an End, a Reopen, a Mark, a Beat or a Leave"
+        raise InvalidInput(f"an item must be {what}, not {type(item).__name__}")
     at, flagged = _moment(item.at, now)
     name = checks.session_id(item.session_id)
+    if isinstance(item, Reopen):
+        return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged)
     if isinstance(item, Mark):
         reason = checks.prose(item.reason, "reason", checks.MAX_TITLE_BYTES)
         return msgspec.structs.replace(item, session_id=name, at=at, reason=reason)
@@ -100,6 +124,19 @@ def checked(item: Touch | Call | End | Mark, now: int) -> Touch | Call | End | M
     if item.turns is not None:
         checks.count(item.turns, "turns", checks.MAX_COUNT)
     return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged, facts=_facts(item.facts))
+
+
+def _checked_process(item: Beat | Leave) -> Beat | Leave:
+    """What is said of a process that runs sessions, which a door may have learnt from elsewhere."""
+    checks.text(item.instance_id, "an instance", checks.MAX_MODEL_BYTES)
+    if isinstance(item, Beat):
+        known = item.known
+        for text in (known.host, known.boot_id, known.pid_namespace, known.started):
+            if text:
+                checks.text(text, "what is said of a process", checks.MAX_MODEL_BYTES)
+        checks.count(known.pid, "a process id", _PID_MOST)
+        checks.count(known.lease_us, "a lease", _LEASE_MOST_US)
+    return item
 
 
 def _facts(facts: Facts) -> Facts:
@@ -141,6 +178,8 @@ def _checked_call(item: Call, now: int) -> Call:
     name, usage_id = checks.session_id(item.session_id), checks.usage_id(item.usage_id)
     model, provider = checks.model(item.model), checks.name(item.provider, "provider")
     aliases = checks.aliases(item.aliases) if item.aliases else ()
+    if item.alike is not None and (not item.alike.isascii() or len(item.alike) > _ALIKE_BYTES):
+        checks.text(item.alike, "what a call is like", _ALIKE_BYTES)
     same = (at, name, usage_id, model, provider, aliases) == (
         item.occurred_at, item.session_id, item.usage_id, item.model, item.provider, item.aliases,
     )  # fmt: skip
@@ -233,7 +272,7 @@ def source_file(source: str, row: tuple[Any, ...]) -> SourceFile:
     )  # fmt: skip
 
 
-class Checked(list[Touch | Call | End | Jot | Mark]):
+class Checked(list[Plain | Jot]):
     """Operations of a door that :func:`checked` has seen already, so that they need not be checked twice."""
 
 

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from rollbook.rules.liveness import HIDDEN, Here, Known, Process, Seen
 
-_PROC: Final = Path("/proc")
+_PROC: Final = "/proc"
 _ENDED: Final = (b"Z", b"X", b"x")
 _HOST_MOST: Final = 255
-#: Where the state and the start of a process stand, behind its name, which may hold anything.
-_STATE, _STARTED = 0, 19
+#: Where the state, the parent and the start of a process stand, behind its name, which may hold anything.
+_STATE, _PARENT, _STARTED = 0, 1, 19
 
 
 @cache
 def _boot_id() -> str:
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+        return _read(f"{_PROC}/sys/kernel/random/boot_id").decode("ascii").strip()
     except (OSError, ValueError):
         return ""
 
@@ -35,13 +35,13 @@ def here() -> Here:
     namespace (a container may have one) says nothing of the processes that this one knows by their ids.
     """
     try:
-        if str((_PROC / "self").readlink()) != str(os.getpid()):
+        if os.readlink(f"{_PROC}/self") != str(os.getpid()):
             return Here(_boot_id(), "")
-        name = str((_PROC / "self/ns/pid").readlink())
+        name = os.readlink(f"{_PROC}/self/ns/pid")
     except OSError:
         return Here("", "")
     with contextlib.suppress(OSError):  # an older kernel has one time for all
-        name += f" {(_PROC / 'self/ns/time').readlink()}"
+        name += f" {os.readlink(f'{_PROC}/self/ns/time')}"
     return Here(_boot_id(), name)
 
 
@@ -51,7 +51,7 @@ def process(pid: int) -> Process:
         return HIDDEN
     if not _there(pid):
         return Process(Seen.GONE)
-    fields = _stat(_PROC / str(pid))
+    fields = _stat(f"{_PROC}/{pid}")
     if fields is None:  # it ended just now, or its user may hide it
         return HIDDEN if _there(pid) else Process(Seen.GONE)
     ended = fields[_STATE] in _ENDED and not _goes_on(pid)
@@ -63,7 +63,7 @@ def this_process(lease_us: int) -> Known:
     import platform  # noqa: PLC0415 - whoever runs nothing needs none
 
     boot_id, pid_namespace = here()
-    fields = _stat(_PROC / "self")
+    fields = _stat(f"{_PROC}/self")
     return Known(
         host=platform.node()[:_HOST_MOST] or "localhost",
         boot_id=boot_id,
@@ -72,6 +72,37 @@ def this_process(lease_us: int) -> Known:
         started="" if fields is None else fields[_STARTED].decode("ascii"),
         lease_us=lease_us,
     )
+
+
+def another_process(pid: int) -> Known | None:
+    """What can be said of a process that does not speak for itself, and so does not beat; None where it is not seen."""
+    boot_id, pid_namespace = here()
+    fields = _stat(f"{_PROC}/{pid}") if pid_namespace else None
+    if fields is None:
+        return None
+    host = os.uname().nodename[:_HOST_MOST] or "localhost"
+    return Known(host, boot_id, pid_namespace, pid, fields[_STARTED].decode("ascii"), lease_us=0)
+
+
+def forebears(pid: int, most: int) -> Iterator[tuple[int, str]]:
+    """A process, the one that started it, and so on: ids of processes and their names, as far as they are seen."""
+    if not here().pid_namespace:
+        return
+    for _ in range(most):
+        try:
+            said = _read(f"{_PROC}/{pid}/stat")
+        except OSError:
+            return
+        head, _, rest = said.rpartition(b")")
+        fields = rest.split()
+        yield pid, head.partition(b"(")[2].decode("utf-8", "replace")
+        if len(fields) <= _PARENT or not fields[_PARENT].isdigit() or (pid := int(fields[_PARENT])) <= 0:
+            return
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def _there(pid: int) -> bool:
@@ -84,9 +115,9 @@ def _there(pid: int) -> bool:
     return True
 
 
-def _stat(folder: Path) -> list[bytes] | None:
+def _stat(folder: str) -> list[bytes] | None:
     try:
-        fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+        fields = _read(f"{folder}/stat").rpartition(b")")[2].split()
     except OSError:
         return None
     return fields if len(fields) > _STARTED else None
@@ -95,8 +126,8 @@ def _stat(folder: Path) -> list[bytes] | None:
 def _goes_on(pid: int) -> bool:
     """Whether other threads of a process whose first thread has ended still run."""
     try:
-        threads = list((_PROC / str(pid) / "task").iterdir())
+        threads = os.listdir(f"{_PROC}/{pid}/task")
     except OSError:
         return False
-    found = (_stat(thread) for thread in threads)
+    found = (_stat(f"{_PROC}/{pid}/task/{thread}") for thread in threads)
     return any(fields is not None and fields[_STATE] not in _ENDED for fields in found)

@@ -60,11 +60,11 @@ CHANNELS: Final = ("cli", "tui", "telegram", "discord", "slack", "acp", "web", "
 class Outcome(StrEnum):
     """What became of a metered call that was given to the book (R3, R15)."""
 
-    COUNTED = "counted"
-    LATE = "late"
-    DUPLICATE = "duplicate"
-    AMENDED = "amended"
-    TOO_OLD = "too_old"
+    COUNTED = "counted"  #: it is new
+    LATE = "late"  #: it is new, and its session had ended before: it is spend, and no part of the session's figures
+    DUPLICATE = "duplicate"  #: it changes nothing: it is known already, or no call, or metrics beside better evidence
+    AMENDED = "amended"  #: it is known, and what is believed of it has changed by this
+    TOO_OLD = "too_old"  #: it was known once and is pruned: it changes nothing
 
 
 class Evidence(IntEnum):

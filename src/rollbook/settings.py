@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rollbook.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: The namespace in which names (e-mails, telemetry user ids) become user UUIDs. Fixed for ever.
 USER_NAMESPACE: Final = "6f1d6ad0-5a4f-5d0e-9c8e-2b1f0a7c3d11"
@@ -76,13 +78,21 @@ def _whole(env: Mapping[str, str], name: str, default: int, unit: str = "seconds
 
 def data_dir(env: Mapping[str, str] | None = None) -> Path:
     """The user's data folder for Rollbook, by the platform's own convention."""
+    from pathlib import Path  # noqa: PLC0415 - an agent's hook does without
+
+    return Path(data_folder(env))
+
+
+def data_folder(env: Mapping[str, str] | None = None) -> str:
+    """The same as text."""
     env = os.environ if env is None else env
-    home = Path(env.get("HOME") or Path.home())
+    join = os.path.join
+    home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - see above
     if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "rollbook"
+        return join(home, "Library", "Application Support", "rollbook")
     if sys.platform == "win32":
-        return Path(env.get("LOCALAPPDATA") or home / "AppData" / "Local") / "rollbook"
-    return Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "rollbook"
+        return join(env.get("LOCALAPPDATA") or join(home, "AppData", "Local"), "rollbook")
+    return join(env.get("XDG_DATA_HOME") or join(home, ".local", "share"), "rollbook")
 
 
 def default_url(env: Mapping[str, str] | None = None) -> str:

@@ -11,7 +11,7 @@ import pytest
 from .tools import Program
 
 #: A small file system of its own, gone with the process that is started in it.
-MOUNT: Final = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=3m tmpfs "$0" && exec "$@"')
+MOUNT: Final = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"')
 
 
 def _may_mount() -> bool:

@@ -27,6 +27,7 @@ RELEASED: Final = {
     1: "9fb39fbe5dfcf4ebd2366a693e1dc3f21bc8f3746aa6d5e184ad74c747f9b4c9",
     2: "0bd0a37ff2f099e66c2118d6bfa9d0a1d9080cb46d7570cc879a0c91b9f486d2",
     3: "93dfa3468910269516059bd807a2eeaa3c32bb3e7a4796277ef90e7774fa4e57",
+    4: "bc73960829406bd079d37c003791f9dec992fd3215398144a1af1903e409c335",
 }
 NEWEST: Final = statements.migrations()[-1][0]
 

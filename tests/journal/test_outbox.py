@@ -42,7 +42,7 @@ class Away:
     """A place that cannot be reached for as long as one is in the context."""
 
     def __init__(self, book: rollbook.Rollbook, patch: pytest.MonkeyPatch) -> None:
-        scribe = book._plans._scribe
+        scribe = book._plans._opened.scribe
         assert scribe is not None
         self._scribe, self._patch, self._apply = scribe, patch, scribe._apply
 
@@ -58,7 +58,7 @@ class Away:
 
 def before(book: rollbook.Rollbook, patch: pytest.MonkeyPatch, kind: type, do: Callable[[], None]) -> None:
     """Let something happen once before the ledger writes an operation of a kind."""
-    writer, waiting = book._plans._writers[0], [do]
+    writer, waiting = book._plans._opened.writers[0], [do]
     real = writer._apply
 
     def hooked(ops: Sequence[Op]) -> list[Any]:
@@ -213,7 +213,7 @@ def test_r12_who_carried_out_a_pruning_does_not_take_away_the_note_of_a_later_de
 def test_r12_two_notes_of_one_moment_are_two(book: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
     book.add_qa("s", question="q", answer="a")
     now = book._plans.clock()
-    monkeypatch.setattr("rollbook.core.apply_batch", lambda store, cache, ops, *_: apply_batch(store, cache, ops, now))
+    monkeypatch.setattr("rollbook.opened.apply_batch", lambda store, cache, ops, *_: apply_batch(store, cache, ops, now))
     with Away(book, monkeypatch):
         book.delete("s")
         (first,) = outbox(book)
@@ -231,7 +231,7 @@ def test_r12_a_pruning_is_carried_out_a_portion_at_a_time(
         book.record_usage(f"s{number}", tokens_in=1, occurred_at=AT)
         book.record_usage(f"s{number}", tokens_in=1, occurred_at=AT)
     left: list[int] = []
-    writer = book._plans._writers[0]
+    writer = book._plans._opened.writers[0]
     real = writer._apply
 
     def hooked(ops: Sequence[Op]) -> list[Any]:
@@ -325,7 +325,7 @@ def test_doctor_names_contents_of_sessions_that_the_book_does_not_have(
 def test_r13_a_step_that_is_cancelled_half_way_is_told_to_the_book(tmp_path: Path, place: str) -> None:
     async def main() -> None:
         async with aio.open(f"sqlite:///{tmp_path}/book.db", journal=place) as book:
-            scribe = book._plans._scribe
+            scribe = book._plans._opened.scribe
             assert scribe is not None
             real, loop = scribe._apply, asyncio.get_running_loop()
             tasks: list[asyncio.Task[str]] = []
@@ -388,7 +388,7 @@ def test_r12_a_user_who_is_purged_and_begins_anew_in_one_batch(tmp_path: Path) -
             raws: dict[str, Raw | None] = {key: Raw(str(value).encode()) for key, value in values.items()}
             return Jot(user_id=user, session_id="", at=1, step=Step(user, "", 1, (SetState(raws, of_user=True),)))
 
-        writer = book._plans._writers[0]
+        writer = book._plans._opened.writers[0]
         assert not [one for one in writer.submit([state(old=1), PurgeUser(user_id=user), state(new=2)]) if one is False]
         assert book.all_state() == {"new": 2}
         writer.submit([PurgeUser(user_id=user)])
@@ -407,7 +407,7 @@ def test_r12_entries_count_for_how_much_one_transaction_removes(
                 book.add_message(name, role="user", content=str(number), at=AT + timedelta(seconds=number))
             book.end(name, "completed", at=AT)
         sizes: list[int] = []
-        writer = book._plans._writers[0]
+        writer = book._plans._opened.writers[0]
         real = writer._apply
 
         def hooked(ops: Sequence[Op]) -> list[Any]:
@@ -436,7 +436,7 @@ def test_delete_and_cleared_in_one_batch_leave_the_note(
     with Away(book, monkeypatch):
         book.delete("s")
     (note,) = outbox(book)
-    book._plans._writers[0].submit(
+    book._plans._opened.writers[0].submit(
         [
             Delete(user_id=book.user_id, session_id="s"),
             Cleared(user_id=book.user_id, session_id="s", at=note.at),

@@ -14,7 +14,6 @@ import pytest
 
 import rollbook
 from postgres_books import EmptyBooks
-from rollbook import core
 from rollbook.errors import Conflict, Gone, InvalidInput, NotFound, RollbookError
 from rollbook.ledger.ops import End, Op, Reopen
 from rollbook.model import Evidence, Outcome
@@ -34,7 +33,7 @@ def fleet(
     books: EmptyBooks, monkeypatch: pytest.MonkeyPatch, writers: int = 1, count: int = PROCESSES
 ) -> Iterator[list[rollbook.Rollbook]]:
     """Books on one schema; whatever is written goes by any of their writers, however little there is."""
-    monkeypatch.setattr(core, "_LONG", 0)
+    monkeypatch.setattr("rollbook.opened._LONG", 0)
     with books.book() as url, ExitStack() as stack:
         clock = Clock()
         yield [stack.enter_context(opened_at(url, clock, all_users=True, writers=writers)) for _ in range(count)]

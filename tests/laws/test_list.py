@@ -10,8 +10,8 @@ import pytest
 
 import rollbook
 from rollbook.errors import InvalidInput
+from rollbook.ledger.lists import COUNTED_MOST, SORTS
 from rollbook.ledger.ops import End, Op
-from rollbook.ledger.reads import COUNTED_MOST, SORTS
 from rollbook.model import MICROS, Status, from_micros, to_micros
 from rollbook.rules.life import STATUS_CODES, effective_status
 

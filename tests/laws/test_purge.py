@@ -260,13 +260,13 @@ def test_r12_a_new_user_is_not_taken_for_one_that_was_purged() -> None:
 def written(book: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What kinds of operations are written from now on."""
     kinds: list[str] = []
-    real = book._plans.writer
+    real = book._plans._opened.writer
 
     def noting(ops: Any) -> Any:
         kinds.extend(type(op).__name__ for op in ops)
         return real(ops)
 
-    monkeypatch.setattr(book._plans, "writer", noting)
+    monkeypatch.setattr(book._plans._opened, "writer", noting)
     return kinds
 
 

@@ -27,7 +27,7 @@ from .tools import MINUTE, NOW, Clock, call, opened_at, touch, user, write
 #: Tables that hold no rows of users' sessions, but names, numbers, and what writers and processes note of themselves:
 #: they are few or small, and every machine would have all of them.
 OF_ALL: Final = {
-    "account", "book_fact", "instance", "journal_outbox", "journal_stream", "label", "lane", "model", "purged",
+    "access_key", "account", "book_fact", "dataset_grant", "instance", "journal_outbox", "journal_stream", "label", "lane", "model", "purged",
     "rollbook_schema", "slice",
 }  # fmt: skip
 SESSIONS: Final = 4_000
@@ -46,10 +46,10 @@ OWN_WORDS: Final = {
         "seen_sessions", "wipe_texts", "wrong_texts",
     },
     "ledger": {
-        "batch_of", "bump_generation", "drop_files_of", "drop_lane", "drop_old_lanes", "end_lane", "every_activity",
-        "every_activity_model", "every_spend", "filters", "hold_sessions", "hold_users", "join_writers", "lane_number",
-        "loose_aliases", "mark_batch", "names_stretch", "numbers_of", "own_lane", "session_numbers", "shown",
-        "these_slices", "write_alone",
+        "batch_of", "bump_generation", "drop_files_of", "drop_lane", "drop_notes_about", "drop_old_lanes", "end_lane",
+        "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_notes",
+        "hold_sessions", "hold_users", "join_writers", "lane_number", "loose_aliases", "mark_batch", "names_stretch",
+        "numbers_of", "own_lane", "session_numbers", "shown", "spend_of_slices", "these_slices", "write_alone",
     },
     "store": {
         "columns", "foreign_tables", "has_table", "keep_writers_out", "names_in", "save_version", "schema_version",

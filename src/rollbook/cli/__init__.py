@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 _INTERRUPTED: Final = 130
+_WRONG_USE: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,12 +30,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    if "hook" in words:
+        return _hooked(words)
     status = _at_once(words) if "statusline" in words else None
-    if status is not None:
-        return status
+    return _ordinary(words) if status is None else status
+
+
+def _ordinary(words: Sequence[str]) -> int:
     from rollbook.cli.app import run  # noqa: PLC0415 - so that Ctrl-C while this loads is handled here too
 
     return run(list(words))
+
+
+def _hooked(words: Sequence[str]) -> int:
+    """An agent's event goes to the spool at once. Status 2 would tell the agent to stop, so it is never that."""
+    from rollbook.cli import hook  # noqa: PLC0415
+
+    ask = hook.asked(words)
+    if ask is None or sys.stdin.isatty():
+        status = _ordinary(words)
+        return 1 if status == _WRONG_USE and hook.is_meant(words) else status
+    return hook.show(ask)
 
 
 def _opened() -> None:
@@ -45,7 +60,7 @@ def _opened() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            nowhere = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the program lives
+            nowhere = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program lives
             os.set_inheritable(nowhere.fileno(), True)
             setattr(sys, name, nowhere)
 
@@ -90,5 +105,5 @@ def _flushed(status: int) -> int:
 
 def _drop() -> None:
     """Let go of whoever reads standard output, and of what is still buffered for them."""
-    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:  # it may be no file at all
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - it may be no file at all
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -32,6 +32,8 @@ COMMANDS: Final = {
     "export": ("exporting", "export", _LOOK),
     "statusline": ("status_command", "statusline", _LOOK),
     "import": ("importing", "import_", _WRITE),
+    "push": ("pushing", "push", _WRITE),
+    "hook": ("hook_command", "hook", _WRITE),
     "touch": ("life", "touch", _WRITE),
     "use": ("life", "use", _WRITE),
     "end": ("life", "end", _WRITE),
@@ -44,6 +46,8 @@ COMMANDS: Final = {
     "prune": ("retention", "prune", _CARE),
     "purge": ("retention", "purge", _CARE),
     "wipe-journal": ("wiping", "wipe_journal", _CARE),
+    "serve": ("serving", "serve", _CARE),
+    "keys": ("keys", "keys", _CARE),
     "reconcile": ("upkeep", "reconcile", _CARE),
     "verify": ("upkeep", "verify", _CARE),
     "doctor": ("upkeep", "doctor", _CARE),
@@ -64,7 +68,10 @@ def program(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     for name in names:
         module, function, panel = COMMANDS[name]
         made = getattr(import_module(f"rollbook.cli.{module}"), function)
-        app.command(name, cls=CommandPage, rich_help_panel=panel)(made)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, cls=CommandPage, rich_help_panel=panel)(made)
     app.callback(invoke_without_command=True)(start)
     return app
 

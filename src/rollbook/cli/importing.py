@@ -19,7 +19,7 @@ from rollbook.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rollbook.book import Rollbook
-    from rollbook.importers.base import ImportReport, Progress
+    from rollbook.importers.base import Book, ImportReport, Progress
 
 Wanted = Mapping[str, Sequence[str] | None]  #: sources, and where to look for each; None is in the usual places
 
@@ -130,7 +130,7 @@ def chosen(paths: Sequence[str] = (), *, later: bool = False) -> Wanted:
     return wanted
 
 
-def gather(book: Rollbook, wanted: Wanted, *, dry_run: bool = False, content: bool = False) -> list[ImportReport]:
+def gather(book: Book, wanted: Wanted, *, dry_run: bool = False, content: bool = False) -> list[ImportReport]:
     """Import from some sources."""
     from rollbook.importers import source  # noqa: PLC0415 - commands that import nothing load no importer
     from rollbook.importers.runs import run_import  # noqa: PLC0415

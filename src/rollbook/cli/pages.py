@@ -51,8 +51,8 @@ class CommandPage(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write(formatter, _options(self, ctx))
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the base class says what is handed over
-        prefix = f"ROLLBOOK_{str(self.name).upper()}_"
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        prefix = f"{ctx.auto_envvar_prefix}_"
         formatter.write_paragraph()
         formatter.write_text(f"Each option can also be set in the environment, as {prefix} and its name.")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -10,6 +12,9 @@ from rollbook.cli.desk import FAILED, Desk, command
 from rollbook.cli.format import clean
 from rollbook.cli.screen import say
 from rollbook.cli.table import Column
+
+if TYPE_CHECKING:
+    from rollbook.model import Finding
 
 _PROBLEMS: Final = (
     Column(title="WHAT"),
@@ -20,6 +25,8 @@ _PROBLEMS: Final = (
 )
 _CRASHED: Final = (Column(title="ID", least=13), Column(title="REASON", least=20))
 _USER: Final = Column(title="USER", least=8)
+_STUCK_S: Final = 3_600  #: after which events of hooks are stuck
+_DELIVER: Final = "the next hook takes what waits to the book, and 'rollbook push' to a server"
 
 
 @command
@@ -47,7 +54,7 @@ def doctor(desk: Desk) -> None:
     from rollbook import __version__  # noqa: PLC0415
     from rollbook.model import Finding  # noqa: PLC0415
 
-    found = [Finding(name="rollbook", ok=True, detail=__version__), *desk.examine()]
+    found = [Finding(name="rollbook", ok=True, detail=__version__), *desk.examine(), *_hooks()]
     well = all(it.ok for it in found)
     screen = desk.screen()
     if desk.as_json:
@@ -58,6 +65,26 @@ def doctor(desk: Desk) -> None:
     if not well:
         say("something is wrong with this book")
         raise typer.Exit(FAILED)
+
+
+def _hooks() -> list[Finding]:
+    """Whether events of hooks are stuck in this machine's spool, or were dropped; nothing where there are no hooks."""
+    from rollbook.hooks import spool  # noqa: PLC0415
+    from rollbook.model import Finding  # noqa: PLC0415
+
+    place = spool.folder()
+    try:
+        found = spool.state(place)
+    except OSError as error:
+        return [Finding(name="hooks", ok=False, detail=f"the spool {place} cannot be read: {error.strerror}")]
+    if found.dropped:
+        detail = f"{found.dropped:,} events were dropped, as more than {spool.EVENTS_MOST:,} waited in {place}"
+        return [Finding(name="hooks", ok=False, detail=f"{detail}; {_DELIVER}")]
+    if found.oldest is not None:
+        waits = f"{found.waiting:,} events wait in {place}, the first for {max(0, time.time() - found.oldest):.0f} s"
+        stuck = time.time() - found.oldest > _STUCK_S
+        return [Finding(name="hooks", ok=not stuck, detail=f"{waits}; {_DELIVER}" if stuck else waits)]
+    return [Finding(name="hooks", ok=True, detail="no event waits")] if os.path.isdir(place) else []  # noqa: PTH112
 
 
 @command

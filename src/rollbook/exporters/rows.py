@@ -62,6 +62,11 @@ def takes(what: str) -> tuple[str, ...]:
     return _KINDS[what][1]
 
 
+def of_kind(what: str) -> type[msgspec.Struct]:
+    """The struct of a kind of export."""
+    return _KINDS[what][0]
+
+
 @cache
 def columns_of(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
     """The fields of a struct as columns, in their order."""

@@ -155,9 +155,17 @@ class Feed:
     # Reading
 
     def subscribe(
-        self, user_id: str | None = None, session_id: str | None = None, after: str | None = None
+        self,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        after: str | None = None,
+        *,
+        sees: Callable[[str, str], bool] | None = None,
     ) -> Subscription:
-        """Listen from now on, or from behind an id: to one user's changes or everybody's, of one session or of all."""
+        """Listen from now on, or from behind an id: to one user's changes or everybody's, of one session or of all.
+
+        ``sees`` says of a user and a session whether the reader may be told of it; without it, of all.
+        """
         if after is not None and not isinstance(after, str):
             raise InvalidInput(f"after must be the id of a change, not {type(after).__name__}")
         with self._held() as woken:
@@ -166,7 +174,7 @@ class Feed:
             if not self.recording:
                 self._forget("nobody listened meanwhile", woken)
             number = self._number if after is None else self._known(after)
-            reader = Subscription(self, user_id, session_id, number)
+            reader = Subscription(self, user_id, session_id, number, sees)
             self._readers.add(reader)
             self._awake = True
         if self.rouse is not None:
@@ -213,7 +221,7 @@ class Feed:
         for name, entry in reversed(self._entries.items()):
             if entry.number <= before:
                 break
-            if reader.wanted[0] in (None, name[0]) and reader.wanted[1] in (None, name[1]):
+            if reader.wants(name):
                 changed.append((name, entry))
         # Whoever breaks off within the page is told all of it again: who came first may have changed since.
         ids = [self.id_of(before)] * (len(changed) - 1) + [self.id_of(self._number)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -22,12 +23,32 @@ class Subscription:
     again there.
     """
 
-    def __init__(self, feed: Feed, user_id: str | None, session_id: str | None, told_to: int) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        user_id: str | None,
+        session_id: str | None,
+        told_to: int,
+        sees: Callable[[str, str], bool] | None = None,
+    ) -> None:
         self._feed = feed
         self.wanted = (user_id, session_id)
         self.told_to = told_to
         self.page: deque[Change | Lost] = deque()  #: what it was told and has not taken
         self.closed = False
+        self._sees = sees
+
+    @property
+    def id(self) -> str:
+        """Up to where it was told: whoever comes back with it is told what came after."""
+        return self._feed.id_of(self.told_to)
+
+    def wants(self, name: tuple[str, str]) -> bool:
+        """Whether it is to be told of a session."""
+        user_id, session_id = self.wanted
+        if user_id not in (None, name[0]) or session_id not in (None, name[1]):
+            return False
+        return self._sees is None or self._sees(*name)
 
     def next(self, timeout: float | None = None) -> Change | Lost | None:
         """The next change, waiting for it as long as it takes, or so many seconds: then None.

@@ -16,6 +16,7 @@ from rollbook.importers.sessions import Carried
 from rollbook.ledger.ops import Call
 from rollbook.model import Evidence, Tokens
 from rollbook.rules import checks
+from rollbook.telemetry import names as shared
 
 SOURCE: Final = "claude-code"
 
@@ -55,6 +56,7 @@ class _Record(NamedTuple):
     """The best record of a call so far."""
 
     names: Names
+    alike: str | None  #: what its call is known by elsewhere, if not by an id
     claim: Claim
     split: Split
     model: str | None
@@ -119,8 +121,9 @@ class Calls:
         old = self.records.get(key)
         if old is not None and old.claim >= claim:
             return
-        names = _names(key, session.parent or session.id) if old is None else old.names
-        self.records[key] = _Record(names, claim, split, model, terms, spot)
+        root = session.parent or session.id
+        names = _names(key, root) if old is None else old.names
+        self.records[key] = _Record(names, _alike(key, root, split), claim, split, model, terms, spot)
 
     def drain(self) -> list[Item]:
         """Hand over the calls. More records of the newest may follow: they are then weighed against it by the book."""
@@ -158,6 +161,7 @@ class Calls:
             errored=record.terms.errored,
             weight=spot.weight,
             flagged=spot.flagged,
+            alike=record.alike,
         )
 
 
@@ -216,3 +220,11 @@ def _names(key: Key, root: str) -> Names:
     if name.isascii() and name.isprintable() and len(name) + 4 * len(root) <= _PLAIN_BYTES:
         return name, tuple(aliases)
     return checks.text(name, "a call's name", checks.MAX_ID_BYTES), checks.aliases(aliases)
+
+
+def _alike(key: Key, root: str, split: Split) -> str | None:
+    """What a call is like that has no request id, by which a log would name it too."""
+    if key[1].startswith("req_") or key[3] >= 0:
+        return None
+    plain, read, write, write_1h, output = split
+    return shared.claude_alike(root, plain, output, read, write + write_1h)

@@ -27,6 +27,8 @@ from rollbook.importers.lines import micros, one_line
 from rollbook.importers.sessions import AI, CANCELLED, COMPLETED, CUSTOM, FAILED, OPEN, SUMMARY, Carried, Session
 from rollbook.model import Kind
 from rollbook.rules import checks
+from rollbook.telemetry import doors
+from rollbook.telemetry.names import sub_agent
 
 AGENT: Final = "claude-code"
 Place = tuple[str | None, bool | None, str | None]  #: what tells a line's session: id, side chain, sub-agent
@@ -34,16 +36,6 @@ Place = tuple[str | None, bool | None, str | None]  #: what tells a line's sessi
 _SPEAKING: Final = ("assistant", "user", None)
 _NAMING: Final = ("summary", "custom-title", "ai-title")
 _STOPS: Final = {"end_turn": COMPLETED, "stop_sequence": COMPLETED, "refusal": FAILED}
-
-#: The door that a session came through, by the start of its entry point's name: channel and kind.
-_DOORS: Final = (
-    ("cli", "cli", Kind.INTERACTIVE),
-    ("sdk-cli", "cli", Kind.AUTONOMOUS),
-    ("sdk", "api", Kind.AUTONOMOUS),
-    ("claude-vscode", "ide", Kind.INTERACTIVE),
-    ("claude-jetbrains", "ide", Kind.INTERACTIVE),
-    ("remote", "web", Kind.INTERACTIVE),
-)
 
 
 class State(sessions.State, kw_only=True, omit_defaults=True):
@@ -120,7 +112,7 @@ class Transcript(Fold[Line]):
         if not carried.located:
             session.located(line.cwd, at)
         if not carried.introduced and speaks and kind:
-            channel, driven = _door(line.entrypoint)
+            channel, driven = doors.claude(line.entrypoint)
             session.introduced(at, channel=channel, kind=Kind.AUTONOMOUS if carried.parent else driven)
         if kind == "user":
             self._user(line, session)
@@ -147,8 +139,7 @@ class Transcript(Fold[Line]):
     def _named(self, root: str, line: Line, of_file: str | None = None) -> Session:
         name, parent = root, None
         if line.is_sidechain or of_file is not None:
-            agent = (line.agent_id or of_file or "").removeprefix("agent-")
-            name, parent = f"{root}/agent-{agent}" if agent else f"{root}/sidechain", root
+            name, parent = sub_agent(root, line.agent_id or of_file or ""), root
         session = self.by_id.get(name)
         if session is None:
             session = self.by_id[name] = Session(Carried(id=checks.session_id(name), parent=parent), AGENT)
@@ -267,12 +258,3 @@ def _names(path: str) -> tuple[str, str | None]:
     home = inner[inner.index("subagents", 1) - 1] if below else stem
     home = "".join(char if char.isprintable() else "?" for char in home) or "unnamed"
     return home, agent
-
-
-def _door(entrypoint: str | None) -> tuple[str, Kind]:
-    if not entrypoint:
-        return "cli", Kind.INTERACTIVE
-    for start, channel, kind in _DOORS:
-        if entrypoint.startswith(start):
-            return channel, kind
-    return "other", Kind.INTERACTIVE

@@ -17,6 +17,7 @@ from rollbook.importers.codex_lines import Usage, is_uuid
 from rollbook.ledger.ops import Call
 from rollbook.model import Evidence, Tokens
 from rollbook.rules import checks
+from rollbook.telemetry import names as shared
 
 SOURCE: Final = "codex"
 GUESSED_MODEL: Final = "gpt-5"  #: what the first versions ran on, which did not say it
@@ -280,6 +281,7 @@ class Calls:
             evidence=Evidence.TRANSCRIPT,
             weight=record.weight,
             flagged=record.flagged,
+            alike=_alike(record),
         )
 
 
@@ -297,6 +299,12 @@ def _record(names: list[str], split: Split, terms: Terms, spot: Spot) -> tuple[R
         flagged=spot.flagged,
     )
     return record, guessed
+
+
+def _alike(record: Record) -> str:
+    """What a call is like, by which its log knows it."""
+    took, cached, _, gave, reasoning, _ = record.split
+    return shared.codex_alike(record.session, took, cached, gave, reasoning)
 
 
 def _nth(number: int) -> str:

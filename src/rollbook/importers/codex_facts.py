@@ -13,27 +13,10 @@ from rollbook.importers.codex_lines import Meta
 from rollbook.importers.lines import one_line
 from rollbook.model import Kind
 from rollbook.rules import checks
+from rollbook.telemetry import doors
 
 ID_BYTES: Final = 256  #: of a session's or a turn's id: names of calls are made from it
 _IDENTITY: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  #: in the name of a file
-
-#: The door that a session came through, by the start of its program's name: channel and kind.
-_PROGRAMS: Final = (
-    ("codex_exec", "cli", Kind.AUTONOMOUS),
-    ("codex_sdk", "api", Kind.AUTONOMOUS),
-    ("codex_vscode", "ide", Kind.INTERACTIVE),
-    ("codex desktop", "other", Kind.INTERACTIVE),
-    ("codex_desktop", "other", Kind.INTERACTIVE),
-    ("codex-acp", "acp", Kind.ACP),
-)
-_TERMINALS: Final = ("codex_cli", "codex-tui")
-#: The same by what drives it, for programs of other names.
-_DRIVERS: Final = {
-    "cli": ("cli", Kind.INTERACTIVE),
-    "exec": ("cli", Kind.AUTONOMOUS),
-    "vscode": ("ide", Kind.INTERACTIVE),
-    "mcp": ("api", Kind.AUTONOMOUS),
-}
 
 
 def checked(identity: str) -> str:
@@ -66,11 +49,6 @@ def metadata(meta: Meta) -> dict[str, Any]:
 
 def door(meta: Meta) -> tuple[str, Kind]:
     """Through which channel a session came, and whether anybody sits in front of it."""
-    program = (meta.originator or "").lower()
     driver = lines.source(meta.source)
-    plain = "cli" if not program or program.startswith(_TERMINALS) else "other"
-    channel, kind = _DRIVERS.get(driver if isinstance(driver, str) else "", (plain, Kind.INTERACTIVE))
-    for start, its_channel, its_kind in _PROGRAMS:
-        if program.startswith(start):
-            channel, kind = its_channel, its_kind
+    channel, kind = doors.codex(meta.originator, driver if isinstance(driver, str) else "")
     return channel, Kind.AUTONOMOUS if is_sub_agent(meta) or meta.parent_thread_id else kind

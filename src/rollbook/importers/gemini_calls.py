@@ -12,9 +12,11 @@ from typing import Final, NamedTuple
 from rollbook.importers.base import Context, Item
 from rollbook.importers.gemini_lines import Line
 from rollbook.importers.gemini_lines import Tokens as Used
+from rollbook.importers.sessions import Carried
 from rollbook.ledger.ops import Call
 from rollbook.model import Evidence, Tokens
 from rollbook.rules import checks
+from rollbook.telemetry import names as shared
 
 SOURCE: Final = "gemini-cli"
 PROVIDER: Final = "google"
@@ -30,6 +32,7 @@ class _Record(NamedTuple):
     model: str
     tokens: tuple[int, int, int, int]
     flagged: bool
+    alike: str
 
 
 class Calls:
@@ -42,7 +45,7 @@ class Calls:
     def __len__(self) -> int:
         return len(self.records)
 
-    def take(self, line: Line, scope: str, session: str, at: int, *, flagged: bool) -> None:
+    def take(self, line: Line, scope: str, session: Carried, at: int, *, flagged: bool) -> None:
         """Fold in one record of a message."""
         if line.tokens is None or not line.id:
             return
@@ -51,7 +54,8 @@ class Calls:
         if not total:
             return  # the record with the tokens follows, or nothing was used
         name = named(line.id, scope)
-        record = _Record(total, -at, session, checks.model(line.model) or "", split, flagged)
+        alike = _alike(line.tokens, session.parent or session.id)
+        record = _Record(total, -at, session.id, checks.model(line.model) or "", split, flagged, alike)
         old = self.records.get(name)
         if old is None or record > old:
             self.records[name] = record
@@ -82,6 +86,7 @@ class Calls:
             evidence=Evidence.TRANSCRIPT,
             weight=1,
             flagged=record.flagged,
+            alike=record.alike,
         )
 
 
@@ -97,3 +102,15 @@ def _split(used: Used) -> tuple[int, int, int, int]:
     read = checks.count((used.input or 0) + (used.tool or 0), "input tokens", checks.MAX_TOKENS)
     cached = min(used.cached or 0, read)
     return read - cached, cached, used.output or 0, used.thoughts or 0
+
+
+def _alike(used: Used, root: str) -> str:
+    """What a call is like, by which its log knows it."""
+    return shared.gemini_alike(
+        root,
+        used.input or 0,
+        used.output or 0,
+        cached=used.cached or 0,
+        thoughts=used.thoughts or 0,
+        tool=used.tool or 0,
+    )

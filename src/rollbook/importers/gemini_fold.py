@@ -147,7 +147,7 @@ class Transcript(Fold[Line]):
         if session is None:
             return True  # a notice before anything was said: there may never be a session
         at, flagged = self.context.time(micros(line.timestamp))
-        self.calls.take(line, self._scope(), session.carried.id, at, flagged=flagged)
+        self.calls.take(line, self._scope(), session.carried, at, flagged=flagged)
         self._begin(session, at)
         session.seen(self._latest(line, at), flagged=flagged)
         if self.content is not None:

@@ -50,8 +50,11 @@ class Sights:
         """The session under which something is answered: who wrote it, else the first that sees it."""
         if match.session_no:
             return match.session_no
-        found = [session_no for session_no, seen in self._of(match).items() if match.position in seen]
-        return min(found, default=None)
+        return min(self.seers(match), default=None)
+
+    def seers(self, match: Match) -> list[int]:
+        """The sessions whose lines have what was found, in the order of their numbers."""
+        return sorted(session_no for session_no, seen in self._of(match).items() if match.position in seen)
 
     def _of(self, match: Match) -> dict[int, set[int]]:
         stream = (match.user_no, match.root_no, match.stream_no)

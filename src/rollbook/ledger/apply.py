@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from rollbook.access.ops import Adopt
 from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
-from rollbook.ledger import changes, instances, journaling, pruning
+from rollbook.ledger import changes, instances, journaling, letting_in, notes, pruning
 from rollbook.ledger import state as st
 from rollbook.ledger.cache import Cache
-from rollbook.ledger.calls import apply_call, post, reshape, settle
+from rollbook.ledger.calls import apply_call, post, reshape, retract, settle
 from rollbook.ledger.holding import Reach
 from rollbook.ledger.instances import presume_crashed
 from rollbook.ledger.names import Slice
@@ -25,6 +26,7 @@ from rollbook.ledger.ops import (
     Delete,
     End,
     Facts,
+    ForgetNotes,
     Jot,
     Jotted,
     Mark,
@@ -35,8 +37,10 @@ from rollbook.ledger.ops import (
     PurgeUser,
     Reopen,
     Reprice,
+    Retract,
     SourceFile,
     Sweep,
+    Together,
     Touch,
     Wipe,
 )
@@ -49,7 +53,7 @@ from rollbook.rules import life as lives
 from rollbook.store import Store, TryAgain
 
 #: What touches more of the book than it names, and is rare: nobody else writes meanwhile.
-_ALONE: Final = (MarkAllBut, Prune, Sweep, Purge, PurgeUser, Wipe)
+_ALONE: Final = (MarkAllBut, Prune, Sweep, Purge, PurgeUser, Wipe, Adopt)
 _REACHES_MOST: Final = 3  #: tries that each find more to hold; then the batch writes alone
 _PARENTS_MOST: Final = 64  #: how deep a tree of sessions may be
 MARKED_AT_ONCE: Final = 1_000  #: sessions that one MarkAllBut marks at the most; ask again until it marks fewer
@@ -65,7 +69,7 @@ def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: i
     """
     until = time.monotonic() + store.patience_s
     reach = Reach()
-    alone = not store.shared or any(type(op) in _ALONE for op in ops)
+    alone = not store.shared or _reach_far(ops)
     tries = 0
     while True:
         began = time.monotonic()
@@ -79,6 +83,10 @@ def apply_batch(store: Store, cache: Cache, ops: Sequence[Op], now: int, lane: i
             if began > until:  # a process that was stopped for long in the middle of a try gets another one
                 raise undone.told from undone
             time.sleep(undone.pause_s * random.random())  # noqa: S311 - so that two do not meet again
+
+
+def _reach_far(ops: Sequence[Op]) -> bool:
+    return any(_reach_far(op.ops) if type(op) is Together else type(op) in _ALONE for op in ops)
 
 
 def _tried(  # noqa: PLR0917 - what apply_batch was given
@@ -141,7 +149,8 @@ def _touch(work: Work, op: Touch) -> None:
 
 def _learn(work: Work, state: State, facts: Facts, at: int) -> None:
     info = work.info(state)
-    if not info.learn(facts, at, state.user_no):
+    above = None if facts.parent_id is None else work.names.find_user(work.tx, facts.parent_user_id or "")
+    if not info.learn(facts, at, state.user_no if above is None else above):
         return
     work.dirty_infos.add((state.user_no, state.session_no))
     known = work.names.facts_of(work.tx, state.slice_no)
@@ -168,29 +177,33 @@ def _move_slice(work: Work, state: State, told: Slice) -> None:
 
 
 def _check_parent(work: Work, user_id: str, session_id: str, facts: Facts) -> None:
-    """R6: a parent is the same user's, and nobody is their own ancestor."""
-    parent = facts.parent_id
-    if parent is None:
+    """R6: a parent is the same user's, or of the user above or below, and nobody is their own ancestor."""
+    if facts.parent_id is None:
         return
-    if facts.parent_user_id not in (None, user_id):
-        raise InvalidInput("a parent must be a session of the same user")
     user_no = work.names.find_user(work.tx, user_id)
+    above = user_no
+    if facts.parent_user_id not in (None, user_id):
+        above = work.names.find_user(work.tx, facts.parent_user_id or "")
+        if user_no is None or above is None or not letting_in.related(work, user_no, above):
+            raise InvalidInput("a parent must be a session of the same user, or of the user above or below it")
+    parent: tuple[int | None, str] | None = (above, facts.parent_id)
     for _ in range(_PARENTS_MOST):
-        if parent == session_id:
+        if parent == (user_no, session_id):
             raise InvalidInput(f"session {session_id!r} cannot be its own ancestor")
-        if parent is None or user_no is None:
+        if parent is None or parent[0] is None:
             return
-        parent = _parent_of(work, user_no, parent)
+        parent = _parent_of(work, parent[0], parent[1])
     raise InvalidInput(f"sessions may be at most {_PARENTS_MOST} levels deep")
 
 
-def _parent_of(work: Work, user_no: int, session_id: str) -> str | None:
+def _parent_of(work: Work, user_no: int, session_id: str) -> tuple[int | None, str] | None:
     number = work.cache.by_id.get((user_no, session_id))
     info = None if number is None else work.infos.get((user_no, number))
     if info is not None:
-        return (info.get("parent") or (None, None))[1]
+        said = info.get("parent")
+        return None if said is None else (said[0], said[1])
     found = work.tx.rows("parent_of", user_no=user_no, session_id=session_id)
-    return found[0][0] if found else None
+    return (found[0][0], found[0][1]) if found and found[0][1] is not None else None
 
 
 # Ends (R2)
@@ -329,6 +342,10 @@ def _file(work: Work, op: SourceFile) -> None:
     work.files.append((work.names.user(work.tx, op.user_id, None), op))
 
 
+def _together(work: Work, op: Together) -> list[Answer]:
+    return notes.together(work, op, _apply)
+
+
 _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Touch: _touch,
     Call: apply_call,
@@ -343,10 +360,14 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Purge: pruning.purge,
     PurgeUser: pruning.purge_user,
     Reprice: apply_reprice,
+    Retract: retract,
+    Together: _together,
+    ForgetNotes: notes.forget,
     SourceFile: _file,
     Jot: journaling.jot,
     Jotted: journaling.jotted,
     Cleared: journaling.cleared,
     Wipe: journaling.wipe,
     **instances.APPLY,
+    **letting_in.APPLY,
 }

@@ -1,27 +1,56 @@
-"""Metered calls: counted once, whatever the door and however often (R3, R14, R15)."""
+"""Metered calls: counted once, whatever the door and however often (R3, R14, R15).
+
+What turns out to be no call of its own is *retracted*: its row is reversed, and its names stay known as those of no
+call (``RETRACTED``: no row stands for them), so that whatever else is reported of it is a duplicate. The name of what
+was not reported yet is noted the same way, so the order does not matter. Where its rows are pruned or purged, its names
+go the way of all others.
+
+*Metrics* sum up calls that other doors report one by one, under names of which none is known to the other doors. So in
+a session to which any call of better evidence was reported they count nothing: they are reversed when it comes, and
+are duplicates when they come later. The session's flags say which of both it has. What was folded of them is not taken
+back.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from rollbook.errors import InvalidInput
+from rollbook.ledger import alike
 from rollbook.ledger import state as st
-from rollbook.ledger.ops import Call
+from rollbook.ledger.ops import Call, Retract
 from rollbook.ledger.state import LedgerRow, State
-from rollbook.ledger.work import Key, Work
-from rollbook.model import Outcome
+from rollbook.ledger.work import RETRACTED, Key, Work
+from rollbook.model import Evidence, Outcome
 from rollbook.rules import life as lives
 from rollbook.rules.evidence import Claim, better, same_content
 
 _MOST: Final = 2**62
+_METRIC: Final = int(Evidence.METRIC)
+_METERING: Final = st.FLAG_METRICS | st.FLAG_METERED
 _SOURCES: Final = {name: number for number, name in enumerate(st.COST_SOURCES)}
 _BILLINGS: Final = {name: number for number, name in enumerate(st.BILLINGS)}
 _TIERS: Final = {name: number for number, name in enumerate(st.TIERS)}
 
 
+def metric_name(session_id: str, model: str | None) -> str:
+    """The usage id of what metrics tell of a model in a session: one call, whose larger total stands."""
+    return f"metric:{session_id}:{model or ''}"
+
+
 def apply_call(work: Work, op: Call) -> Outcome:
     """Count a call, or find that it was counted before."""
+    work.outdone.clear()  # an operation that was refused may have left something
+    outcome = _reported(work, op)
+    for state in work.outdone:
+        _outdo(work, state)
+    return outcome
+
+
+def _reported(work: Work, op: Call) -> Outcome:
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
+    if op.alike is not None:
+        op = alike.placed(work, op, user_no)
     known = [] if op.fresh else work.known(op.usage_id, op.aliases, user_no)
     if any(work.is_pruned(name, user_no) for name in known):
         work.find(user_no, op.session_id)  # Gone goes before: nothing is reported to a session that was purged
@@ -29,6 +58,13 @@ def apply_call(work: Work, op: Call) -> Outcome:
     # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out
     # to be a duplicate leaves the same traces as one that came first. A retry without a time says nothing new.
     state = _session(work, op, user_no) if op.timed else None
+    if any(work.is_retracted(name, user_no) for name in known):
+        return _no_call(work, op, user_no, known)
+    if op.evidence == _METRIC and op.usage_id.startswith(metric_name(op.session_id, None)):
+        state = state or _session(work, op, user_no)
+        if _metered(work, state):
+            return Outcome.DUPLICATE
+        state.flags |= st.FLAG_METRICS
     if known:
         return _again(work, op, user_no, known)
     state = state or _session(work, op, user_no)
@@ -53,6 +89,8 @@ def _session(work: Work, op: Call, user_no: int) -> State:
         state.sign(op.occurred_at)
     if op.flagged:
         state.flags |= st.FLAG_CLOCK
+    if op.evidence > _METRIC and state.flags & _METERING != st.FLAG_METERED:
+        work.outdone.append(state)
     return state
 
 
@@ -216,10 +254,13 @@ def _again(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
     return Outcome.AMENDED
 
 
-def _reverse(work: Work, row: LedgerRow) -> None:
+def _reverse(work: Work, row: LedgerRow, why: str | None = None) -> None:
     """Take a row out of the sums by one that says the opposite."""
     state = work.state(row[st.L_USER], row[st.L_SESSION])
-    enter(work, state, opposite(row, work.now))
+    reversal = opposite(row, work.now)
+    if why is not None:
+        reversal[st.L_SOURCE] = work.names.label(work.tx, why)
+    enter(work, state, reversal)
     work.unsettled.add((state.user_no, state.session_no))
 
 
@@ -238,6 +279,64 @@ def _alias(work: Work, op: Call, user_no: int, first: str) -> None:
     for name in (op.usage_id, *op.aliases):
         if name != first and work.keys.get((name, user_no)) is None:
             work.set_key(name, user_no, Key(first, 0, 0))
+
+
+# No calls of their own
+
+
+def retract(work: Work, op: Retract) -> bool:
+    """Take back what was, or will be, reported as a call and is none; whether it was counted until now."""
+    user_no = work.names.user(work.tx, op.user_id, op.user_name)
+    name = work.resolve(op.usage_id, user_no)
+    if name is None:
+        work.set_key(op.usage_id, user_no, RETRACTED)
+        return False
+    if work.is_retracted(name, user_no) or work.is_pruned(name, user_no):
+        return False
+    _take_back(work, name, user_no, op.reason)
+    return True
+
+
+def _take_back(work: Work, name: str, user_no: int, why: str | None) -> None:
+    _reverse(work, work.row_of(name, user_no), why)
+    work.set_key(name, user_no, RETRACTED)
+
+
+def _no_call(work: Work, op: Call, user_no: int, known: list[str]) -> Outcome:
+    """What was retracted is reported again, maybe together with names under which it was counted until now."""
+    counted = [name for name in known if not work.is_retracted(name, user_no)]
+    for name in counted:
+        _take_back(work, name, user_no, None)
+    for name in (op.usage_id, *op.aliases):
+        if work.keys.get((name, user_no)) is None:
+            work.set_key(name, user_no, RETRACTED)
+    return Outcome.AMENDED if counted else Outcome.DUPLICATE
+
+
+def _metered(work: Work, state: State) -> bool:
+    """Whether a call of better evidence than metrics was reported to a session."""
+    if state.flags & _METERING or not state.ledger_rows:
+        return bool(state.flags & st.FLAG_METERED)
+    # Nothing is noted of what was reported while books knew nothing of this.
+    found = bool(work.tx.rows("better_told", user_no=state.user_no, session_no=state.session_no))
+    state.flags |= st.FLAG_METERED if found else 0
+    return found
+
+
+def _outdo(work: Work, state: State) -> None:
+    """A call of better evidence was reported to a session: what metrics told of it counts nothing."""
+    if state.flags & st.FLAG_METRICS:
+        user_no, told = state.user_no, metric_name(state.session_id, None)
+        rows = [row for row in work.rows_of(state) if row[st.L_EVIDENCE] == _METRIC]
+        names = sorted({row[st.L_USAGE_ID] for row in rows if row[st.L_USAGE_ID].startswith(told)})
+        work.preload_keys((name, user_no) for name in names)
+        for name in names:
+            key = work.keys[name, user_no]
+            row = None if key is None else work.rows.get((user_no, key.session_no, key.row_no))
+            if row is not None and row[st.L_SESSION] == state.session_no and row[st.L_EVIDENCE] == _METRIC:
+                _reverse(work, row)
+                work.forget_key(name, user_no)
+    state.flags = state.flags & ~st.FLAG_METRICS | st.FLAG_METERED
 
 
 def _claim_of_op(op: Call) -> Claim:

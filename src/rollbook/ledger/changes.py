@@ -10,7 +10,8 @@ from rollbook.feed import Feed, items
 from rollbook.feed.items import Name, Told
 from rollbook.journal.steps import SetState
 from rollbook.ledger import state as st
-from rollbook.ledger.ops import Jot, Jotted, Op, Prune, PurgeUser, Wipe
+from rollbook.ledger.notes import Repeated
+from rollbook.ledger.ops import Jot, Jotted, Op, Prune, PurgeUser, Together, Wipe
 from rollbook.ledger.state import State
 from rollbook.ledger.work import Work
 from rollbook.model import Pruned
@@ -41,13 +42,22 @@ def changes_of(work: Work, ops: Sequence[Op], answers: Sequence[Any]) -> list[To
             named = "" if state.deleted and not kinds & items.REMOVED else state.session_id
             name = (name_of[state.user_no], named)
             found[name] = found.get(name, 0) | kinds
-    for op, answer in zip(ops, answers, strict=True):
+    for op, answer in _each(ops, answers):
         if isinstance(op, Wipe):
             return None
         said = None if isinstance(answer, RollbookError) else _SAID.get(type(op))
         for name, kinds in said(op, answer) if said else ():
             found[name] = found.get(name, 0) | kinds
     return [(*name, kinds) for name, kinds in found.items()]
+
+
+def _each(ops: Sequence[Op], answers: Sequence[Any]) -> Iterator[tuple[Op, Any]]:
+    """Operations and their answers, also of those that were made together."""
+    for op, answer in zip(ops, answers, strict=True):
+        if not isinstance(op, Together):
+            yield op, answer
+        elif not isinstance(answer, RollbookError | Repeated):
+            yield from _each(op.ops, answer)
 
 
 def _kinds(now: State) -> int:

@@ -13,9 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.ledger import reads
+from rollbook.ledger import lists, reads
 from rollbook.ledger import state as st
-from rollbook.ledger.reads import FOREVER, Clock, Filters, Scope
+from rollbook.ledger.lists import Filters, Portion
+from rollbook.ledger.reads import FOREVER, Clock
+from rollbook.ledger.scopes import Part, Scope
 from rollbook.model import NANO, Session, Usage, from_micros, to_micros
 from rollbook.rules import checks
 from rollbook.store import Reading, Row
@@ -53,32 +55,41 @@ def step(
 
     The clock stands at the beginning of the first step; ``now`` is this one's.
     """
-    values = reads.values_of(tx, scope, asked)
-    if values is None:
+    portions = lists.portions_of(tx, scope, asked)
+    if after is not None and not scope.everybody:
+        portions = [portion for portion in portions if portion.part.user_no >= after.key[0]]
+    if not portions:
         return Extract([], None)
-    bounds = _bounds(scope, 3 if what == "usage" else 2, after)
+    (part, values), *others = portions
+    bounds = _bounds(part, 3 if what == "usage" else 2, after)
     ending = tx.rows("ledger_step" if what == "usage" else "session_step", **bounds, passed=most - 1)
     if ending:
         bounds |= _named("last", ending[0])
-    values |= {"began": clock.now, "now": now} | bounds
-    rows = (_usage if what == "usage" else _sessions)(tx, asked, clock, values)
-    return Extract(rows, Place(clock.now, ending[0]) if ending else None)
+    portion = Portion(part, values | {"began": clock.now, "now": now} | bounds)
+    rows = _usage(tx, asked, clock, portion) if what == "usage" else _sessions(tx, scope, asked, clock, portion)
+    following = ending[0] if ending else _before(others, len(bounds) // 2)
+    return Extract(rows, None if following is None else Place(clock.now, following))
 
 
-def _bounds(scope: Scope, width: int, after: Place | None) -> dict[str, Any]:
+def _bounds(part: Part, width: int, after: Place | None) -> dict[str, Any]:
     """The keys between which a step lies: behind the first, up to the last."""
-    lowest, highest = (0, FOREVER) if scope.everybody else (scope.user_no, scope.user_no)
+    lowest, highest = (0, FOREVER) if part.everybody else (part.user_no, part.user_no)
     first = (lowest, *[-1] * (width - 1))
     if after is not None:
         first = max(first, after.key)
     return _named("first", first) | _named("last", (highest, *[FOREVER] * (width - 1)))
 
 
+def _before(portions: list[Portion], width: int) -> tuple[int, ...] | None:
+    """The key before all of those of what comes next."""
+    return (portions[0].part.user_no, *[-1] * (width - 1)) if portions else None
+
+
 def _named(end: str, key: tuple[int, ...]) -> dict[str, Any]:
     return {f"{end}_{name}": number for name, number in zip(_KEY, key, strict=False)}
 
 
-def _whole(tx: Reading, values: dict[str, Any], found: int | None) -> None:
+def _whole(tx: Reading, part: Part, values: dict[str, Any], found: int | None) -> None:
     """Raise StoreError where rows are missing: a damaged page may hide some without SQLite noticing.
 
     Each session is counted in the step behind which the next one begins; ``found`` is what a step found where nothing
@@ -86,34 +97,40 @@ def _whole(tx: Reading, values: dict[str, Any], found: int | None) -> None:
     """
     if found not in (None, tx.rows("count_between", **values)[0][0]):
         raise StoreError("rows of the ledger belong to no session: the book is damaged; see 'rollbook doctor'")
-    for (session_id,) in tx.rows("missing_between", **values):
-        raise StoreError(
-            f"ledger rows of session {checks.said(session_id)} are missing: the book is damaged; see 'rollbook doctor'"
-        )
+    visible = part.numbers
+    for slice_no, session_id in tx.rows("missing_between", **values):
+        if visible is None or slice_no in visible:
+            raise StoreError(
+                f"ledger rows of session {checks.said(session_id)} are missing: the book is damaged; see "
+                "'rollbook doctor'"
+            )
 
 
-def _usage(tx: Reading, asked: Filters, clock: Clock, values: dict[str, Any]) -> list[Row]:
+def _usage(tx: Reading, asked: Filters, clock: Clock, portion: Portion) -> list[Row]:
     """Ledger rows. Time and model are asked of the row, all else of its session, which must not be deleted then."""
+    part, values = portion
     of_session = msgspec.structs.replace(asked, since=None, model=None)
     narrow = of_session.sliced or of_session.scanned or asked.status is not None
-    words = {"sessions": "sessions_asked" if narrow else "no_filters", "filters": "filters"}
+    visible = "no_filters" if part.slices is None else "filters"
+    words = {"sessions": "sessions_asked" if narrow else visible, "filters": "filters"}
     values = {**values, "row_model_no": values["model_no"], "model_no": None, "since": asked.since}
     rows = tx.compose("ledger_between", words, **values, **_spans(of_session, clock))
-    everything = not narrow and asked.since is None and asked.model is None
-    _whole(tx, values, len(rows) if everything else None)
+    everything = not narrow and asked.since is None and asked.model is None and part.slices is None
+    _whole(tx, part, values, len(rows) if everything else None)
     return _shown(rows)
 
 
-def _sessions(tx: Reading, asked: Filters, clock: Clock, values: dict[str, Any]) -> list[Row]:
-    narrow = asked.sliced or asked.scanned
+def _sessions(tx: Reading, scope: Scope, asked: Filters, clock: Clock, portion: Portion) -> list[Row]:
+    values = portion.values
+    narrow = values["slices"] is not None or asked.scanned
     words = {"sessions": "sessions_asked", "filters": "filters" if narrow else "no_filters"}
     keys = tx.compose("sessions_between", words, **values, **_spans(asked, clock))
-    shown = reads.show(tx.among("shown", keys), clock)
+    shown = reads.show(tx, scope, [(key[0], key[1]) for key in keys], clock)
     return [_plain(shown[key[0], key[1]]) for key in keys]
 
 
 def _spans(asked: Filters, clock: Clock) -> dict[str, int]:
-    spans = reads.spans_of(asked, clock)
+    spans = lists.spans_of(asked, clock)
     return {"low": spans[0][0], "high": spans[-1][0], "active_from": spans[0][1], "active_until": spans[0][2]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,8 @@ from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 
 if TYPE_CHECKING:
-    from rollbook.ledger.reads import Clock, Scope
+    from rollbook.ledger.reads import Clock
+    from rollbook.ledger.scopes import Part, Scope
 
 SPEND_BY: Final = ("hour", "day", "model", "agent", "project", "user", "kind")
 _FOREVER: Final = 2**62
@@ -43,18 +45,18 @@ class _Span(msgspec.Struct, frozen=True):
     factor: int = 1
 
 
-def _span(since: int | None, scope: Scope) -> _Span:
+def _span(since: int | None, part: Part) -> _Span:
     if since is None:
         return _Span(((ALL_TIME, ALL_TIME),))
     # Everybody's sums are kept by the quarter hour as well, since an hour of everybody's sessions may be very many.
-    width = QUARTER_US if scope.everybody else HOUR_US
+    width = QUARTER_US if part.everybody else HOUR_US
     first, inside = divmod(max(since, 0), width)
     edge, factor = None, 1
     if 0 < inside < width // 2:  # fewer sessions to look at before the time than after it
         edge, factor = (first * width, since), -1
     elif inside:
         edge, first = (since, (first + 1) * width), first + 1
-    if not scope.everybody:
+    if not part.everybody:
         return _Span(((first, _FOREVER),), edge, factor)
     hour = -(-first // QUARTERS)
     hours = [(hour, _FOREVER)]
@@ -63,10 +65,10 @@ def _span(since: int | None, scope: Scope) -> _Span:
     return _Span(tuple(hours), edge, factor)
 
 
-def _gathered(sums: list[Row], edges: list[Row], factor: int) -> dict[int | str | None, list[int]]:
-    """Rows of a key and its amounts, the edge's added or taken away."""
+def _gathered(added: list[Row], taken: list[Row]) -> dict[int | str | None, list[int]]:
+    """Rows of a key and its amounts, added up or taken away."""
     found: dict[int | str | None, list[int]] = {}
-    for rows, sign in ((sums, 1), (edges, factor)):
+    for rows, sign in ((added, 1), (taken, -1)):
         for row in rows:
             into = found.setdefault(row[0], [0] * (len(row) - 1))
             for place, value in enumerate(row[1:]):
@@ -74,35 +76,37 @@ def _gathered(sums: list[Row], edges: list[Row], factor: int) -> dict[int | str 
     return found
 
 
-def _by_status(tx: Reading, scope: Scope, since: int | None, slices: str | None) -> dict[int | str | None, list[int]]:
-    span = _span(since, scope)
-    words = {"slices": "every_slice" if slices is None else "these_slices", "scope": scope.words}
+def _by_status(tx: Reading, parts: Sequence[Part], since: int | None) -> dict[int | str | None, list[int]]:
     sums: list[Row] = []
-    for first, last in span.hours:
-        sums += tx.compose("activity_sums", words, user_no=scope.sums_of, first=first, last=last, slices=slices)
-    edges: list[Row] = []
-    if span.edge:
-        start, end = span.edge
-        edges = tx.compose("activity_edge", words, user_no=scope.user_no, since=start, until=end, slices=slices)
-    return _gathered(sums, edges, span.factor)
+    added: list[Row] = []
+    taken: list[Row] = []
+    for part in parts:
+        span = _span(since, part)
+        asked = {"user_no": part.user_no, "slices": part.slices}
+        for first, last in span.hours:
+            sums += tx.compose("activity_sums", part.words, first=first, last=last, **asked)
+        if span.edge:
+            start, end = span.edge
+            edge = tx.compose("activity_edge", part.words, since=start, until=end, **asked)
+            (added if span.factor > 0 else taken).extend(edge)
+    return _gathered(sums + added, taken)
 
 
-def _still_running(tx: Reading, scope: Scope, since: int | None, clock: Clock, slices: str | None) -> int:
+def _still_running(tx: Reading, parts: Sequence[Part], since: int | None, clock: Clock) -> int:
     """Running sessions that were active since a time and are not abandoned."""
-    words = {"slices": "every_slice" if slices is None else "these_slices", "scope": scope.words}
     start = clock.cutoff if since is None else max(since, clock.cutoff)
     hour = start // HOUR_US + 1
-    whole = tx.compose("running_hours", words, user_no=scope.sums_of, first=hour, slices=slices)[0][0]
-    part = tx.compose("running_edge", words, user_no=scope.user_no, since=start, until=hour * HOUR_US, slices=slices)
-    return int(whole + part[0][0])
+    running = 0
+    for part in parts:
+        asked = {"user_no": part.user_no, "slices": part.slices}
+        running += tx.compose("running_hours", part.words, first=hour, **asked)[0][0]
+        running += tx.compose("running_edge", part.words, since=start, until=hour * HOUR_US, **asked)[0][0]
+    return running
 
 
-def counts_by_status(
-    tx: Reading, scope: Scope, since: int | None, clock: Clock, slices: str | None = None
-) -> dict[str, int]:
+def counts_by_status(tx: Reading, parts: Sequence[Part], since: int | None, clock: Clock) -> dict[str, int]:
     """Sessions by effective status."""
-    found = _by_status(tx, scope, since, slices)
-    return _effective(found, _still_running(tx, scope, since, clock, slices))
+    return _effective(_by_status(tx, parts, since), _still_running(tx, parts, since, clock))
 
 
 def _effective(found: dict[int | str | None, list[int]], running: int) -> dict[str, int]:
@@ -115,8 +119,8 @@ def _effective(found: dict[int | str | None, list[int]], running: int) -> dict[s
 
 def stats(tx: Reading, scope: Scope, since: int | None, clock: Clock, *, named: str) -> Stats:
     """R8, over the sessions active since a time."""
-    found = _by_status(tx, scope, since, None)
-    counts = _effective(found, _still_running(tx, scope, since, clock, None))
+    found = _by_status(tx, scope.parts, since)
+    counts = _effective(found, _still_running(tx, scope.parts, since, clock))
     sessions, calls, tokens_in, tokens_out, cost, unpriced, errors, time = (
         sum(sums[place] for sums in found.values()) for place in range(8)
     )
@@ -147,14 +151,20 @@ def stats(tx: Reading, scope: Scope, since: int | None, clock: Clock, *, named: 
 
 def cost_by_model(tx: Reading, scope: Scope, since: int | None) -> list[ModelCost]:
     """R9: most expensive first, and as much as :func:`stats` in all."""
-    span = _span(since, scope)
-    sums: list[Row] = []
-    for first, last in span.hours:
-        sums += tx.rows("model_sums", user_no=scope.sums_of, first=first, last=last)
-    edges: list[Row] = []
-    if span.edge:
-        start, end = span.edge
-        edges = tx.compose("model_edge", {"scope": scope.words}, user_no=scope.user_no, since=start, until=end)
+    added: list[Row] = []
+    taken: list[Row] = []
+    for part in scope.parts:
+        if part.slices is None:
+            span = _span(since, part)
+            for first, last in span.hours:
+                added += tx.rows("model_sums", user_no=part.user_no, first=first, last=last)
+        else:  # sums of models are not kept apart by slices
+            span = _Span((), (since or 0, _FOREVER))
+        if span.edge:
+            start, end = span.edge
+            asked = {"user_no": part.user_no, "slices": part.slices}
+            edge = tx.compose("model_edge", part.words, since=start, until=end, **asked)
+            (added if span.factor > 0 else taken).extend(edge)
     rows = [
         ModelCost(
             model=str(name or "unknown"),
@@ -166,9 +176,7 @@ def cost_by_model(tx: Reading, scope: Scope, since: int | None) -> list[ModelCos
             unpriced_calls=unpriced,
             cost_nano_usd=cost,
         )
-        for name, (sessions, calls, tokens_in, tokens_out, cost, unpriced) in _gathered(
-            sums, edges, span.factor
-        ).items()
+        for name, (sessions, calls, tokens_in, tokens_out, cost, unpriced) in _gathered(added, taken).items()
         if sessions
     ]
     return sorted(rows, key=lambda row: (-row.cost_nano_usd, -row.tokens_in - row.tokens_out, row.model))
@@ -184,15 +192,10 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     otherwise). What sessions that were deleted since had spent stands on a line of its own.
     """
     first = 0 if since is None else _start(since, by, zone) // QUARTER_US
+    keyed = [row for part in scope.parts for row in _spent(tx, part, by, first)]
     if by in ("hour", "day"):
-        rows = tx.rows("spend_by_quarter", user_no=scope.sums_of, first=first)
         # In the order of time, which the names of hours do not have where clocks go back.
-        keyed = [(_period(row[0] * QUARTER_US, by, zone), *row[1:]) for row in sorted(rows)]
-    elif by == "model":
-        keyed = tx.rows("spend_by_model", user_no=scope.sums_of, first=first)
-    else:
-        words = {"name": f"spend_{by}", "whose": "spend_of_all" if scope.everybody else "spend_of_user"}
-        keyed = tx.compose("spend_by_slice", words, user_no=scope.user_no, first=first)
+        keyed = [(_period(row[0] * QUARTER_US, by, zone), *row[1:]) for row in sorted(keyed)]
     sums: dict[tuple[bool, str], list[int]] = defaultdict(lambda: [0] * 7)
     for name, gone, *amounts in keyed:
         into = sums[bool(gone), _DELETED if gone else str(name)]
@@ -205,6 +208,18 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     else:
         lines.sort(key=lambda line: (line.deleted, -line.cost_nano_usd, -line.tokens_in - line.tokens_out, line.key))
     return Spend(by=by, tz=tz, rows=lines, total=_line("total", total, deleted=False))
+
+
+def _spent(tx: Reading, part: Part, by: str, first: int) -> list[Row]:
+    """Rows of a quarter hour or a name, whether they are of deleted sessions, and amounts."""
+    words = {"whose": "spend_of_user" if part.slices is None else "spend_of_slices"}
+    name = {"hour": "spend_by_quarter", "day": "spend_by_quarter", "model": "spend_by_model"}.get(by)
+    if name is None:
+        name = "spend_by_slice"
+        words["name"] = f"spend_{by}"
+        if part.everybody:
+            words["whose"] = "spend_of_all"
+    return tx.compose(name, words, user_no=part.user_no, slices=part.slices, first=first)
 
 
 def _start(since: int, by: str, zone: tzinfo) -> int:

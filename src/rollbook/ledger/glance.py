@@ -1,6 +1,6 @@
 """What a status line shows of a book: one session and one day.
 
-The same figures as :func:`rollbook.ledger.reads.inclusive` and :func:`rollbook.ledger.figures.spend` give, in a module
+The same figures as :func:`rollbook.ledger.trees.inclusive` and :func:`rollbook.ledger.figures.spend` give, in a module
 of its own because it is loaded anew for every line: what those import takes longer than all the rest of it.
 """
 
@@ -67,7 +67,7 @@ def look(
     found = tx.rows("user_no", user_id=user_id)
     user_no: int = found[0][0] if found else _NOBODY
     whose = _EVERYBODY if everybody else user_no
-    days = tx.rows("spend_by_quarter", user_no=whose, first=since // _QUARTER_US)
+    days = tx.compose("spend_by_quarter", {"whose": "spend_of_user"}, user_no=whose, first=since // _QUARTER_US)
     return Glance(
         session=None if session_id is None else _session(tx, user_no, session_id, everybody=everybody),
         day=Sum(*(sum(row[place] for row in days) for place in (2, 5, 6))),
@@ -79,8 +79,9 @@ def look(
 
 
 def _session(tx: Reading, user_no: int, session_id: str, *, everybody: bool) -> Running | None:
-    name = "key_of_anybody" if everybody else "key_of_user"
+    name, below = ("key_of_anybody", "below_of_all") if everybody else ("key_of_user", "below_of_user")
     for key in tx.rows(name, user_no=user_no, session_id=session_id):
-        _, calls, _, _, cost, unpriced = tx.rows("inclusive_of", user_no=key[0], session_no=key[1])[0]
+        sums = tx.compose("inclusive_of", {"below": below}, user_no=key[0], session_no=key[1])[0]
+        _, calls, _, _, cost, unpriced = sums
         return Running(Sum(calls, cost, unpriced), tx.among("sessions_by_no", [key])[0][_STARTED_AT])
     return None

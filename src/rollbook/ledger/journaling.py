@@ -80,8 +80,9 @@ def cleared(work: Work, op: Cleared) -> None:
 
 
 def wipe(work: Work, _: Wipe) -> None:
-    """Remove every journal of everybody; the ledger stays."""
+    """Remove every journal of everybody, and notes that hold contents; the ledger stays."""
     work.journal.wipe()
+    work.notes.wipe()
     work.names.streams.clear()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from rollbook.access.ops import OfAccess
 from rollbook.journal.steps import Step
 from rollbook.model import Evidence, Tokens
 from rollbook.rules.liveness import Known
@@ -72,6 +73,7 @@ class Call(Struct, frozen=True, kw_only=True, array_like=True):
     timed: bool = True  #: the caller stated the time; False where it is merely when the report was made
     flagged: bool = False
     user_name: str | None = None
+    alike: str | None = None  #: its session and what it took, where nothing better is common to all that report it
 
 
 class End(Struct, frozen=True, kw_only=True, array_like=True):
@@ -162,7 +164,7 @@ class Bury(OfInstance, frozen=True, kw_only=True):
 
 
 class Forget(OfInstance, frozen=True, kw_only=True):
-    """Remove instances that ended before a time."""
+    """Remove instances that ended before a time, and those that do not beat and were last heard of before it."""
 
     before: int
 
@@ -262,6 +264,18 @@ class PurgeUser(Struct, frozen=True, kw_only=True):
     user_id: str
 
 
+class Retract(Struct, frozen=True, kw_only=True):
+    """What was, or will be, reported as a call is none of its own; answered whether one was counted until now.
+
+    It counts nothing from now on, under any of its names, whatever else is reported of it, in every order of arrival.
+    """
+
+    user_id: str
+    usage_id: str
+    reason: str  #: a few words, the same for all of a kind: the ledger shows them as the source of what it takes back
+    user_name: str | None = None
+
+
 class Reprice(Struct, frozen=True, kw_only=True):
     """Another amount for one call, if the row that stands for it is still the one that was looked at."""
 
@@ -286,6 +300,46 @@ class SourceFile(Struct, frozen=True, kw_only=True, array_like=True):
     head_hash: str
     mtime_ns: int
     state: bytes = b""  #: what the parser carries from one reading to the next
+
+
+class Note(Struct, frozen=True, array_like=True):
+    """Another value for a note, if it is still the one that was read."""
+
+    room: str  #: trace, series, answer, signin
+    name: str
+    expected: int  #: the version that was read; 0: there was none, or it had expired
+    value: str | None  #: JSON text; None removes the note
+    expires_at: int  #: from then on it is as good as not there
+
+
+class Answers(Struct, frozen=True, array_like=True):
+    """What operations are answered is kept, for a request that may come again under the same key."""
+
+    name: str  #: the idempotency key
+    body_hash: str  #: by which another request under the same key is told from the same one
+    expires_at: int
+
+
+class Together(Struct, frozen=True, kw_only=True):
+    """Notes and operations in one transaction, applied if every note is as it was read.
+
+    Answered with a list of the answers of the operations, each of which may be refused alone: then its place holds the
+    error. Refused as a whole, and nothing changed, with Stale where a note was changed by somebody else, and with
+    Conflict where the key for the answers was used for another request. The same request again under the same key is
+    given the same answers, as ``ledger.notes.Repeated``.
+    """
+
+    user_id: str  #: whose notes these are; the operations name their own users
+    notes: tuple[Note, ...] = ()
+    ops: tuple[Op, ...] = ()
+    keep: Answers | None = None
+    user_name: str | None = None
+
+
+class ForgetNotes(Struct, frozen=True, kw_only=True):
+    """Remove notes that expired before a time, some at once; answered how many, so ask again until there are none."""
+
+    before: int
 
 
 Op = (
@@ -313,4 +367,8 @@ Op = (
     | Jotted
     | Cleared
     | Wipe
+    | OfAccess
+    | Retract
+    | Together
+    | ForgetNotes
 )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from rollbook.access.ops import OfAccess
 from rollbook.journal.steps import ExpectState, Fork, SetState
-from rollbook.ledger import journaling
+from rollbook.ledger import journaling, notes
+from rollbook.ledger.alike import first_names
 from rollbook.ledger.holding import Reach, hold
 from rollbook.ledger.ops import (
     Absolute,
     Call,
     End,
+    ForgetNotes,
     Jot,
     Jotted,
     OfInstance,
@@ -19,15 +22,18 @@ from rollbook.ledger.ops import (
     PurgeUser,
     Reopen,
     Reprice,
+    Retract,
     SourceFile,
     Sweep,
+    Together,
     Touch,
     Wipe,
 )
 from rollbook.ledger.work import Work
 
-_NO_SESSION: Final = (SourceFile, Sweep, PurgeUser, Wipe, OfInstance)
-_MAKES: Final = (Touch, Call, Jot, Jotted, End, Reopen, Absolute)  #: what makes a session that is not there
+_NO_SESSION: Final = (SourceFile, Sweep, PurgeUser, Wipe, OfInstance, OfAccess, ForgetNotes)
+#: What makes a user, and mostly a session, that is not there.
+_MAKES: Final = (Touch, Call, Jot, Jotted, End, Reopen, Absolute, Retract, Together)
 
 
 class _Wanted:
@@ -40,17 +46,27 @@ class _Wanted:
         self.keys: list[tuple[str, int]] = []
         self.told: list[tuple[int, str]] = []
         self.jotted: list[tuple[int, Jot]] = []
+        self.notes: list[notes.Key] = []
 
     def add(self, op: Op) -> None:
         if isinstance(op, _NO_SESSION):
             return
         user_no = self._user(op)
-        if user_no is None:
+        if isinstance(op, Together):
+            self.notes += [] if user_no is None else notes.looked_at(op, user_no)
+            for each in op.ops:
+                self.add(each)
+        elif user_no is not None:
+            self._of_session(user_no, op)
+
+    def _of_session(self, user_no: int, op: Any) -> None:
+        if isinstance(op, Retract):
+            self.keys.append((op.usage_id, user_no))
             return
         self.sessions.append((user_no, op.session_id))
         if isinstance(op, Call):
             if not op.fresh:
-                self.keys += [(name, user_no) for name in (op.usage_id, *op.aliases)]
+                self.keys += [(name, user_no) for name in (op.usage_id, *op.aliases, *first_names(op))]
         elif isinstance(op, Reprice):
             self.keys.append((op.usage_id, user_no))
         elif isinstance(op, Jot):
@@ -59,6 +75,8 @@ class _Wanted:
             self.told.append((user_no, op.session_id))
             if op.facts.parent_id is not None:
                 self._reach.users.add(user_no)  # nobody else may make a parent of a child meanwhile
+                above = self._work.names.find_user(self._work.tx, op.facts.parent_user_id or op.user_id)
+                self._reach.users.update([] if above is None else [above])
 
     def _user(self, op: Op) -> int | None:
         names, tx = self._work.names, self._work.tx
@@ -84,6 +102,7 @@ def preload(work: Work, ops: Sequence[Op], reach: Reach) -> None:
         wanted.add(op)
     if work.tx.shared:
         hold(work, wanted.sessions, reach)
+    work.notes.preload(wanted.notes)  # behind the sessions, whoever changes both
     work.preload(wanted.sessions)
     work.preload_keys(wanted.keys)
     by_id = work.cache.by_id

@@ -55,11 +55,28 @@ select user_no, session_no, session_id, status, slice_no, started_at, last_activ
     pruned_rows, version
 from session where (user_no, session_no) in (values {values}) order by user_no, session_no for no key update
 
+-- drop_notes_about --
+delete from note where user_no = ? and room = 'trace' and strpos(value, ?) > 0
+
+-- hold_notes --
+-- Notes that are to be changed, locked in the order of their keys.
+select user_no, room, name, version, value, expires_at from note where (user_no, room, name) in (values {values})
+order by user_no, room, name for update
+
+-- expired_notes --
+-- What somebody is changing is not waited for.
+select user_no, room, name from note where expires_at < :before order by expires_at limit :most
+for update skip locked
+
 -- session_numbers --
 select nextval('session_numbers'), 64
 
 -- these_slices --
 slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
+
+-- spend_of_slices --
+spend.user_no = :user_no
+    and spend.slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
 
 -- drop_files_of --
 delete from source_file where user_no = ? and (strpos(path, ?) > 0 or position(? in state) > 0)

@@ -11,6 +11,16 @@ select user_no, user_id, name from account
 -- user_id --
 select user_id from account where user_no = :user_no
 
+-- user_ids --
+select user_no, user_id from account where user_no in (values {values})
+
+-- user_numbers --
+select user_no, user_id from account where user_id in (values {values})
+
+-- slices_in_datasets --
+-- Whose sessions of datasets are kept apart as what, deleted ones too.
+select user_no, slice_no from slice where dataset_id <> '' and dataset_id in (values {values})
+
 -- model_no --
 select model_no from model where name = :name
 
@@ -109,6 +119,10 @@ where user_no = :user_no and session_no = :session_no and entry <> 4 and occurre
 order by row_no
 limit :most
 
+-- better_told --
+-- Writer: whether a session has a call of which something better than metrics told, counted now or not.
+select 1 from ledger where user_no = :user_no and session_no = :session_no and entry in (0, 2) and evidence > 10 limit 1
+
 -- closings_of --
 -- Writer: the closing rows of a session.
 select user_no, session_no, row_no, entry, model_no, provider_no, occurred_at, recorded_at, calls, input, cache_read,
@@ -130,6 +144,32 @@ left join usage_key first on first.usage_key = alias.alias_of and first.user_no 
 where alias.alias_of is not null and first.usage_key is null
     and (alias.usage_key, alias.user_no) > (:after_key, :after_user)
     and (alias.usage_key, alias.user_no) <= (:upto_key, :upto_user)
+
+-- drop_notes_about --
+-- What is known of traces that name a session.
+delete from note where user_no = ? and room = 'trace' and instr(value, ?) > 0
+
+-- drop_contents_of_notes --
+delete from note where room in ('trace', 'answer')
+
+-- drop_notes_of --
+delete from note where user_no = ?
+
+-- drop_retracted_of --
+-- Names of what was never reported, or only after it was retracted: no session's row stands for them.
+delete from usage_key where user_no = ? and alias_of is null and session_no = 0
+
+-- free_children --
+-- The users under one stand for themselves.
+update account set parent_no = null where parent_no = ?
+
+-- drop_grants_of --
+-- What a user may see of others, by itself and by its keys.
+delete from dataset_grant where holder in (select 'user:' || user_id from account where user_no = ?)
+    or holder in (select 'key:' || key_id from access_key where user_no = ?)
+
+-- drop_access_keys --
+delete from access_key where user_no = ?
 
 -- keep_last_no --
 -- The highest number of a user's sessions that were purged.
@@ -326,14 +366,15 @@ from session_instance join instance on instance.instance_id = session_instance.i
 where session_instance.user_no = :user_no and session_instance.session_no = :session_no
 
 -- old_instance --
-select 1 from instance where ended_at is not null and ended_at < :before limit 1
+-- One that does not beat (an agent's, learnt from a hook) may be another machine's, so that nobody here sees its end.
+select 1 from instance where coalesce(ended_at, case when lease_us = 0 then beat_at end) < :before limit 1
 
 -- forget_owners --
 delete from session_instance where instance_id in (select instance_id from instance
-    where ended_at is not null and ended_at < ?)
+    where coalesce(ended_at, case when lease_us = 0 then beat_at end) < ?)
 
 -- forget_instances --
-delete from instance where ended_at is not null and ended_at < ?
+delete from instance where coalesce(ended_at, case when lease_us = 0 then beat_at end) < ?
 
 -- every_stray_owner --
 -- What is noted to run a session where either is not there.
@@ -363,7 +404,7 @@ with recursive tree (user_no, session_no, session_id) as (
 )
 select session.user_no, session.session_no, session.session_id, account.user_id, session_info.parent_user_no,
     session_info.parent_id, session.status, session.last_activity_at, slice.agent, session_info.title, session.calls,
-    session.cost, session.unpriced
+    session.cost, session.unpriced, session.slice_no, session.tokens_in, session.tokens_out
 from tree
 join session on session.user_no = tree.user_no and session.session_no = tree.session_no
 join account on account.user_no = session.user_no
@@ -373,7 +414,7 @@ order by session.started_at, session.user_no, session.session_no
 
 -- parent_of --
 -- Writer: the parent of a session.
-select session_info.parent_id from session_info
+select session_info.parent_user_no, session_info.parent_id from session_info
 join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
 where session.user_no = :user_no and session.session_id = :session_id
 
@@ -484,6 +525,38 @@ delete from activity_model where user_no = ? and hour = ? and model_no = ?
 insert into source_file (user_no, source, path, device, inode, size, read_to, head_hash, mtime_ns, state) values {values}
 on conflict (user_no, source, path) do update set device = excluded.device, inode = excluded.inode, size = excluded.size,
     read_to = excluded.read_to, head_hash = excluded.head_hash, mtime_ns = excluded.mtime_ns, state = excluded.state
+
+-- notes_of --
+-- Notes, expired ones too.
+select user_no, room, name, version, value, expires_at from note where (user_no, room, name) in (values {values})
+
+-- add_notes --
+-- Notes that were not there when the batch began; whoever adds the same one at once is undone.
+insert into note (user_no, room, name, version, value, expires_at) values {values}
+
+-- save_notes --
+insert into note (user_no, room, name, version, value, expires_at) values {values}
+on conflict (user_no, room, name) do update set version = excluded.version, value = excluded.value,
+    expires_at = excluded.expires_at
+
+-- drop_notes --
+delete from note where (user_no, room, name) in (values {values})
+
+-- notes_by_age --
+-- What of everybody waits in notes of a room, the oldest first.
+select a.user_id, n.name, n.version, n.value
+from note n join account a on a.user_no = n.user_no
+where n.expires_at >= :since and n.expires_at <= :upto and n.room = :room
+order by n.expires_at limit :most
+
+-- notes_due --
+select account.user_id, note.name, note.version, note.value from note
+join account on account.user_no = note.user_no
+where note.expires_at >= :since and note.expires_at <= :upto and note.room = :room
+order by note.expires_at, note.user_no, note.name limit :most
+
+-- expired_notes --
+select user_no, room, name from note where expires_at < :before order by expires_at limit :most
 
 -- file_seen --
 -- How large and how old a file was when it was last read.
@@ -630,21 +703,32 @@ where session_id = :session_id and status <> 5
 order by (user_no = :user_no) desc, last_activity_at desc, user_no
 limit 1
 
+-- sessions_named --
+-- Sessions by user and id, deleted ones too.
+select user_no, session_no, session_id, slice_no, status, last_activity_at from session
+where (user_no, session_id) in (values {values})
+
 -- children_of --
-select session.user_no, session.session_no from session_info
+select session.user_no, session.session_no, session.slice_no from session_info
 join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
 where session_info.parent_user_no = :user_no and session_info.parent_id = :session_id and session.status <> 5
-order by session.started_at, session.session_no
+order by session.started_at, session.user_no, session.session_no
+
+-- below_of_all --
+1 = 1
+
+-- below_of_user --
+session.user_no = tree.user_no
 
 -- inclusive_of --
--- A session and everything below it.
+-- A session and what is below it: everything, or what is of the same user.
 with recursive tree (user_no, session_no, session_id) as (
     select user_no, session_no, session_id from session where user_no = :user_no and session_no = :session_no
     union
     select session.user_no, session.session_no, session.session_id from tree
     join session_info on session_info.parent_user_no = tree.user_no and session_info.parent_id = tree.session_id
     join session on session.user_no = session_info.user_no and session.session_no = session_info.session_no
-        and session.status <> 5
+        and session.status <> 5 and {below}
 )
 select count(*), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced)
 from tree join session on session.user_no = tree.user_no and session.session_no = tree.session_no
@@ -700,22 +784,71 @@ cross join model_usage
 left join model on model.model_no = model_usage.model_no
 where model_usage.user_no = session.user_no and model_usage.session_no = session.session_no
     and {scope} and session.status in (0, 1, 2, 3, 4) and session.last_activity_at >= :since
-    and session.last_activity_at < :until
+    and session.last_activity_at < :until and {slices}
 group by model_usage.model_no, model.name
+
+-- agents_sums --
+-- Activity by user and agent over whole hours, of the sessions that name their agent.
+select account.user_id, account.name, slice.agent, sum(activity.sessions), sum(activity.calls), sum(activity.tokens_in),
+    sum(activity.tokens_out), sum(activity.cost), sum(activity.unpriced)
+from activity join slice on slice.slice_no = activity.slice_no join account on account.user_no = activity.user_no
+where {whose} and activity.hour >= :first and activity.hour <= :last and slice.agent <> ''
+group by account.user_id, account.name, slice.agent
+
+-- activity_of_user --
+activity.user_no = :user_no
+
+-- activity_of_slices --
+activity.user_no = :user_no and activity.slice_no in (select value from json_each(cast(:slices as text)))
+
+-- activity_of_all --
+activity.user_no > 0
+
+-- agents_edge --
+-- The same over a part of an hour, from the sessions themselves.
+select account.user_id, account.name, slice.agent, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
+    sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
+from (
+    select user_no, slice_no, count(*) as sessions, sum(calls) as calls, sum(tokens_in) as tokens_in,
+        sum(tokens_out) as tokens_out, sum(cost) as cost, sum(unpriced) as unpriced
+    from session
+    where {scope} and status in (0, 1, 2, 3, 4) and last_activity_at >= :since and last_activity_at < :until and {slices}
+    group by user_no, slice_no
+) part
+join slice on slice.slice_no = part.slice_no join account on account.user_no = part.user_no
+where slice.agent <> ''
+group by account.user_id, account.name, slice.agent
+
+-- agents_guessed --
+-- The same of sessions that name no agent, by what their ids say of it.
+select account.user_id, account.name, part.agent, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
+    sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
+from (
+    select user_no,
+        case when lower(session_id) like '%claude%' or substr(lower(session_id), 1, 3) = 'cc_' then 'claude-code'
+            when lower(session_id) like '%codex%' then 'codex' when lower(session_id) like '%slack%' then 'slack'
+            when lower(session_id) like '%mcp%' then 'mcp' else 'unknown' end as agent,
+        1 as sessions, calls, tokens_in, tokens_out, cost, unpriced
+    from session
+    where {scope} and status in (0, 1, 2, 3, 4) and last_activity_at >= :since and {slices}
+        and slice_no in (select slice_no from slice where agent = '')
+) part
+join account on account.user_no = part.user_no
+group by account.user_id, account.name, part.agent
 
 -- spend_by_quarter --
 select spend.quarter, coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone, sum(spend.calls),
     sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
     sum(spend.late_cost)
 from spend left join slice on slice.slice_no = spend.slice_no
-where spend.user_no = :user_no and spend.quarter >= :first group by spend.quarter, gone
+where {whose} and spend.quarter >= :first group by spend.quarter, gone
 
 -- spend_by_model --
 select coalesce(model.name, 'unknown'), coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone,
     sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced),
     sum(spend.late_calls), sum(spend.late_cost)
 from spend left join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where spend.user_no = :user_no and spend.quarter >= :first group by spend.model_no, model.name, gone
+where {whose} and spend.quarter >= :first group by spend.model_no, model.name, gone
 
 -- spend_agent --
 case when slice.agent = '' then '(none)' else slice.agent end
@@ -731,6 +864,9 @@ account.user_id
 
 -- spend_of_user --
 spend.user_no = :user_no
+
+-- spend_of_slices --
+spend.user_no = :user_no and spend.slice_no in (select value from json_each(cast(:slices as text)))
 
 -- spend_of_all --
 spend.user_no > 0
@@ -794,14 +930,13 @@ where (user_no, session_no, row_no) > (:first_user, :first_session, :first_row)
     and not (recorded_at > :began and recorded_at <= :now)
 
 -- missing_between --
--- A session whose ledger rows are not as many as were written, of those that begin behind such a step's first key and
+-- Sessions whose ledger rows are not as many as were written, of those that begin behind such a step's first key and
 -- end before its last.
-select session_id from session
+select slice_no, session_id from session
 where (user_no, session_no) >= (:first_user, :first_session) and (user_no, session_no) < (:last_user, :last_session)
     and ledger_rows - pruned_rows <> (
         select count(*) from ledger where ledger.user_no = session.user_no and ledger.session_no = session.session_no
     )
-limit 1
 
 -- standing_between --
 -- Of the ledger rows of such a step those that stand for a call whose cost nobody reported, with names. Left out are rows
@@ -883,17 +1018,20 @@ from activity
 select user_no, hour, model_no, sessions, calls, tokens_in, tokens_out, cost, unpriced from activity_model
 
 -- every_wrong_key --
--- Names of calls that point at no row, or at another call's.
+-- Names of calls that point at no row, or at another call's. Of what was retracted no row stands.
 select usage_key.usage_key, ledger.usage_id from usage_key
 left join ledger on ledger.user_no = usage_key.user_no and ledger.session_no = usage_key.session_no
     and ledger.row_no = usage_key.row_no
-where usage_key.alias_of is null and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
+where usage_key.alias_of is null and not (usage_key.session_no = 0 and usage_key.row_no = 0)
+    and (ledger.usage_id is null or ledger.usage_id <> usage_key.usage_key)
 
 -- every_lost_row --
--- Calls without a name: nothing would recognise them when they are reported again. One that was reversed needs none.
+-- Calls without a name: nothing would recognise them when they are reported again. One that was reversed needs none, and
+-- one that was retracted must be reversed.
 select ledger.usage_id from ledger
 left join usage_key on usage_key.usage_key = ledger.usage_id and usage_key.user_no = ledger.user_no
-where ledger.entry in (0, 1, 2) and usage_key.usage_key is null
+where ledger.entry in (0, 1, 2) and (usage_key.usage_key is null
+    or usage_key.alias_of is null and usage_key.session_no = 0 and usage_key.row_no = 0)
 group by ledger.user_no, ledger.usage_id having sum(ledger.calls) > 0
 
 -- count_lost_aliases --

@@ -1,23 +1,20 @@
-"""Single sessions and lists of them, as everybody sees them (R4, R6, R7)."""
+"""Single sessions, as whoever asks sees them (R4, R6)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
 
-from rollbook.errors import InvalidInput, NotFound
-from rollbook.ledger import cursors
+from rollbook.errors import NotFound
 from rollbook.ledger import state as st
-from rollbook.ledger.figures import counts_by_status
+from rollbook.ledger.scopes import Scope, judge, known, numbers_of
 from rollbook.model import (
     MICROS,
     NANO,
-    Inclusive,
-    Page,
     Session,
-    Status,
     Usage,
     cost_usd,
     from_micros,
@@ -26,54 +23,9 @@ from rollbook.rules import checks
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 
-SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out")
-COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 FOREVER: Final = 2**62
-_ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
+Place = tuple[int, int]  #: user and session, by their numbers
 _life_decoder = msgspec.json.Decoder(tuple[lives.Event, ...])
-
-
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks: a user's number, and whether everybody's sessions are asked for. Nobody's number sees nothing."""
-
-    user_no: int
-    everybody: bool = False
-
-    @property
-    def sums_of(self) -> int:
-        """The user under whose number the sums for this scope are kept."""
-        return 0 if self.everybody else self.user_no
-
-    @property
-    def words(self) -> str:
-        return "scope_all" if self.everybody else "scope_user"
-
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list is asked for, checked."""
-
-    status: str | None = None
-    since: int | None = None
-    dataset_id: str | None = None
-    kind: str | None = None
-    agent: str | None = None
-    project: str | None = None
-    channel: str | None = None
-    model: str | None = None
-    tag: str | None = None
-    text: str | None = None
-    order_by: str = "last_activity_at"
-    ascending: bool = False
-
-    @property
-    def sliced(self) -> bool:
-        """Whether a filter is asked for by which sums are kept apart."""
-        return any(value is not None for value in (self.dataset_id, self.kind, self.agent, self.project))
-
-    @property
-    def scanned(self) -> bool:
-        """Whether a filter is asked for by which no sums are kept."""
-        return any(value is not None for value in (self.channel, self.model, self.tag, self.text))
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -88,9 +40,28 @@ class Clock(msgspec.Struct, frozen=True):
         return self.now - self.abandon_after
 
 
-def show(rows: Iterable[Row], clock: Clock) -> dict[tuple[int, int], Session]:
-    """Sessions from rows of the statement ``shown``, by their numbers."""
-    return {(row[0], row[1]): _session(row, clock) for row in rows}
+def show(tx: Reading, scope: Scope, places: Sequence[Place], clock: Clock) -> dict[Place, Session]:
+    """Sessions by their numbers. What is above one of them is not told where it may not be seen."""
+    shown = {(row[0], row[1]): _session(row, clock) for row in tx.among("shown", places)}
+    if scope.within is None:
+        return shown
+    parents = {(one.parent_user_id, one.parent_id) for one in shown.values() if one.parent_id is not None}
+    hidden = parents - visible_parents(tx, scope, parents)
+    return {
+        place: msgspec.structs.replace(one, parent_id=None, parent_user_id=None)
+        if (one.parent_user_id, one.parent_id) in hidden
+        else one
+        for place, one in shown.items()
+    }
+
+
+def visible_parents(tx: Reading, scope: Scope, parents: AbstractSet[Any]) -> set[Any]:
+    """Of users' sessions those that may be seen, or that may come of users of whom everything may be seen."""
+    within = scope.within or ()
+    users = numbers_of(tx, {user_id for user_id, _ in parents})
+    whole = {part.user_no for part in within if part.slices is None}
+    free = {name for name in parents if users.get(name[0]) in whole}
+    return free | (known(tx, within, parents - free) if parents != free else set())
 
 
 def _session(row: Row, clock: Clock) -> Session:
@@ -141,16 +112,23 @@ def _session(row: Row, clock: Clock) -> Session:
     )
 
 
-def find(tx: Reading, scope: Scope, session_id: str) -> tuple[int, int]:
-    """The numbers of a visible session. Raises NotFound."""
-    name = "key_of_anybody" if scope.everybody else "key_of_user"
-    found = tx.rows(name, user_no=scope.user_no, session_id=session_id)
+def find(tx: Reading, scope: Scope, session_id: str) -> Place:
+    """The numbers of a visible session: one's own first, then the last active. Raises NotFound."""
+    if scope.plain:
+        part = scope.parts[0]
+        name, user_no = ("key_of_anybody", scope.user_no) if part.everybody else ("key_of_user", part.user_no)
+        found = tx.rows(name, user_no=user_no, session_id=session_id)
+    else:
+        sees = judge(scope.parts)
+        rows = tx.among("sessions_named", [(part.user_no, session_id) for part in scope.parts])
+        seen = [row for row in rows if row[4] != lives.DELETED and sees(row[0], row[3])]
+        found = sorted(seen, key=lambda row: (row[0] != scope.user_no, -row[5], row[0]))
     if not found:
         raise NotFound(f"there is no session {session_id!r}")
     return found[0][0], found[0][1]
 
 
-def owner_of(tx: Reading, scope: Scope, session_id: str, default: str) -> str:
+def owner_of(tx: Reading, scope: Scope, session_id: str, default: str | None) -> str | None:
     """Whose the visible session of an id is; where there is none, the default."""
     try:
         user_no, _ = find(tx, scope, session_id)
@@ -161,172 +139,18 @@ def owner_of(tx: Reading, scope: Scope, session_id: str, default: str) -> str:
 
 def get(tx: Reading, scope: Scope, session_id: str, clock: Clock) -> Session:
     place = find(tx, scope, session_id)
-    return show(tx.among("shown", [place]), clock)[place]
+    return show(tx, scope, [place], clock)[place]
 
 
 def children(tx: Reading, scope: Scope, session_id: str, clock: Clock) -> list[Session]:
     """The sessions directly below one, oldest first."""
     user_no, session_no = find(tx, scope, session_id)
     own = tx.among("sessions_by_no", [(user_no, session_no)])[0][2]
-    places = [(row[0], row[1]) for row in tx.rows("children_of", user_no=user_no, session_id=own)]
-    shown = show(tx.among("shown", places), clock)
+    sees = judge(scope.parts)
+    rows = tx.rows("children_of", user_no=user_no, session_id=own)
+    places = [(row[0], row[1]) for row in rows if sees(row[0], row[2])]
+    shown = show(tx, scope, places, clock)
     return [shown[place] for place in places]
-
-
-def inclusive(tx: Reading, scope: Scope, session_id: str) -> Inclusive:
-    """What a session and everything below it come to."""
-    user_no, session_no = find(tx, scope, session_id)
-    sessions, calls, tokens_in, tokens_out, cost, unpriced = tx.rows(
-        "inclusive_of", user_no=user_no, session_no=session_no
-    )[0]
-    return Inclusive(
-        sessions=sessions,
-        calls=calls,
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-        cost_usd=cost_usd(cost, calls, unpriced),
-        unpriced_calls=unpriced,
-        cost_nano_usd=cost,
-    )
-
-
-def page(
-    tx: Reading,
-    scope: Scope,
-    asked: Filters,
-    clock: Clock,
-    *,
-    question: str,
-    limit: int,
-    cursor: str | None,
-    offset: int,
-) -> Page:
-    """One page of a list, by cursor or by offset (R7)."""
-    if cursor is not None and offset:
-        raise InvalidInput("give a cursor or an offset, not both")
-    after = None if cursor is None else cursors.read(cursor, question)
-    if after is not None:
-        asked = msgspec.structs.replace(asked, since=after.since)
-    values = values_of(tx, scope, asked)
-    if values is None:
-        return Page(sessions=[], total=0, limit=limit, offset=offset, has_more=False, next_cursor=None)
-    keys = _keys(tx, scope, asked, clock, values, after=after, most=offset + limit + 1)[offset:]
-    has_more, keys = len(keys) > limit, keys[:limit]
-    shown = show(tx.among("shown", [(key[1], key[2]) for key in keys]), clock)
-    total, exact = _total(tx, scope, asked, clock, values)
-    following = None
-    if has_more:
-        value, user_no, session_no = keys[-1]
-        following = cursors.write(cursors.Cursor(question, asked.since, value, user_no, session_no))
-    return Page(
-        sessions=[shown[key[1], key[2]] for key in keys],
-        total=total,
-        limit=limit,
-        offset=offset,
-        has_more=has_more,
-        next_cursor=following,
-        total_exact=exact,
-    )
-
-
-def values_of(tx: Reading, scope: Scope, asked: Filters) -> dict[str, Any] | None:
-    """What the filters come to in numbers, or None where a name is not in the book and so nothing can fit."""
-    slices = None
-    if asked.sliced:
-        slices = slices_like(tx, scope, asked)
-        if slices == "[]":
-            return None
-    model_no = None
-    if asked.model is not None:
-        found = [(0,)] if asked.model == "unknown" else tx.rows("model_no", name=asked.model)
-        if not found:
-            return None
-        model_no = found[0][0]
-    text = None
-    if asked.text is not None:
-        escaped = asked.text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
-        text = f"%{escaped}%"
-    return {
-        "user_no": scope.user_no,
-        "slices": slices,
-        "model_no": model_no,
-        "channel": asked.channel,
-        "tag": asked.tag,
-        "text": text,
-    }
-
-
-def slices_like(tx: Reading, scope: Scope, asked: Filters) -> str:
-    """The slices that fit, as a JSON array of their numbers."""
-    rows = tx.rows(
-        "slices_like",
-        user_no=None if scope.everybody else scope.user_no,
-        dataset_id=asked.dataset_id,
-        agent=asked.agent,
-        kind=asked.kind,
-        project=asked.project,
-    )
-    return "[" + ",".join(str(row[0]) for row in rows) + "]"
-
-
-def spans_of(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
-    """R4 as ranges over what is stored: (status, from, before) for an effective status, or for all."""
-    since = 0 if asked.since is None else asked.since
-    if asked.status is None:
-        return [(code, since, FOREVER) for code in _ALL]
-    if asked.status == Status.RUNNING:
-        return [(lives.RUNNING, max(since, clock.cutoff), FOREVER)]
-    if asked.status == Status.ABANDONED:
-        return [(lives.RUNNING, since, clock.cutoff)]
-    return [(lives.STATUS_CODES[asked.status], since, FOREVER)]
-
-
-def _keys(
-    tx: Reading, scope: Scope, asked: Filters, clock: Clock, values: dict[str, Any], *, after: Any, most: int
-) -> list[Row]:
-    """The keys of a page: by last activity a merge of one index range for each status, else the best of a scan."""
-    direction = "asc" if asked.ascending else "desc"
-    words = {
-        "sort": f"{asked.order_by}_{direction}",
-        "scope": scope.words,
-        "statuses": "status_one",
-        "filters": "filters" if asked.sliced or asked.scanned else "no_filters",
-        "after": f"after_{direction}" if after else "after_none",
-        "direction": direction,
-    }
-    if after is not None:
-        values = {**values, "after_value": after.value, "after_user": after.user_no, "after_session": after.session_no}
-    spans = spans_of(asked, clock)
-    by_activity = asked.order_by == "last_activity_at"
-    if not by_activity and len(spans) > 1:
-        words["statuses"] = "status_some"
-        spans = [(spans[0][0], spans[0][1], spans[0][2])]
-    found: list[Row] = []
-    for status, since, until in spans:
-        bounds = {"since": since, "until": until}
-        if by_activity and after is not None:
-            # The same bound as the cursor's, spelt so that the index range begins at it.
-            bounds = (
-                {"since": max(since, after.value), "until": until}
-                if asked.ascending
-                else bounds | {"until": min(until, after.value + 1)}
-            )
-        found += tx.compose("list_keys", words, low=status, high=lives.UNKNOWN, most=most, **bounds, **values)
-    found.sort(reverse=not asked.ascending)
-    return found[:most]
-
-
-def _total(tx: Reading, scope: Scope, asked: Filters, clock: Clock, values: dict[str, Any]) -> tuple[int, bool]:
-    """How many sessions the list has: from the sums where they are kept for it, else counted up to a limit."""
-    if not asked.scanned and not (scope.everybody and asked.sliced):
-        counts = counts_by_status(tx, scope, asked.since, clock, values["slices"])
-        return (sum(counts.values()) if asked.status is None else counts[asked.status]), True
-    words = {"scope": scope.words, "statuses": "status_one", "filters": "filters"}
-    total = 0
-    for status, since, until in spans_of(asked, clock):
-        left = COUNTED_MOST + 1 - total
-        total += tx.compose("count_keys", words, low=status, since=since, until=until, most=left, **values)[0][0]
-    return min(total, COUNTED_MOST), total <= COUNTED_MOST
 
 
 def usage(tx: Reading, scope: Scope, session_id: str, limit: int | None) -> list[Usage]:

@@ -16,7 +16,8 @@ import msgspec
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import enter, fits, opposite
 from rollbook.ledger.ops import Reprice
-from rollbook.ledger.reads import FOREVER, Scope
+from rollbook.ledger.reads import FOREVER
+from rollbook.ledger.scopes import Scope
 from rollbook.ledger.work import Key, Work
 from rollbook.model import Tokens
 from rollbook.pricing import Price

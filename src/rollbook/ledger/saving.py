@@ -19,6 +19,9 @@ from rollbook.store import Row
 _first: Final = operator.itemgetter(0)
 _by_name: Final = operator.attrgetter("user_no", "session_id")
 
+#: How often a statement about a user names it, if more than once.
+_NAMED: Final = {"drop_user_files": 2, "drop_grants_of": 2, "drop_user": 3}
+
 
 def save(work: Work) -> None:
     """Write everything, within the transaction of the work."""
@@ -52,6 +55,7 @@ def save(work: Work) -> None:
     emptied = {"spend": _save_spend(work)} | _save_activity(work, states)
     for name, spent in emptied.items():
         tx.run(f"drop_empty_{name}", spent)
+    work.notes.save()
     work.journal.save()
     tx.run("journal.drop_outbox", sorted(work.cleared))
     tx.put("save_files", [_file_row(user_no, file) for user_no, file in work.files])
@@ -59,9 +63,7 @@ def save(work: Work) -> None:
         _save_purges(work)
         tx.rows("journal.drop_streams")
         work.names.streams.clear()
-    tx.run("drop_slices_of", [(user_no,) for user_no in work.leaving])
-    tx.run("drop_user_files", [(user_no, user_no) for user_no in work.leaving])
-    tx.run("drop_user", [(user_no, user_no, user_no) for user_no in work.leaving])
+    _save_leaving(work)
 
 
 def _save_infos(work: Work) -> None:
@@ -137,11 +139,22 @@ def _save_purges(work: Work) -> None:
         session_id = work.purged_states[place].session_id
         files.append((place[0], session_id, msgspec.json.encode(session_id)[1:-1]))
     tx.run("drop_files_of", files)
+    tx.run("drop_notes_about", [(user_no, text.decode()) for user_no, _, text in files])
     # Others wait meanwhile, so the sessions that stay are not gone through. Of those that are not deleted the user's
     # sums tell: one look for each slice. What was deleted leaves no such sum; its slices, one for each dataset, lose
     # only sessions that are purged here, so each of theirs is looked for until a deleted session is found that has it.
     tx.run("drop_slices_without_sums", sorted({(user_no,) for user_no, _ in places}))
     tx.run("drop_deleted_slice", sorted({(state.slice_no,) for state in work.purged_states.values()}))
+
+
+def _save_leaving(work: Work) -> None:
+    """Nothing of users whose sessions went before stays, unless they began anew."""
+    statements = (
+        "drop_slices_of", "drop_user_files", "drop_notes_of", "drop_retracted_of", "free_children", "drop_grants_of",
+        "drop_access_keys", "drop_user",
+    )  # fmt: skip
+    for statement in statements:
+        work.tx.run(statement, [(user_no,) * _NAMED.get(statement, 1) for user_no in work.leaving])
 
 
 def _hashes(work: Work) -> list[Row]:

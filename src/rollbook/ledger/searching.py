@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,8 +16,10 @@ from rollbook.journal.found import Match
 from rollbook.journal.shelf import Line
 from rollbook.journal.sql_peek import SqlPeek
 from rollbook.journal.sql_search import Sights, matches
-from rollbook.ledger import reads
-from rollbook.ledger.reads import Filters, Scope
+from rollbook.ledger import lists, reads
+from rollbook.ledger.lists import Filters, Portion
+from rollbook.ledger.reads import Place
+from rollbook.ledger.scopes import EVERYBODY, Name, Scope, numbers_of
 from rollbook.model import from_micros
 from rollbook.rules import bodies
 from rollbook.rules.texts import text_of
@@ -25,7 +28,6 @@ from rollbook.store import Reading
 
 RANKED_MOST: Final = 1000  #: that are compared with each other, the latest of what fits
 _AT_ONCE: Final = 500
-Place = tuple[int, int]  #: user and session
 
 
 class Shown(NamedTuple):
@@ -46,57 +48,106 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
+class _Seen:
+    """Which sessions may be shown, of those that were met."""
+
+    def __init__(self, tx: Reading, scope: Scope, filters: Filters) -> None:
+        self._tx = tx
+        self.portions = {portion.part.user_no: portion for portion in lists.portions_of(tx, scope, filters)}
+        self._known: dict[Place, Shown | None] = {}
+
+    def get(self, place: Place | None) -> Shown | None:
+        return None if place is None else self._known[place]
+
+    def portion_of(self, user_no: int) -> Portion | None:
+        """The portion in which sessions of a user are."""
+        return self.portions.get(user_no) or self.portions.get(EVERYBODY)
+
+    def learn(self, places: Iterable[Place]) -> None:
+        """Ask of sessions that were not met yet whether they may be shown, and what they are called."""
+        new: dict[int, list[int]] = defaultdict(list)
+        for place in places:
+            if place not in self._known:
+                self._known[place] = None
+                new[place[0]].append(place[1])
+        for owner_no, numbers in new.items():
+            portion = self.portion_of(owner_no)
+            if portion is None:
+                continue
+            part, values = portion
+            listed = "[" + ",".join(map(str, numbers)) + "]"
+            words = {"scope": part.words["scope"], "filters": "no_filters" if values["slices"] is None else "filters"}
+            for row in self._tx.compose("journal.seen_sessions", words, owner_no=owner_no, sessions=listed, **values):
+                self._known[owner_no, row[0]] = Shown(*row[1:])
+
+
 def search(tx: Reading, scope: Scope, asked: Asked) -> list[Found]:
     """The entries that fit best; of equal ones the latest. Raises NotFound for a session that is not there."""
-    values = reads.values_of(tx, scope, asked.filters)
     only = None if asked.session_id is None else reads.find(tx, scope, asked.session_id)
-    if values is None:
-        return []
-    hits = list(islice(_hits(tx, scope, asked, only, values), RANKED_MOST))
+    hits = list(islice(_hits(tx, _Seen(tx, scope, asked.filters), asked, only), RANKED_MOST))
     hits.sort(key=lambda hit: (hit[0].score, hit[0].created_at, hit[0].position), reverse=True)
     streams: dict[int, str] = {}
     finder = Finder(asked.query)
     return [_found(tx, finder, streams, *hit) for hit in hits[: asked.limit]]
 
 
-def shown(tx: Reading, scope: Scope, asked: Asked, names: list[tuple[str, str]]) -> list[Shown]:
+def shown(tx: Reading, scope: Scope, asked: Asked, names: Sequence[Name]) -> list[Shown]:
     """Which of some sessions (or of the one that is asked for) may be shown, in their order."""
-    values = reads.values_of(tx, scope, asked.filters)
-    places: list[Place] = [place for name in names for place in _keys(tx, *name)]
-    if asked.session_id is not None:
-        places = [reads.find(tx, scope, asked.session_id)]
-    known: dict[Place, Shown | None] = {}
-    if values is not None:
-        _learn(tx, scope, values, known, places)
-    return [found for place in places if (found := known.get(place)) is not None]
+    places = _places(tx, names) if asked.session_id is None else [reads.find(tx, scope, asked.session_id)]
+    seen = _Seen(tx, scope, asked.filters)
+    seen.learn(places)
+    return [found for place in places if (found := seen.get(place)) is not None]
 
 
-def _keys(tx: Reading, user_id: str, session_id: str) -> list[Place]:
-    """The numbers of a session, if it is there."""
-    found = tx.rows("user_no", user_id=user_id)
-    rows = tx.rows("key_of_user", user_no=found[0][0], session_id=session_id) if found else []
-    return [(row[0], row[1]) for row in rows]
+def users(tx: Reading, scope: Scope) -> dict[str, bool] | None:
+    """The users of whom sessions are visible, and whether all of theirs are; None: everybody."""
+    if scope.everybody:
+        return None
+    whole = {part.user_no: part.slices is None for part in scope.parts}
+    return {row[1]: whole[row[0]] for row in tx.among("user_ids", [(user_no,) for user_no in whole])}
 
 
-def _hits(
-    tx: Reading, scope: Scope, asked: Asked, only: Place | None, values: dict[str, Any]
-) -> Iterator[tuple[Match, Shown]]:
+def _places(tx: Reading, names: Sequence[Name]) -> list[Place]:
+    """The numbers of those sessions that are there, in the order of their names."""
+    numbers = numbers_of(tx, {user_id for user_id, _ in names})
+    keys = [(numbers[user_id], session_id) for user_id, session_id in names if user_id in numbers]
+    found = {(row[0], row[2]): (row[0], row[1]) for row in tx.among("sessions_named", keys)}
+    return [found[key] for key in keys if key in found]
+
+
+def _hits(tx: Reading, seen: _Seen, asked: Asked, only: Place | None) -> Iterator[tuple[Match, Shown]]:
     """What fits and may be shown, the latest first."""
-    sights, known = Sights(tx), dict[Place, Shown | None]()
-    for portion in _portions(_matches(tx, scope, asked, only)):
+    sights = Sights(tx)
+    for portion in _portions(_matches(tx, seen, asked, only)):
         placed = [(match, _place(sights, match, only)) for match in portion]
-        _learn(tx, scope, values, known, [place for _, place in placed if place is not None])
+        seen.learn(place for _, place in placed if place is not None)
         for match, place in placed:
-            shown = None if place is None else known[place]
+            shown = seen.get(place)
+            if shown is None and only is None:
+                shown = _shared(sights, seen, match)
             if shown is not None:
                 yield match, shown
 
 
-def _matches(tx: Reading, scope: Scope, asked: Asked, only: Place | None) -> Iterator[Match]:
+def _shared(sights: Sights, seen: _Seen, match: Match) -> Shown | None:
+    """Who else sees what a hidden session wrote, where some of a user's sessions are hidden and some are not."""
+    portion = seen.portion_of(match.user_no)
+    if portion is None or portion.part.slices is None:
+        return None
+    places = [(match.user_no, session_no) for session_no in sights.seers(match)]
+    seen.learn(places)
+    return next((shown for place in places if (shown := seen.get(place)) is not None), None)
+
+
+def _matches(tx: Reading, seen: _Seen, asked: Asked, only: Place | None) -> Iterator[Match]:
     if only is not None:
         root = _root(tx, only)
         return matches(tx, asked.query, user_no=only[0], root_no=root, since=asked.since)
-    return matches(tx, asked.query, user_no=None if scope.everybody else scope.user_no, since=asked.since)
+    found = [
+        matches(tx, asked.query, user_no=user_no if user_no != EVERYBODY else None, since=asked.since)
+        for user_no in seen.portions
+    ]
+    return found[0] if len(found) == 1 else heapq.merge(*found, key=lambda match: match.created_at, reverse=True)
 
 
 def _root(tx: Reading, place: Place) -> int:
@@ -116,22 +167,6 @@ def _place(sights: Sights, match: Match, only: Place | None) -> Place | None:
 def _portions(found: Iterator[Match]) -> Iterator[list[Match]]:
     while portion := list(islice(found, _AT_ONCE)):
         yield portion
-
-
-def _learn(
-    tx: Reading, scope: Scope, values: dict[str, Any], known: dict[Place, Shown | None], places: Iterable[Place]
-) -> None:
-    """Ask of sessions that were not met yet whether they may be shown, and what they are called."""
-    new: dict[int, list[int]] = defaultdict(list)
-    for place in places:
-        if place not in known:
-            known[place] = None
-            new[place[0]].append(place[1])
-    for owner_no, numbers in new.items():
-        listed = "[" + ",".join(map(str, numbers)) + "]"
-        words = {"scope": scope.words, "filters": "no_filters" if values["slices"] is None else "filters"}
-        for row in tx.compose("journal.seen_sessions", words, owner_no=owner_no, sessions=listed, **values):
-            known[owner_no, row[0]] = Shown(*row[1:])
 
 
 def _snippet(finder: Finder, stream: str, line: Line) -> str:

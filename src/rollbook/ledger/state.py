@@ -61,6 +61,8 @@ RANKS: Final = {int(item): item.name.lower() for item in Evidence}
 
 FLAG_CLOCK: Final = 1
 FLAG_ELSEWHERE: Final = 2  #: something of the session is kept outside of the database
+FLAG_METRICS: Final = 4  #: it has calls of which only metrics tell
+FLAG_METERED: Final = 8  #: a call of better evidence than metrics was reported to it
 
 LedgerRow = list[Any]
 Vector = tuple[int, ...]

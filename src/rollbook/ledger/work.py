@@ -18,6 +18,7 @@ from rollbook.ledger.cache import Cache
 from rollbook.ledger.facts import Info
 from rollbook.ledger.holding import Reach
 from rollbook.ledger.names import Slice
+from rollbook.ledger.notes import Notes
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import LedgerRow, State
 from rollbook.model import QUARTER_US, Kind
@@ -38,7 +39,8 @@ class Key(NamedTuple):
     row_no: int
 
 
-MISSING: Final = Key(None, 0, 0)  #: of a name that has not been looked up
+MISSING: Final = Key(None, 0, -2)  #: of a name that has not been looked up
+RETRACTED: Final = Key(None, 0, 0)  #: of what is no call; no session has the number 0
 PRUNED: Final = Key(None, 0, -1)  #: of a call that was pruned or purged
 
 
@@ -85,6 +87,8 @@ class Work:
         self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
         self.journal = JournalWork(tx, cache.journal, partial(self.names.stream, tx), self._journal_of)
+        self.notes = Notes(tx, now)
+        self.outdone: list[State] = []  #: sessions that were just told of their first call of better evidence
         self.cleared: list[tuple[str, str, int]] = []  #: journals elsewhere that are removed as they were to be
 
     # Sessions
@@ -286,12 +290,21 @@ class Work:
         self.lost_keys.add(key)
         self.names.purged = True
 
+    def forget_key(self, name: str, user_no: int) -> None:
+        """Keep nothing of a name: whoever uses it next may have it."""
+        key = (name, user_no)
+        self.keys[key] = None
+        self.new_keys.pop(key, None)
+        self.changed_keys.pop(key, None)
+        if key in self.stored_keys:
+            self.gone_keys.add(key)
+
     def lose_keys_of(self, rows: Sequence[LedgerRow]) -> None:
         """The same for the names of the calls that rows stand for."""
         self.preload_keys((row[st.L_USAGE_ID], row[0]) for row in rows)
         for row in rows:
             key = self.keys[row[st.L_USAGE_ID], row[0]]
-            if key is not None and key.alias_of is None and key[1:] == (row[1], row[2]):
+            if key == RETRACTED or (key is not None and key.alias_of is None and key[1:] == (row[1], row[2])):
                 self.lose_key(row[st.L_USAGE_ID], row[0])
 
     def loose_keys(self, after: tuple[str, int], upto: tuple[str, int]) -> list[tuple[str, int]]:
@@ -311,6 +324,10 @@ class Work:
     def is_pruned(self, name: str, user_no: int) -> bool:
         """Whether a call, which is given by its first name, was pruned or purged."""
         return self.keys[name, user_no] == PRUNED
+
+    def is_retracted(self, name: str, user_no: int) -> bool:
+        """Whether what is known under a first name is no call."""
+        return self.keys[name, user_no] == RETRACTED
 
     def row_of(self, name: str, user_no: int) -> LedgerRow:
         """The ledger row that stands for a call, by the call's first name."""

@@ -78,7 +78,7 @@ class ContentPlans(StreamPlans):
         at: int,
         failed: bool = False,
     ) -> Plan[str]:
-        name, fresh = bodies.entry_id(given)
+        name, fresh = self.made_id() if given is None else bodies.entry_id(given)
         clean = body if self.redactor is None else self.redactor.value(body)
         text = text_of(stream, clean)
         new = New(name, bodies.encoded(clean, "an entry", self.settings.entry_bytes), at, text, failed, fresh)

@@ -13,11 +13,13 @@ from rollbook.core import Peruse, Plan
 from rollbook.errors import InvalidInput
 from rollbook.journal import pages
 from rollbook.journal.pages import Left
-from rollbook.ledger import exports
+from rollbook.ledger import exports, scopes
 from rollbook.ledger.exports import Extract, Place
+from rollbook.ledger.scopes import Scope
 from rollbook.model import Session
 from rollbook.plans.reading import ReadPlans, Since, User, asked_for
 from rollbook.rules import checks
+from rollbook.store import Reading
 
 _MOST: Final = 100_000
 _SESSIONS: Final = 200  #: that a step over contents asks for at once
@@ -86,12 +88,22 @@ class ExportPlans(ReadPlans):
         place = found.after or Place(clock.now, ())
         return (yield from self._contents(place, _Within(turns, None, found.after is None), limit))
 
+    def _visible(self, owner: str, name: str) -> Plan[bool]:
+        """Whether a session is still to be seen: what was seen when its turn was noted may be hidden since."""
+        if self.principal.unrestricted:
+            return True
+        seen: bool = yield self._look(None, _seen, owner, name)
+        return seen
+
     def _contents(self, place: Place, within: _Within, limit: int) -> Plan[Extract]:
         """The next entries of the sessions whose turn it is."""
         rows: List[Any] = []
         turns, left, size = list(within.turns), within.left, 0
         while turns and len(rows) < limit and size < _BYTES:
             name, owner = turns[0]
+            if not (yield from self._visible(owner, name)):
+                turns, left = turns[1:], None
+                continue
             look = partial(pages.following, left=left, most=limit - len(rows), size=_BYTES - size)
             found: pages.Following = yield Peruse(owner, name, look)
             size += sum(len(line.body) for _, _, line in found.lines)
@@ -105,6 +117,10 @@ class ExportPlans(ReadPlans):
         if turns:
             return Extract(rows, msgspec.structs.replace(place, within=_Within(tuple(turns), left, within.last)))
         return Extract(rows, None if within.last else msgspec.structs.replace(place, within=None))
+
+
+def _seen(tx: Reading, scope: Scope, owner: str, name: str) -> bool:
+    return bool(scopes.known(tx, scope.parts, [(owner, name)]))
 
 
 def _on_one_line(body: bytes) -> msgspec.Raw:

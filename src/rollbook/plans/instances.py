@@ -92,31 +92,45 @@ class Watch:
         self._reached = None
 
 
+class Attending(NamedTuple):
+    """How this process attends to the book."""
+
+    presence: Presence
+    watch: Watch
+    closing: threading.Event  #: set when the book is about to be closed
+
+
 class InstancePlans(WritePlans):
     """Methods that tell a process that died from one that is silent."""
 
-    def _open(self) -> None:
-        super()._open()
-        self._presence = Presence(self, self.settings)
-        self._watch = Watch(self.settings.beat_s)
-        self._closing = threading.Event()
+    @property
+    def _attending(self) -> Attending:
+        opened = self._opened
+        if opened.attending is None:
+            with opened.lock:
+                if opened.attending is None:
+                    presence = Presence(self._root or self, self.settings)
+                    opened.attending = Attending(presence, Watch(self.settings.beat_s), threading.Event())
+        attending: Attending = opened.attending
+        return attending
 
     @property
     def presence(self) -> Presence:
         """This process in the book."""
         self.alive()
-        return self._presence
+        return self._attending.presence
 
     def close(self) -> None:
         """Let go of what this process runs, write what is queued and close the database."""
-        if self._pid == os.getpid():
+        opened = self._opened
+        if opened.pid == os.getpid() and self._root is None and not opened.closed:
             self.stop_listening()
             self.leave()
         super().close()
 
     def stop_listening(self) -> None:
         """Wake whoever listens for beats: the book is about to be closed."""
-        self._closing.set()
+        self._attending.closing.set()
 
     # This process
 
@@ -129,7 +143,8 @@ class InstancePlans(WritePlans):
     def _first(self, presence: Presence) -> list[Beat]:
         """What makes the process known before the first session that it runs."""
         presence.attend()
-        return [] if presence.known else [self._beat()]
+        # (One that has no thread is forgotten after a time, unless it says by this that it is still there.)
+        return [] if presence.known and presence.beats else [self._beat()]
 
     def enter(self, session_id: str | None = None, *, user_id: User = None, **facts: Any) -> Plan[tuple[Session, str]]:
         """Begin a block in which this process runs a session; the session, and the instance that it is run by."""
@@ -160,7 +175,7 @@ class InstancePlans(WritePlans):
 
     def beat(self) -> None:
         """Say that this process lives; what was marked because it seemed dead runs again."""
-        with self._watch.reaching():
+        with self._attending.watch.reaching():
             self.drive(self._beating())
 
     def _beating(self) -> Plan[None]:
@@ -172,9 +187,9 @@ class InstancePlans(WritePlans):
 
     def leave(self) -> None:
         """Let go of whatever this process runs. What still runs goes on without it: a clean end is no crash."""
-        presence = self._presence
+        presence = self._attending.presence
         presence.end()
-        if presence.known and not self._closed:
+        if presence.known and not self._opened.closed:
             presence.known = False
             with contextlib.suppress(RollbookError):  # the next who looks finds the process gone
                 self.drive(self._leaving(presence.instance_id))
@@ -213,18 +228,18 @@ class InstancePlans(WritePlans):
 
     def _listen(self, seconds: float) -> None:
         """Let time pass in which beats may come."""
-        if self._closing.wait(seconds):
+        if self._attending.closing.wait(seconds):
             raise StoreError("the book is closed")
 
     def look_around(self) -> None:
         """The same for this machine, from a process that lives for long and has listened itself."""
-        with self._watch.reaching():
+        with self._attending.watch.reaching():
             self.drive(self._looking_around())
 
     def _looking_around(self) -> Plan[Reconciled]:
         boot_id = machine.here().boot_id
-        judged: list[Judged] = yield Read(partial(self._judged, quiet=self._watch.quiet, boot_id=boot_id))
-        self._watch.keep(each.stored.instance_id for each in judged)
+        judged: list[Judged] = yield Read(partial(self._judged, quiet=self._attending.watch.quiet, boot_id=boot_id))
+        self._attending.watch.keep(each.stored.instance_id for each in judged)
         return (yield from self._presume_dead(judged))
 
     def _now(self) -> int:
@@ -236,7 +251,7 @@ class InstancePlans(WritePlans):
 
     def _judged(self, tx: Reading, *, quiet: Quiet, boot_id: str | None) -> list[Judged]:
         """Every instance but this one that has not ended, of one boot of a machine or of all, and what became of it."""
-        here, own = machine.here(), self._presence.instance_id
+        here, own = machine.here(), self._attending.presence.instance_id
         found = [each for each in instances.not_ended(tx, boot_id) if each.instance_id != own]
         return [Judged(each, _verdict(each, here, quiet(each))) for each in found]
 
@@ -252,7 +267,7 @@ class InstancePlans(WritePlans):
         before = self._now() - KEPT_US
         if (yield Read(partial(instances.any_older, before=before))):
             one((yield Write([Forget(before=before)])))
-        seen = [each for each in crashed if self.everybody or each.user_id == self.user_id]
+        seen = [each for each in crashed if self.everybody or each.user_id in self.principal.users]
         return Reconciled(
             looked_at=len(judged),
             undecided=sum(each.verdict.life is Life.UNKNOWN for each in judged),
@@ -299,7 +314,7 @@ class InstancePlans(WritePlans):
             stored = instances.owner(tx, *reads.find(tx, self.scope(tx, user_id), name))
             if stored is None:
                 return None
-            if stored.instance_id == self._presence.instance_id:
+            if stored.instance_id == self._attending.presence.instance_id:
                 return instances.told(stored, Verdict(Life.ALIVE))
             verdict = _verdict(stored, machine.here(), self._quiet(stored))
             found = instances.told(stored, verdict)

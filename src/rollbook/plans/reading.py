@@ -16,8 +16,9 @@ from rollbook import inbox
 from rollbook.copying import unfinished
 from rollbook.core import Core, Plan, Read
 from rollbook.errors import InvalidInput, NotFound
-from rollbook.ledger import cursors, figures, reads
+from rollbook.ledger import agents, cursors, figures, lists, notes, reads, trees
 from rollbook.ledger import verify as verifying
+from rollbook.ledger.agents import AgentCost
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.work import hash_of_call
 from rollbook.model import Inclusive, ModelCost, Page, Problem, Session, Spend, Stats, Usage, Verification
@@ -34,6 +35,31 @@ class ReadPlans(Core):
     def _look(self, user_id: User, look: Callable[..., Any], *arguments: Any, **named: Any) -> Read:
         return Read(lambda tx: look(tx, self.scope(tx, user_id), *arguments, **named))
 
+    def _whose(self, user_id: User) -> str:
+        """The user whom a read names, or whoever asks."""
+        return self.user_id if user_id is None else checks.user(user_id)[0]
+
+    def _keeper(self, session_id: str | None, user_id: User) -> Plan[str | None]:
+        """Whose journal, or (without a session) whose state, a read is about; None: of what may not be seen (R6)."""
+        owner: str | None = self._whose(user_id)
+        who = self.principal
+        if not who.unrestricted:
+            # State is nobody else's; and of what the ledger does not know yet, only one's own may be seen.
+            mine = owner == who.user_id if session_id is None else owner in who.users
+            owner = owner if mine else None
+        elif not (self.everybody and user_id is None):
+            return owner
+        if session_id is not None:
+            owner = yield self._look(user_id, reads.owner_of, session_id, owner)
+        return owner
+
+    def written_before(self) -> Plan[bool]:
+        """Whether this request came before, and made the write then that comes next."""
+        if self.repeat is None:
+            return False
+        name, now = self.repeat.next_name, self.clock()
+        return (yield Read(lambda tx: notes.kept(tx, self.user_id, notes.ANSWER, name, now=now))) is not None
+
     def _own(self, session_id: str, user_id: str) -> Plan[Session]:
         """A session just written to; one that another writer deleted in this very moment is NotFound."""
         answer: Session = yield self._look(user_id, reads.get, session_id, self.now())
@@ -47,7 +73,8 @@ class ReadPlans(Core):
         name = checks.session_id(session_id)
         if owner is not None:
             whose = checks.user(owner)[0]
-            if not self.everybody and whose != self.owner(user_id)[0]:
+            narrow = not self.everybody and (user_id is not None or self.principal.unrestricted)
+            if narrow and whose != self._whose(user_id):
                 raise NotFound(f"there is no session {name!r}")
             user_id = whose
         answer: Session = yield self._look(user_id, reads.get, name, self.now())
@@ -60,7 +87,7 @@ class ReadPlans(Core):
 
     def inclusive(self, session_id: str, *, user_id: User = None) -> Plan[Inclusive]:
         """What a session and everything below it come to."""
-        answer: Inclusive = yield self._look(user_id, reads.inclusive, checks.session_id(session_id))
+        answer: Inclusive = yield self._look(user_id, trees.inclusive, checks.session_id(session_id))
         return answer
 
     def list(
@@ -96,11 +123,11 @@ class ReadPlans(Core):
             raise InvalidInput("limit must be at least 1")
         checks.count(offset, "offset", 2**53)
         # What is asked, with a relative range as it was said: the next page goes by the first page's moment.
-        asked = cursors.question(
-            msgspec.structs.replace(filters, since=None), str(since), self.owner(user_id)[0], self.everybody
-        )
+        who = (self.principal.role, self.principal.key_id, self.user_id, self.everybody)
+        named = None if user_id is None else self._whose(user_id)
+        asked = cursors.question(msgspec.structs.replace(filters, since=None), str(since), who, named)
         answer: Page = yield self._look(
-            user_id, reads.page, filters, clock, question=asked, limit=limit, cursor=cursor, offset=offset
+            user_id, lists.page, filters, clock, question=asked, limit=limit, cursor=cursor, offset=offset
         )
         return answer
 
@@ -116,6 +143,12 @@ class ReadPlans(Core):
         """Cost by model over the sessions active since a time, most expensive first (R9)."""
         start = checks.since(since, self.clock())
         answer: List[ModelCost] = yield self._look(user_id, figures.cost_by_model, start)
+        return answer
+
+    def cost_by_agent(self, *, since: Since = "30d", user_id: User = None) -> Plan[List[AgentCost]]:
+        """Cost by user and agent over the sessions active since a time, most expensive first."""
+        start = checks.since(since, self.clock())
+        answer: List[AgentCost] = yield self._look(user_id, agents.cost_by_agent, start)
         return answer
 
     def spend(
@@ -185,14 +218,14 @@ _FILTERS: Final[dict[str, Callable[[Any], Any]]] = {
     "model": lambda value: checks.name(value, "model"),
     "tag": lambda value: checks.name(value, "tag"),
     "text": lambda value: checks.name(value, "text", checks.MAX_TITLE_BYTES),
-    "order_by": lambda value: checks.one_of(value, "column to sort by", reads.SORTS),
+    "order_by": lambda value: checks.one_of(value, "column to sort by", lists.SORTS),
     "ascending": bool,
 }
 
 
-def asked_for(now: int, *, since: Since, **given: Any) -> reads.Filters:
+def asked_for(now: int, *, since: Since, **given: Any) -> lists.Filters:
     """What sessions are asked for, checked."""
-    return reads.Filters(
+    return lists.Filters(
         since=checks.since(since, now), **{name: _FILTERS[name](value) for name, value in given.items()}
     )
 

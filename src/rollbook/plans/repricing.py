@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollbook import gate
 from rollbook.core import Plan, Write
 from rollbook.errors import RollbookError
 from rollbook.ledger import reprice as repricing
@@ -44,6 +45,7 @@ class RepricePlans(ReadPlans):
 
         Raises InvalidInput for a price file that cannot be used. Works in short steps, each of which is kept.
         """
+        gate.check_admin(self.principal)
         chosen = self.prices if prices is None else prices if isinstance(prices, Prices) else Prices(prices)
         chosen.load()
         now = self.clock()

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from rollbook import gate
 from rollbook.content import Wiped
 from rollbook.core import Peruse, Plan, Read, Whole, Write, one
 from rollbook.errors import InvalidInput, NotFound, StoreError
 from rollbook.ledger import state as st
 from rollbook.ledger.ops import Prune, Purge, PurgeUser, Sweep, Wipe
 from rollbook.ledger.pruning import FOLDED_AT_ONCE, due, folded
+from rollbook.ledger.scopes import Scope
 from rollbook.model import NANO, Pruned, Purged, Status, cost_usd
 from rollbook.plans.reading import ReadPlans, User
 from rollbook.rules import checks
@@ -55,6 +57,7 @@ class PrunePlans(ReadPlans):
 
         Pruned calls that are reported again are answered ``too_old``; calls that the book never had are still taken.
         """
+        gate.check_admin(self.principal)
         clock = self.now()
         ages = {"sessions": sessions, "content": content, "ledger": ledger}
         before = {what: self._before(value, what, clock.now) for what, value in ages.items()}
@@ -128,6 +131,7 @@ class PrunePlans(ReadPlans):
         Its spend is in no figure any more. Only hashes stay, so that importing it again adds nothing; whatever else
         names it is answered Gone. What was removed, or with ``dry_run`` would be. Raises NotFound.
         """
+        gate.check_admin(self.principal)
         owner, _ = self.owner(user_id)
         name = checks.session_id(session_id)
 
@@ -154,6 +158,7 @@ class PrunePlans(ReadPlans):
 
         The same user may begin anew afterwards; importing what was purged adds nothing. Raises NotFound.
         """
+        gate.check_admin(self.principal)
         owner, named = self.owner(user_id)
         user_no = yield Read(lambda tx: self.scope(tx, owner).user_no)
         if user_no < 0 and not (yield from self._has_state(owner)):
@@ -214,6 +219,7 @@ class PrunePlans(ReadPlans):
         The ledger stays. Only for a book that was opened with ``all_users=True``; else InvalidInput. How many sessions
         had a journal, or with ``dry_run`` have one.
         """
+        gate.check_admin(self.principal)
         if not self.everybody:
             raise InvalidInput("this removes the journals of everybody: open the book with all_users=True")
         kept: int = yield Read(lambda tx: tx.rows("journal.kept_sessions")[0][0])
@@ -265,13 +271,16 @@ def _stored(status: str | None) -> int | None:
     return lives.RUNNING if named == Status.ABANDONED else lives.STATUS_CODES[named]
 
 
-def _due(tx: Reading, scope: Any, rule: dict[str, Any], after: tuple[int, int]) -> list[Row]:
+def _due(tx: Reading, scope: Scope, rule: dict[str, Any], after: tuple[int, int]) -> list[Row]:
     """The next sessions of which a rule may remove something."""
+    if not scope.parts:
+        return []
+    (part,) = scope.parts
     values = {name: value for name, value in rule.items() if name != "now"}
     return tx.compose(
         "prune_due",
-        {"scope": scope.words},
-        user_no=scope.user_no,
+        {"scope": part.words["scope"]},
+        user_no=part.user_no,
         after_user=after[0],
         after_session=after[1],
         most=_SESSIONS_AT_ONCE,

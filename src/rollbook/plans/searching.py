@@ -59,14 +59,16 @@ class SearchPlans(ReadPlans):
 
     def _through(self, asked: Asked, user_id: User) -> Plan[List[Found]]:
         """Look through the latest sessions, one by one."""
-        whose = None if self.everybody and user_id is None else self.owner(user_id)[0]
+        whose: dict[str, bool] | None = yield self._look(user_id, searching.users)
         most = SESSIONS_MOST if asked.session_id is None else 0
         kept: List[Kept] = yield Whole(lambda _: self._latest(whose, most))
         names = [(one.user_id, one.session_id) for one in kept]
         shown: List[Shown] = yield self._look(user_id, searching.shown, asked, names)
         finder, hits = words.Finder(asked.query), dict[tuple[str, ...], tuple[scan.Hit, Shown]]()
-        for session in shown:
-            look = partial(scan.hits, finder=finder, since=asked.since, shared=asked.session_id is not None)
+        for session in shown[:SESSIONS_MOST]:
+            # What a hidden session wrote may be seen in one that shares its past.
+            shared = asked.session_id is not None or not (whose is None or whose.get(session.user_id, True))
+            look = partial(scan.hits, finder=finder, since=asked.since, shared=shared)
             try:
                 seen: List[scan.Hit] = yield Peruse(session.user_id, session.session_id, look)
             except StoreError:
@@ -78,14 +80,22 @@ class SearchPlans(ReadPlans):
         best = sorted(hits.values(), key=lambda each: each[0].order, reverse=True)
         return [_found(*each) for each in best[: asked.limit]]
 
-    def _latest(self, user_id: str | None, most: int) -> List[Kept]:
+    def _latest(self, users: dict[str, bool] | None, most: int) -> List[Kept]:
+        """The sessions of some users that were changed last; of users who hide some, all that are kept."""
         journals = self.journals
         if not isinstance(journals, Searches):
             raise NotSupported(
                 "the contents of sessions are in Redis, which keeps no index of words; search works where they are in "
                 "the book's own database or in files"
             )
-        return journals.latest(user_id, most) if most else []
+        if not most:
+            return []
+        if users is None:
+            return journals.latest(None, most)
+        found: List[Kept] = []
+        for user_id, whole in users.items():
+            found += journals.latest(user_id, most) if whole else journals.sessions(user_id)
+        return sorted(found, key=lambda kept: kept.changed_at, reverse=True)
 
 
 def _found(hit: scan.Hit, session: Shown) -> Found:

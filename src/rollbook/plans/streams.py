@@ -14,6 +14,7 @@ from rollbook.core import Outside, Peruse, Plan, Write, one
 from rollbook.errors import Gone, InvalidInput, NotFound
 from rollbook.feed.items import STATE
 from rollbook.journal import lines
+from rollbook.journal.memory import MemoryShelf
 from rollbook.journal.shelf import Head, Line, Peek, Who
 from rollbook.journal.steps import (
     MAIN,
@@ -36,7 +37,6 @@ from rollbook.journal.steps import (
     SetState,
     Step,
 )
-from rollbook.ledger import reads
 from rollbook.ledger.journaling import failures_of
 from rollbook.ledger.ops import Jot, Jotted
 from rollbook.model import from_micros
@@ -105,7 +105,7 @@ class StreamPlans(ReadPlans):
             raise InvalidInput(f"there are {len(given)} entries and {len(names)} ids")
         found = []
         for value, name in zip(given, names, strict=True):
-            known, fresh = bodies.entry_id(name)
+            known, fresh = self.made_id() if name is None else bodies.entry_id(name)
             found.append(New(known, self.body(value), at, None, False, fresh))  # noqa: FBT003 - array-like
         return tuple(found)
 
@@ -212,9 +212,10 @@ class StreamPlans(ReadPlans):
     ) -> Plan[List[EntryView]]:
         """The newest entries of a stream, oldest first; all without ``last_n``; those ``before`` an entry (R11)."""
         most, where, named = bodies.last_n(last_n), bodies.stream(stream), bodies.head(head)
+        mark = None if before is None else bodies.entry_id(before)[0]
 
         def look(peek: Peek, who: Who) -> List[EntryView]:
-            return [view(line, where) for line in newest(peek, who, where, most, head=named, before=before)]
+            return [view(line, where) for line in newest(peek, who, where, most, head=named, before=mark)]
 
         return (yield from self.perused(session_id, user_id, look, (where, named)))
 
@@ -320,7 +321,8 @@ class StreamPlans(ReadPlans):
         def there(peek: Peek, who: Who) -> bool:
             return any(_touches(peek, who, change) for change in changes)
 
-        if (yield from self.perused(session_id, self.owner(user_id)[0], there, of_user=_of_user(changes))):
+        found = yield from self.perused(session_id, self.owner(user_id)[0], there, of_user=_of_user(changes))
+        if found or (yield from self.written_before()):
             return (yield from self.step(session_id, changes, user_id=user_id))
         return None
 
@@ -339,12 +341,12 @@ class StreamPlans(ReadPlans):
     ) -> Plan[R]:
         """Look at a session's journal, or, ``of_user`` and without a session, at the user's state.
 
-        Whose, where nobody is named, is as :meth:`get` says.
+        Whose, where nobody is named, is as :meth:`get` says. What is not visible is as if it were not there.
         """
-        owner, _ = self.owner(user_id)
         name = _named(session_id, of_user=of_user)
-        if self.everybody and user_id is None and name is not None:
-            owner = yield self._look(None, reads.owner_of, name, owner)
+        owner = yield from self._keeper(name, user_id)
+        if owner is None:
+            return look(MemoryShelf(), "")
         found: R = yield Peruse(owner, name, look, first)
         return found
 

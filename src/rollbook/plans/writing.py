@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import uuid_utils
 from msgspec.structs import replace
 
 from rollbook import inbox
@@ -90,7 +89,7 @@ class WritePlans(ReadPlans):
         turns: int | None = None,
         at: When = None,
     ) -> Touch:
-        name = str(uuid_utils.uuid7()) if session_id is None else checks.session_id(session_id)
+        name = self.made_id()[0] if session_id is None else checks.session_id(session_id)
         owner, label = self.owner(user_id)
         moment, flagged = checks.moment(at, "at", self.clock())
         facts = Facts(
@@ -267,11 +266,13 @@ class WritePlans(ReadPlans):
     ) -> Call:
         owner, label = self.owner(user_id)
         moment, flagged = checks.moment(occurred_at, "occurred_at", self.clock())
+        name, fresh = self.made_id() if usage_id is None else (usage_id, False)
         return inbox.call(
             user_id=owner,
             user_name=label,
             session_id=session_id,
-            usage_id=usage_id,
+            usage_id=name,
+            fresh=fresh,
             occurred_at=moment,
             flagged=flagged,
             timed=occurred_at is not None,
@@ -289,7 +290,7 @@ class WritePlans(ReadPlans):
         )
 
     def ingest(
-        self, items: Sequence[Touch | Call | End | Jot | Mark], *, files: Sequence[SourceFile] = ()
+        self, items: Sequence[inbox.Plain | Jot], *, files: Sequence[SourceFile] = ()
     ) -> Plan[List[Outcome | Done | RollbookError | None]]:
         """What a door hands over, with how far it has read its files: one transaction for all of it.
 
@@ -304,7 +305,7 @@ class WritePlans(ReadPlans):
         taken = [op for op in ops if not isinstance(op, RollbookError)]
         answers = iter((yield Write([*taken, *registry])) if taken or registry else ())
         told = [op if isinstance(op, RollbookError) else next(answers) for op in ops]
-        told = [None if isinstance(answer, bool) else answer for answer in told]  # whether a mark changed anything
+        told = [None if isinstance(answer, bool | list) else answer for answer in told]  # what a mark or a beat changed
         if made:
             gone = [ops[place] for place in made if isinstance(told[place], Gone)]
             if gone:
@@ -312,7 +313,7 @@ class WritePlans(ReadPlans):
             told = [made.get(place) if answer is None else answer for place, answer in enumerate(told)]
         return told
 
-    def _checked(self, item: Touch | Call | End | Jot | Mark) -> Touch | Call | End | Jot | Mark | RollbookError:
+    def _checked(self, item: inbox.Plain | Jot) -> inbox.Plain | Jot | RollbookError:
         """An item of a door as it is taken, or why it is refused."""
         try:
             if not isinstance(item, Jot):

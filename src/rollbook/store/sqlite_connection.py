@@ -73,6 +73,11 @@ def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
     return text
 
 
+@cache
+def _composed(room: str, name: str, parts: tuple[tuple[str, str], ...]) -> str:
+    return statements.composed(room, name, dict(parts), "sqlite", DIALECT)
+
+
 class Connection:
     """One SQLite connection that runs named statements."""
 
@@ -91,8 +96,7 @@ class Connection:
         return self.raw.execute(_text(self._room, name), values)
 
     def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
-        text = statements.composed(self._room, name, words, "sqlite", DIALECT)
-        return self.raw.execute(text, values).fetchall()
+        return self.raw.execute(_composed(self._room, name, tuple(words.items())), values).fetchall()
 
     def among(self, name: str, keys: Sequence[Row]) -> list[Row]:
         found: list[Row] = []

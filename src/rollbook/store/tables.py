@@ -33,7 +33,7 @@ _SESSION: Final = "user_no session_no"
 TABLES: Final[dict[str, Table]] = {
     table.name: table
     for table in (
-        _table("account", "user_no", "user_id name last_session_no"),
+        _table("account", "user_no", "user_id name last_session_no parent_no"),
         _table("model", "model_no", "name"),
         _table("label", "label_no", "name"),
         _table("slice", "slice_no", "user_no dataset_id agent kind project deleted"),
@@ -60,6 +60,9 @@ TABLES: Final[dict[str, Table]] = {
         _table("session_instance", _SESSION, "instance_id loose"),
         _table("source_file", "user_no source path", "device inode size read_to head_hash mtime_ns state"),
         _table("purged", "hash"),
+        _table("access_key", "key_id", "secret_hash user_no role label created_at expires_at revoked_at"),
+        _table("dataset_grant", "holder dataset_id", "may_write created_at"),
+        _table("note", "user_no room name", "version value expires_at"),
         _table("journal_outbox", "user_id session_id", "at since"),
         _table("spend", "user_no quarter slice_no model_no",
             "calls tokens_in tokens_out cost unpriced late_calls late_cost", summed=True),
@@ -111,6 +114,11 @@ TEXTS: Final = frozenset(
         "head_hash",
         "state",
         "hash",
+        "key_id",
+        "secret_hash",
+        "label",
+        "holder",
+        "room",
     ]
 )
 

@@ -1,0 +1,110 @@
+"""The same endpoints written the usual way: FastAPI, pydantic models, SQLAlchemy's async engine on SQLite.
+
+Metering itself is cognee's (see cognee_style.py): three statements for each call, a transaction for each request. The
+engine has SQLAlchemy's default pool and the write-ahead log, and is durable (``synchronous=FULL``), as ours is. (Without
+postponed annotations: FastAPI has to see what is defined within a function.)
+
+    python fastapi_style.py BOOK PORT
+"""
+
+import socket
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import uvicorn
+from fastapi import Body, Depends, FastAPI, HTTPException, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from cognee_style import meter, records
+
+TOKEN = "of-the-benchmark"  # noqa: S105 - nobody else's
+
+
+class Usage(BaseModel):
+    """A call to be metered."""
+
+    model: str
+    provider: str | None = None
+    tokens_in: int = Field(ge=0)
+    tokens_out: int = Field(ge=0)
+    cost_usd: float = Field(ge=0)
+    usage_id: str | None = None
+
+
+class Record(BaseModel):
+    """A session."""
+
+    session_id: str
+    user_id: str
+    dataset_id: str | None
+    status: str
+    started_at: datetime
+    last_activity_at: datetime
+    ended_at: datetime | None
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    error_count: int
+    last_model: str | None
+
+
+class Records(BaseModel):
+    """A page of sessions."""
+
+    sessions: list[Record]
+    total: int
+
+
+def made(path: str) -> FastAPI:
+    """The application."""
+    app = FastAPI()
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": 60})
+    event.listen(engine.sync_engine, "connect", _settings)
+    sessions = async_sessionmaker(engine, expire_on_commit=False)
+    bearer = HTTPBearer()
+
+    async def database() -> AsyncIterator[AsyncSession]:
+        async with sessions() as session:
+            yield session
+
+    async def who(shown: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> None:
+        if shown.credentials != TOKEN:
+            raise HTTPException(401)
+
+    database_of = Annotated[AsyncSession, Depends(database)]
+
+    @app.post("/api/v1/sessions/{session_id}/usage", dependencies=[Depends(who)])
+    async def usage(
+        session_id: str, calls: Annotated[list[Usage] | Usage, Body()], session: database_of
+    ) -> dict[str, Any]:
+        given = calls if isinstance(calls, list) else [calls]
+        for call in given:
+            await meter(session, {"session_id": session_id, **call.model_dump()})
+        await session.commit()
+        return {"results": [{"usage_id": call.usage_id, "outcome": "counted"} for call in given]}
+
+    @app.get("/api/v1/sessions", dependencies=[Depends(who)])
+    async def listed(session: database_of, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Records:
+        newest = sa.select(records).order_by(records.c.last_activity_at.desc()).limit(limit)
+        rows = (await session.execute(newest)).mappings().all()
+        total = (await session.execute(sa.select(sa.func.count()).select_from(records))).scalar_one()
+        return Records(sessions=[Record(**row) for row in rows], total=total)
+
+    return app
+
+
+def _settings(connection: Any, _record: Any) -> None:
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+
+
+if __name__ == "__main__":
+    with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listening:
+        config = uvicorn.Config(made(sys.argv[1]), log_level="warning", access_log=False)
+        uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,131 @@
+"""Values of attributes as what they mean: telemetry says the same in many types. Nothing here raises.
+
+A name of an attribute may lead into a value that is JSON (``langfuse.observation.usage_details/input``), and one that
+begins with ``~`` is compared without regard to case, dashes and underscores: such names are made by users.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from rollbook.rules.checks import MAX_MODEL_BYTES
+
+Attributes = Mapping[str, Any]
+
+_MOST_DIGITS: Final = 18
+_HIDDEN: Final = ("[Scrubbed due to", "__REDACTED__", "<REDACTED>", "[REDACTED]")
+_JSON: Final = ("{", "[", '"')
+
+
+def find(names: Iterable[str], *places: Attributes) -> Any:
+    """The first value that says something, of names in the order of preference; None where none does.
+
+    Of a span's attributes and its resource's, every name is looked for in the first before the second is asked.
+    """
+    for attributes in places:
+        for name in names:
+            value = _loosely(name[1:], attributes) if name[0] == "~" else attributes.get(name)
+            if value is None and "/" in name:
+                value = _within(name, attributes)
+            if value is not None and value != "" and not is_hidden(value):
+                return value
+    return None
+
+
+def is_hidden(value: Any) -> bool:
+    """Whether it is what an emitter puts in the place of what it does not tell."""
+    return isinstance(value, str) and value.startswith(_HIDDEN)
+
+
+def _loosely(name: str, attributes: Attributes) -> Any:
+    wanted = _loose(name)
+    return next((value for key, value in attributes.items() if _loose(key) == wanted), None)
+
+
+def _loose(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _within(name: str, attributes: Attributes) -> Any:
+    first, *keys = name.split("/")
+    value = parsed(attributes.get(first))
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def parsed(value: Any) -> Any:
+    """A value that is JSON in a text, or as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(_JSON):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return value
+
+
+def text(value: Any) -> str | None:
+    """A text without what surrounds it; numbers as texts; None for what is no text, or says nothing."""
+    if isinstance(value, str) and value.startswith('"'):
+        value = parsed(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def label(value: Any, most: int = MAX_MODEL_BYTES) -> str | None:
+    """A short name as one line: without control characters, cut to so many bytes."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    found = text(value)
+    if found is None:
+        return None
+    line = " ".join(found[: 2 * most].split())
+    kept = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs"))
+    return unicodedata.normalize("NFC", kept).encode()[:most].decode(errors="ignore").strip() or None
+
+
+def labels(value: Any, most: int = 64) -> tuple[str, ...] | None:
+    """Several such names."""
+    value = parsed(value)
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return None
+    return tuple(dict.fromkeys(found for one in value if (found := label(one)) is not None))[:most] or None
+
+
+def number(value: Any) -> int:
+    """A count: 0 for what is none, and for what is negative."""
+    if isinstance(value, str) and value.strip().isdigit() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return max(0, int(value))
+    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def yes(value: Any) -> bool | None:
+    """Whether it is said to be so; None where nothing is said."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can say it."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

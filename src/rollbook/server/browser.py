@@ -1,0 +1,176 @@
+"""Browsers: signing in and out, and the cookie by which one is known from then on.
+
+A cookie says who signed in and holds a secret of which the book keeps a hash. It is of this site alone, no script sees
+it, and requests that another site makes a browser send are refused before anybody looks at it (``guard``). It lets in
+only as long as the key does with which its owner signed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import UNSET
+
+from rollbook.principals import READER, Principal
+from rollbook.server.faults import Refused
+from rollbook.server.routing import OPEN, Answer, At, Nothing, Reply, Route
+
+if TYPE_CHECKING:
+    from rollbook.server.running import Server
+
+NAME: Final = "rollbook"
+LASTS: Final = timedelta(days=7)
+_LOCAL: Final = "local"
+_FORM: Final = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{12}|local)\.([A-Za-z0-9_-]{43})")
+_PAGES: Final = Path(__file__).parent / "pages"
+_HTML: Final = "text/html; charset=utf-8"
+#: A page may show itself, ask this server, and nothing else.
+POLICY: Final = (
+    ("content-security-policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+)  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """A cookie, as a browser shows it."""
+
+    user_id: str
+    key_id: str | None  #: None: the local user, by this machine's token
+    secret: str
+
+    @property
+    def text(self) -> str:
+        """The cookie's value."""
+        return f"{self.user_id}.{self.key_id or _LOCAL}.{self.secret}"
+
+
+def cookie_in(headers: Mapping[str, str]) -> Shown | None:
+    """The cookie of a request, if it has one that can be."""
+    text = headers.get("cookie")
+    if not text or NAME not in text:
+        return None
+    try:
+        jar = SimpleCookie(text)
+    except CookieError:
+        return None
+    found = _FORM.fullmatch(jar[NAME].value) if NAME in jar else None
+    return None if found is None else Shown(found[1], None if found[2] == _LOCAL else found[2], found[3])
+
+
+async def principal_by(server: Server, shown: Shown) -> Principal | None:
+    """Who signed in and has this cookie since; None where it lets nobody in."""
+    asker = server.book.acting(Principal(user_id=shown.user_id, role=READER))
+    key_id = await asker.signed_in(shown.secret)
+    if key_id is UNSET or key_id != shown.key_id:
+        return None
+    if key_id is None:
+        return server.doorkeeper.local_user
+    return await server.book.known_as(key_id)
+
+
+def mark_of(shown: Shown) -> bytes:
+    """By what a cookie is remembered."""
+    return hashlib.sha256(b"cookie " + shown.text.encode()).digest()
+
+
+# Routes
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """A code that signs in once."""
+
+    once: str | None = None
+
+
+async def page(at: At, asked: Code) -> Reply:
+    """The page on which one signs in; with a code that signs in once, it is done."""
+    if asked.once is None:
+        return Reply(content=_read("signin.html"), media_type=_HTML, headers=POLICY)
+    local = at.server.doorkeeper.local_user
+    if local is None or not at.server.doorkeeper.redeem(asked.once):
+        at.server.limits.guess(at.client)
+        return Reply(status=401, content=_read("used.html"), media_type=_HTML, headers=POLICY)
+    return await _welcome(at, local)
+
+
+async def enter(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of what answers a route
+    """Sign in with a key or this machine's token, as a form gives it."""
+    try:
+        given = parse_qs(at.body.decode(), max_num_fields=8).get("key", [""])[0].strip()
+    except (UnicodeDecodeError, ValueError):
+        raise Refused(400, "the form cannot be read") from None
+    guest = await at.server.doorkeeper.by_secret(given) if given else None
+    if guest is None:
+        at.server.limits.guess(at.client)
+        return Reply(status=401, content=_read("refused.html"), media_type=_HTML, headers=POLICY)
+    return await _welcome(at, guest.principal)
+
+
+async def _welcome(at: At, principal: Principal) -> Reply:
+    secret = await at.server.book.acting(principal).sign_in(lasts=LASTS)
+    shown = Shown(principal.user_id, principal.key_id, secret)
+    # (No redirect: a browser that came from elsewhere would leave the cookie behind.)
+    return Reply(
+        content=_read("welcome.html"), media_type=_HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
+    )  # fmt: skip
+
+
+async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
+    """Sign out: the cookie lets nobody in any more, wherever it is."""
+    shown = cookie_in(at.headers)
+    if shown is not None:
+        await at.server.book.acting(Principal(user_id=shown.user_id, role=READER)).sign_out(shown.secret)
+        at.server.doorkeeper.forget()
+    return Reply(
+        content=_read("signin.html"), media_type=_HTML, headers=(*POLICY, _cookie(at, "", timedelta(0))),
+    )  # fmt: skip
+
+
+async def front(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
+    """The first page."""
+    name = "signin.html" if await at.server.doorkeeper.known(at.headers) is None else "front.html"
+    return Reply(content=_read(name), media_type=_HTML, headers=POLICY)
+
+
+async def style(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
+    """How pages look."""
+    return Reply(
+        content=_read("style.css"), media_type="text/css; charset=utf-8", headers=(("cache-control", "max-age=3600"),)
+    )
+
+
+def _cookie(at: At, value: str, lasts: timedelta) -> tuple[str, str]:
+    parts = [f"{NAME}={value}", "Path=/", f"Max-Age={round(lasts.total_seconds())}", "HttpOnly", "SameSite=Strict"]
+    if at.secure:
+        parts.append("Secure")
+    return "set-cookie", "; ".join(parts)
+
+
+def _read(name: str) -> bytes:
+    return (_PAGES / name).read_bytes()
+
+
+def _route(method: str, path: str, answer: Answer, does: str, takes: type[msgspec.Struct] = Nothing) -> Route:
+    return Route(
+        method=method, path=path, answer=answer, does=does, takes=takes, body=bytes if method == "POST" else None,
+        needs=OPEN, tag="browser", gives=bytes, media_type=_HTML, described=False,
+    )  # fmt: skip
+
+
+ROUTES: Final = (
+    _route("GET", "/", front, "The first page."),
+    _route("GET", "/style.css", style, "How pages look."),
+    _route("GET", "/signin", page, "The page on which one signs in.", Code),
+    _route("POST", "/signin", enter, "Sign in, as a form does."),
+    _route("POST", "/signout", leave, "Sign out."),
+)

@@ -1,0 +1,145 @@
+"""What one request, one key and all of them together may ask for; what is over it is refused, and told so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from rollbook.feed import Subscription
+from rollbook.server.faults import Refused
+from rollbook.server.routing import At, Route
+
+if TYPE_CHECKING:
+    from rollbook.server.running import Options
+
+_HEADER_BYTES: Final = 32 << 10
+_MINUTE_S: Final = 60.0
+_UNKNOWN: Final = "address:"  #: before the address of somebody who is not known
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class Rates:
+    """How often something was done within the minute that is running, by whom."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._until = 0.0
+        self._counts: dict[str, int] = {}
+
+    def count(self, holder: str) -> bool:
+        """Count once more; whether it is not too often. A most of 0 is any number."""
+        now = time.monotonic()
+        if now >= self._until:  # everybody begins anew, so that nothing is kept of who came once
+            self._until = now + _MINUTE_S
+            self._counts.clear()
+        count = self._counts[holder] = self._counts.get(holder, 0) + 1
+        return count <= self._most or not self._most
+
+    @property
+    def wait_s(self) -> int:
+        """In how many seconds the next minute begins."""
+        return max(1, math.ceil(self._until - time.monotonic()))
+
+
+def _too_many(what: str, rates: Rates) -> Refused:
+    wait = rates.wait_s
+    return Refused(429, f"too many {what}; try again in {wait} s", ("retry-after", str(wait)))
+
+
+class Limits:
+    """Counts and refuses. Each server counts for itself."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._requests = Rates(options.requests_per_minute)
+        self._failures = Rates(options.failures_per_minute)
+        self._streams: dict[Subscription, str] = {}
+        self._streams_of: Counter[str] = Counter()
+
+    @staticmethod
+    def headers(scope: MutableMapping[str, Any]) -> None:
+        """Refuse headers that are larger than any client's."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
+            raise Refused(431, "the headers are too large")
+
+    def spend(self, at: At) -> None:
+        """Count a request of a key."""
+        if not self._requests.count(_holder(at)):
+            raise _too_many("requests", self._requests)
+
+    def guess(self, address: str) -> None:
+        """Count a request that showed nothing that lets anybody in, so that nobody tries many."""
+        if not self._failures.count(_UNKNOWN + address):
+            raise _too_many("attempts", self._failures)
+
+    @contextlib.contextmanager
+    def stream(self, at: At, changes: Subscription) -> Iterator[None]:
+        """Around a stream."""
+        holder = _holder(at)
+        try:
+            if len(self._streams) >= self._options.streams:
+                raise Refused(503, "too many streams are open", ("retry-after", "5"))
+            if self._streams_of[holder] >= self._options.streams_per_key:
+                raise Refused(429, "too many streams of this key are open", ("retry-after", "5"))
+            self._streams[changes] = holder
+            self._streams_of[holder] += 1
+            try:
+                yield
+            finally:
+                del self._streams[changes]
+                self._streams_of[holder] -= 1
+                if not self._streams_of[holder]:
+                    del self._streams_of[holder]
+        finally:
+            changes.close()
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    def end_streams(self) -> None:
+        """Tell every stream that there is nothing more to come."""
+        for changes in list(self._streams):
+            changes.close()
+
+    async def body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+        """The body of a request, no larger than allowed and within the time allowed."""
+        most = self._options.body_bytes
+        length = headers.get("content-length")
+        if length is not None and length.isdigit() and int(length) > most:
+            raise Refused(413, f"the body may be {most} bytes long")
+        message = await _within(self._options.idle_s, receive)
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        parts, size = [body], len(body)
+        until = time.monotonic() + self._options.idle_s
+        while message.get("more_body"):
+            # What keeps coming may take longer, what does not may not.
+            message = await _within(max(until - time.monotonic(), 0.001), receive)
+            if message["type"] == "http.disconnect":
+                raise Refused(400, "the body ended early")
+            until += len(message.get("body", b"")) / self._options.slowest_bytes_s
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise Refused(413, f"the body may be {most} bytes long")
+        return b"".join(parts)
+
+
+async def _within(seconds: float, receive: Receive) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await receive()
+    except TimeoutError:
+        raise Refused(408, "the body did not come in time") from None
+
+
+def _holder(at: At) -> str:
+    return at.principal.key_id or at.principal.user_id or _UNKNOWN + at.client

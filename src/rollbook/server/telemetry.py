@@ -1,0 +1,66 @@
+"""Telemetry in: OTLP over HTTP, for traces, logs and metrics, under every path that emitters are set up with.
+
+A body is read in a thread, so that a large one holds up nobody. Whatever of it is understood is stored in one
+transaction; what is not is counted in the answer, and costs only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from rollbook.errors import Overloaded
+from rollbook.otlp import logs, mapping, metrics, wire
+from rollbook.otlp.wire import Signal
+from rollbook.server.routing import WRITE, At, Nothing, Reply, Route
+from rollbook.telemetry.told import Told
+
+_PREFIXES: Final = ("", "/otlp", "/api/public/otel")
+_MAPPED: Final[dict[Signal, Callable[[Sequence[Any]], Any]]] = {
+    "traces": mapping.mapped,
+    "logs": logs.mapped,
+    "metrics": metrics.mapped,
+}
+
+
+def _answer(signal: Signal) -> Callable[[At, Nothing], Any]:
+    async def taken(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of what answers a route
+        """Take in one export."""
+        most = at.server.options.body_bytes
+        told, rejected, message, json = await asyncio.to_thread(_read, signal, at, most)
+        if told:
+            observed = await at.book.observe(told)
+            later = next((each for each in observed.refused.values() if isinstance(each, Overloaded)), None)
+            if later is not None and not observed.accepted:
+                raise later  # nothing of it was stored, so that it can be sent again
+            rejected += len(observed.refused)
+            message = message or next((str(each) for each in observed.refused.values()), "")
+        at.server.meters.taken(signal, len(told), rejected)
+        body, media = wire.answered(signal, json=json, rejected=rejected, message=message)
+        return Reply(content=body, media_type=media)
+
+    return taken
+
+
+def _read(signal: Signal, at: At, most: int) -> tuple[Sequence[Told], int, str, bool]:
+    decoded = wire.decode(
+        signal,
+        at.body,
+        content_type=at.headers.get("content-type", ""),
+        content_encoding=at.headers.get("content-encoding", ""),
+        most=most,
+    )
+    mapped = _MAPPED[signal](decoded.records)
+    return mapped.told, decoded.rejected + mapped.rejected, decoded.message or mapped.message, decoded.json
+
+
+ROUTES: Final = tuple(
+    Route(
+        method="POST", path=f"{prefix}/v1/{signal}", answer=_answer(signal), body=bytes, gives=bytes, needs=WRITE,
+        tag="telemetry", media_type="application/x-protobuf, application/json", does=f"Take in {signal} as OTLP, protobuf or JSON.",
+        coded=True, described=not prefix,
+    )
+    for prefix in _PREFIXES
+    for signal in _MAPPED
+)  # fmt: skip

@@ -1,0 +1,168 @@
+"""The description of the interface is true: what it says may be sent is taken, and what is answered it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import ignored_auth
+
+import rollbook
+from rollbook.server import openapi
+from rollbook.server.routes import ROUTES
+from rollbook.server.routing import ADMIN, WRITE
+from server import tools
+
+#: A stream has no end to wait for; it is asked for elsewhere.
+ENDLESS: Final = ("/api/v1/events",)
+#: What no schema can say: a cursor is one that was given, a text to search for holds a word, bytes are OTLP.
+OPAQUE: Final = ("cursor",)
+#: Where what may be said depends on more than a schema can say, and why.
+BEYOND: Final = {
+    "POST /api/v1/usage": "tokens are given in one of two ways",
+    "GET /api/v1/search": "a text holds a word",
+    "GET /api/v1/spend": "a time zone is a known one",
+    "PUT /api/v1/sessions/{session_id}/qa/{qa_id}/feedback": "there is a score or a text",
+    "PATCH /api/v1/sessions/{session_id}/qa/{qa_id}": "there is anything",
+    "POST /api/v1/sessions/{session_id}/streams/{stream}": "as many ids as entries, and no stream with a form",
+    "POST /api/v1/remember/entry": "earlier stores took no entry without a session, and said so in their own way",
+    "POST /api/v1/sessions/{session_id}/usage": "a session that a call names is that of the path",
+    "POST /api/v1/sessions": "a parent is a session of the same family",
+    "POST /api/v1/sessions/{session_id}/touch": "the same",
+    "POST /api/v1/keys": "a key is made for the time to come",
+    "POST /api/v1/families": "nobody stands under themselves",
+    "POST /api/v1/hooks/claude-code": "the agent's own events",
+    "POST /v1/traces": "OTLP",
+    "POST /v1/logs": "OTLP",
+    "POST /v1/metrics": "OTLP",
+}
+_TAKEN: Final = ["2xx", "3xx", "401", "403", "404", "409", "410", "429", "5xx"]
+_REFUSED: Final = ["400", "401", "403", "404", "405", "406", "409", "410", "413", "415", "429", "431", "5xx"]
+
+LABELS: Final = tuple(
+    f"{route.method} {route.path}" for route in ROUTES if route.described and route.path not in ENDLESS
+)
+CHANGING: Final = {f"{route.method} {route.path}" for route in ROUTES if route.needs in (WRITE, ADMIN)}
+
+
+class Many(NamedTuple):
+    """How many requests of each kind are sent to one operation."""
+
+    edges: int  #: values at the edges of what is described, and just beyond
+    drawn: int  #: values drawn at random, right ones and wrong ones
+
+
+THOROUGH: Final = Many(edges=40, drawn=4)
+BRIEF: Final = Many(edges=8, drawn=2)
+_SPARSE: Final = 3  #: of so many edges in a row one is taken
+
+
+@cache
+def operations() -> dict[str, Any]:
+    """The operations that are described, by method and path."""
+    config = SchemathesisConfig.from_dict(
+        {
+            "generation": {"mode": "all", "deterministic": True, "database": "none"},
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": _TAKEN},
+                "negative_data_rejection": {"expected-statuses": _REFUSED},
+            },
+            "phases": {"coverage": {"unexpected-methods": ["OPTIONS"]}},
+            "operations": [
+                {
+                    "include-name": name,
+                    "checks": {"positive_data_acceptance": {"expected-statuses": [*_TAKEN, "400", "501"]}},
+                }
+                for name in BEYOND
+            ],
+        }
+    )
+    described = openapi.document(ROUTES)
+    for item in described["paths"].values():
+        for operation in item.values():  # (Telemetry in its other way of writing has tests of its own.)
+            operation.get("requestBody", {}).get("content", {}).pop("application/x-protobuf", None)
+    schema = schemathesis.openapi.from_dict(described, config=config)
+    return {found.ok().label: found.ok() for found in schema.get_all_operations()}
+
+
+@pytest.fixture(scope="module", params=["admin", "reader"])
+def asking(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+    """The address of a server with something in its book, and a key of one kind of principal."""
+    path = tmp_path_factory.mktemp("described") / "book.db"
+    with rollbook.open(path, user="ada@example.com") as book:
+        fill(book)
+        key = book.create_key("ada@example.com", role=request.param).key
+    with tools.served(path) as running:
+        yield running.base, key, request.param
+
+
+def fill(book: rollbook.Rollbook) -> None:
+    """A little of everything."""
+    book.touch("s-1", agent="claude-code", title="a title", tags=["blue"], channel="cli", project="p")
+    book.record_usage("s-1", tokens_in=3, tokens_out=4, cost_usd=0.5, model="gpt-4o")
+    book.record_usage("s-1", tokens_in=3, model="nobody-knows-its-price")
+    book.add_qa("s-1", question="why?", answer="because", feedback_score=4)
+    book.add_trace_step("s-1", origin_function="look", status="error", method_params={"a": [1]})
+    book.add_message("s-1", role="user", content="hello")
+    book.set_state("s-1", values={"k": {"v": 1}})
+    book.append("s-1", "own", entries=[{"a": 1}])
+    book.touch("s-2", parent="s-1")
+    book.end("s-2", "completed")
+
+
+def edges(operation: Any, most: int) -> Iterator[Any]:
+    """Requests at the edges of what is described."""
+    schema = operation.schema
+    modes, generation = list(GenerationMode), schema.config.generation_for(operation=operation)
+    cases = schema.iter_coverage_cases(operation, generation_modes=modes, generation_config=generation)
+    return islice(cases, 0, most * _SPARSE, _SPARSE)
+
+
+def whole(value: Any) -> Any:
+    """A body in which 1.0 is 1: as a schema has it those are one number; here a score of 1.0 is none."""
+    if isinstance(value, dict):
+        return {name: whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def drawn(operation: Any, most: int, check: Callable[[Any], None]) -> None:
+    """Try requests that are as described, and such that are not."""
+    for mode in GenerationMode:
+        strategy = operation.as_strategy(mode)
+        quiet = settings(
+            max_examples=most, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+        )  # fmt: skip
+        quiet(given(strategy)(check))()
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_whatever_is_described_is_so(label: str, asking: tuple[str, str, str]) -> None:
+    base, key, role = asking
+    operation = operations()[label]
+    # (Whoever may not change anything is told so, whatever it was.)
+    many = BRIEF if role == "reader" and label in CHANGING else THOROUGH if role == "admin" else BRIEF
+
+    def check(case: Any) -> None:
+        for name in OPAQUE:
+            if isinstance(case.query, dict):
+                case.query.pop(name, None)
+        case.body = whole(case.body)
+        case.call_and_validate(base_url=base, headers=tools.bearer(key), excluded_checks=[ignored_auth])
+
+    for case in edges(operation, many.edges):
+        check(case)
+    try:
+        drawn(operation, many.drawn, check)
+    except Unsatisfiable:  # nothing that can be sent is wrong: the operation takes nothing
+        pass

@@ -1,0 +1,1 @@
+"""What telemetry tells, and what a book makes of it beside its other doors."""

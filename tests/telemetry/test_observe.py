@@ -1,0 +1,202 @@
+"""What a book does with what telemetry tells: checked, without secrets, all or nothing, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+import rollbook
+from rollbook import aio
+from rollbook.errors import Forbidden, InvalidInput
+from rollbook.journal.steps import New
+from rollbook.ledger.ops import End, Facts, ForgetNotes, Touch
+from rollbook.principals import Principal
+from rollbook.telemetry import traces
+from rollbook.telemetry.told import OpsTold
+
+from .emitted import SECOND, T
+from .test_traces import ABROAD, TRACE, span
+
+SECRET = "sk-ant-api03-" + "a1B2" * 20  # pragma: allowlist secret
+
+
+def said(entry_id: str, content: str) -> tuple[tuple[str, New], ...]:
+    return (("messages", New(entry_id, msgspec.json.encode({"role": "user", "content": content}), T)),)
+
+
+@pytest.fixture
+def book() -> Iterator[rollbook.Rollbook]:
+    with rollbook.open("sqlite:///:memory:") as opened:
+        yield opened
+
+
+def at(book: rollbook.Rollbook, micros: int) -> None:
+    """Let the book's clock stand at a time."""
+    book._plans.clock = lambda: micros
+
+
+def test_one_bad_span_is_refused_alone(book: rollbook.Rollbook) -> None:
+    good = span(1, session="s", took=5)
+    bad = [
+        span(2, session="s\n", took=6),
+        replace(span(3, session="s", took=7), at=0),
+        span(4, session="s", took=-1),
+        span(5, session="s", facts=Facts(agent="x" * 300)),
+    ]
+    observed = book.observe([bad[0], good, *bad[1:]])
+    assert observed.accepted == 1
+    assert set(observed.refused) == {0, 2, 3, 4}
+    assert all(isinstance(error, InvalidInput) for error in observed.refused.values())
+    assert book.get("s").tokens_in == 5
+
+
+def test_what_is_nothing_that_telemetry_tells_is_refused(book: rollbook.Rollbook) -> None:
+    assert set(book.observe([{"trace_id": "t"}]).refused) == {0}  # type: ignore[list-item]
+
+
+def test_an_entry_that_is_too_large_costs_only_itself(book: rollbook.Rollbook) -> None:
+    large = ("messages", New("large", b'{"role":"user","content":"' + b"x" * (9 << 20) + b'"}', T))
+    observed = book.observe([span(1, session="s", took=5, steps=(large, *said("small", "hi")))])
+    assert "bytes" in str(observed.refused[0])
+    assert book.get("s").tokens_in == 5
+    assert [message.content for message in book.conversation("s")] == ["hi"]
+
+
+def test_secrets_are_taken_out_also_of_what_waits(book: rollbook.Rollbook) -> None:
+    book.observe([span(2, 1, steps=said("m", f"the key is {SECRET}"), facts=Facts(title=f"key {SECRET}"))])
+    waiting = book._plans.read(lambda tx: str(tx.rows("notes_by_age", room="trace", since=0, upto=2**62, most=9)))
+    assert "the key is" in bytes_of(waiting)
+    assert SECRET not in bytes_of(waiting)
+    book.observe([span(1, session="s")])
+    assert SECRET not in book.conversation("s")[0].content
+    assert SECRET not in (book.get("s").title or "")
+
+
+def bytes_of(text: str) -> str:
+    """A note with its contents, which are in base64 there, as text."""
+    return text + "".join(
+        base64.b64decode(found).decode(errors="replace") for found in re.findall(r"[A-Za-z0-9+/]{24,}={0,2}", text)
+    )
+
+
+def test_what_nobody_names_for_a_quarter_of_an_hour_is_a_session_of_its_own(book: rollbook.Rollbook) -> None:
+    now = T + 60 * SECOND
+    at(book, now)
+    book.observe([span(2, ABROAD, took=5, steps=said("m", "hi"))])
+    assert not book.list().sessions
+    at(book, now + traces.PATIENCE_US - 1)
+    assert book.settle() == 0
+    at(book, now + traces.PATIENCE_US)
+    assert book.settle() == 1
+    assert book.settle() == 0
+    assert (book.get(f"trace:{TRACE}").calls, book.get(f"trace:{TRACE}").tokens_in) == (1, 5)
+    assert [message.content for message in book.conversation(f"trace:{TRACE}")] == ["hi"]
+    book.observe([span(2, ABROAD, took=5, steps=said("m", "hi"))])
+    assert book.get(f"trace:{TRACE}").calls == 1
+
+
+def test_what_waits_is_settled_however_late_and_is_never_forgotten(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/book.db"
+    with rollbook.open(url) as book:
+        at(book, T)
+        for number in range(25):
+            trace = f"{number:032x}"
+            book.observe([replace(span(2, ABROAD, took=5), trace_id=trace)])
+    with rollbook.open(url) as book:
+        at(book, T + 400 * 86_400 * SECOND)
+        book._plans.write([ForgetNotes(before=T + 400 * 86_400 * SECOND)])
+        assert book.settle() == 25
+        assert len(list(book.iterate())) == 25
+        assert book.verify().ok
+
+
+def test_settling_is_for_every_user(book: rollbook.Rollbook) -> None:
+    at(book, T)
+    child = book.acting(Principal(user_id="00000000-0000-4000-8000-00000000000c", role="writer"))
+    child.observe([span(2, ABROAD, took=5)])
+    at(book, T + traces.PATIENCE_US)
+    with pytest.raises(Forbidden):
+        child.settle()
+    assert book.settle() == 1
+    assert child.get(f"trace:{TRACE}").tokens_in == 5
+
+
+def test_r6_a_reader_tells_nothing_not_even_what_waits(book: rollbook.Rollbook) -> None:
+    reader = book.acting(Principal(user_id="00000000-0000-4000-8000-00000000000c", role="reader"))
+    with pytest.raises(Forbidden):
+        reader.observe([span(2, ABROAD, took=5)])
+    assert not book._plans.read(lambda tx: tx.rows("notes_by_age", room="trace", since=0, upto=2**62, most=9))
+
+
+def test_many_at_once_who_tell_of_one_trace_lose_nothing(tmp_path: Path) -> None:
+    with rollbook.open(f"sqlite:///{tmp_path}/book.db") as book:
+
+        def tell(first: int) -> None:
+            for number in range(first, first + 10):
+                book.observe([span(number, 1, took=3)])
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(tell, (100, 200, 300, 400)))
+        book.observe([span(1, session="s", took=1000, sure=False)])
+        assert (book.get("s").calls, book.get("s").tokens_in) == (40, 120)
+        assert book.verify().ok
+
+
+def test_the_async_face_tells_the_same(tmp_path: Path) -> None:
+    async def told() -> tuple[int, int]:
+        async with aio.open(f"sqlite:///{tmp_path}/book.db") as book:
+            observed = await book.observe([span(1, session="s", took=5), span(2, 1, took=6)])
+            await book.settle()
+            return observed.accepted, (await book.get("s")).calls
+
+    assert asyncio.run(told()) == (2, 2)
+
+
+@pytest.mark.parametrize("place", ["book", "files"])
+def test_r13_contents_go_where_the_journal_is(tmp_path: Path, place: str) -> None:
+    journal = None if place == "book" else f"file://{tmp_path}/journal"
+    with rollbook.open(f"sqlite:///{tmp_path}/book.db", journal=journal) as book:
+        book.observe([span(2, 1, took=5, steps=said("m", "hi"))])
+        book.observe([span(1, session="s", steps=said("n", "there"))])
+        assert sorted(message.content for message in book.conversation("s")) == ["hi", "there"]
+        book.observe([span(2, 1, took=5, steps=said("m", "hi")), span(3, 1, steps=said("o", "you"))])
+        assert sorted(message.content for message in book.conversation("s")) == ["hi", "there", "you"]
+
+
+@pytest.mark.parametrize("place", ["book", "files"])
+def test_r12_a_deleted_session_takes_usage_and_no_contents(tmp_path: Path, place: str) -> None:
+    journal = None if place == "book" else f"file://{tmp_path}/journal"
+    with rollbook.open(f"sqlite:///{tmp_path}/book.db", journal=journal) as book:
+        book.observe([span(1, session="s", took=5)])
+        book.delete("s")
+        observed = book.observe([span(2, 1, took=6, steps=said("m", "hi"))])
+        assert observed.refused
+        assert not book.list().sessions
+        assert sum(row.tokens_in for row in book.iterate_usage()) == 11
+        assert book.verify().ok
+
+
+def test_an_end_that_a_span_states_ends_its_session(book: rollbook.Rollbook) -> None:
+    end = End(user_id="", session_id="", status="failed", at=T + 9 * SECOND, decided_by="telemetry")
+    book.observe([span(2, 1, took=5), span(1, session="s", end=end)])
+    session = book.get("s")
+    assert (session.status, session.decided_by, session.calls) == ("failed", "telemetry", 1)
+
+
+def test_what_a_log_tells_and_what_a_span_tells_are_taken_together(book: rollbook.Rollbook) -> None:
+    touch = OpsTold(ops=(Touch(user_id="", session_id="s", at=T, facts=Facts(title="a title")),))
+    observed = book.observe([touch, span(1, session="s", took=5)])
+    assert observed.accepted == 2
+    assert (book.get("s").title, book.get("s").calls) == ("a title", 1)
+
+
+def test_nothing_is_nothing(book: rollbook.Rollbook) -> None:
+    assert book.observe([]).accepted == 0
