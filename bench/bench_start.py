@@ -4,7 +4,8 @@
 
 Every start is a new process, as an agent or a shell makes one, and is waited for. The status line is asked for as
 Claude Code asks for it (JSON on standard input), of a session with two children in a book of N calls in a day, whose
-transcript the book has read; its answer is held against the book's.
+transcript the book has read; its answer is held against the book's. A hook leaves its event in a spool, from which
+nobody takes any, so that the last ones find some hundreds there.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from typing import Any, Final
 import harness
 import rollbook
 from harness import Measured, Variant
+from rollbook.hooks.spool import waiting
 from rollbook.importers import source
 from rollbook.importers.runs import run_import
 
 _ROLLBOOK: Final = ["-m", "rollbook"]
 _LINE: Final = [*_ROLLBOOK, "statusline", "claude-code", "--no-refresh"]
+_HOOK: Final = [*_ROLLBOOK, "hook", "claude-code"]
 _SESSION: Final = "session-1"
 _BATCH: Final = 1_000
 _WARM: Final = 3  #: starts that do not count: they read the files from the disk
@@ -42,6 +45,7 @@ def main(argv: list[str]) -> int:
         common = (str(folder), starts, json.dumps(told))
         commands: list[tuple[str, list[str]]] = [
             ("rollbook statusline", _LINE),
+            ("rollbook hook", _HOOK),
             ("rollbook --version", [*_ROLLBOOK, "--version"]),
             ("rollbook sessions", [*_ROLLBOOK, "sessions", "--limit", "5"]),
         ]
@@ -78,6 +82,7 @@ def _built(folder: str, calls: int) -> dict[str, Any]:
         run_import(book, source("claude-code"), [transcript])
         cost = book.inclusive(_SESSION).cost_usd
     return {
+        "hook_event_name": "UserPromptSubmit",
         "session_id": _SESSION,
         "transcript_path": str(transcript),
         "model": {"id": "claude-sonnet-4-5", "display_name": "Sonnet 4.5"},
@@ -86,7 +91,10 @@ def _built(folder: str, calls: int) -> dict[str, Any]:
 
 
 def _started(folder: str, starts: int, told: str, words: list[str]) -> Measured:
-    env = {**os.environ, "ROLLBOOK_DB": f"sqlite:///{folder}/book.db"}
+    spool = f"{folder}/spool"
+    env = {**os.environ, "ROLLBOOK_DB": f"sqlite:///{folder}/book.db", "ROLLBOOK_SPOOL": spool}
+    env["ROLLBOOK_HOOK_DELIVERY"] = "off"
+    before_all = len(waiting(spool))
     seconds = []
     out = ""
     for number in range(_WARM + starts):
@@ -100,6 +108,8 @@ def _started(folder: str, starts: int, told: str, words: list[str]) -> Measured:
         cost = json.loads(told)["cost"]["total_cost_usd"]
         assert out.startswith(f"${cost:.2f} session | $"), out
         assert out.endswith("| Sonnet 4.5\n"), out
+    if words == _HOOK:
+        assert len(waiting(spool)) == before_all + _WARM + starts
     p50, p99 = harness.latencies(seconds)
     return Measured(rate=starts / sum(seconds), p50_ms=p50, p99_ms=p99)
 

@@ -1,7 +1,7 @@
 """The same endpoints written the usual way: FastAPI, pydantic models, SQLAlchemy's async engine on SQLite.
 
-Metering itself is cognee's (see cognee_style.py): three statements for each call, a transaction for each request. The
-engine has SQLAlchemy's default pool and the write-ahead log, and is durable (``synchronous=FULL``), as ours is. (Without
+Metering itself is cognee's (see cognee_style.py): three statements for each call, a transaction for each request.
+The engine has SQLAlchemy's default pool and the write-ahead log, and is durable (``synchronous=FULL``), as ours is. (Without
 postponed annotations: FastAPI has to see what is defined within a function.)
 
     python fastapi_style.py BOOK PORT
@@ -26,7 +26,7 @@ from cognee_style import meter, records
 TOKEN = "of-the-benchmark"  # noqa: S105 - nobody else's
 
 
-class Usage(BaseModel):
+class Usage(BaseModel):  # type: ignore[misc]  # pydantic's types are not looked at
     """A call to be metered."""
 
     model: str
@@ -37,7 +37,7 @@ class Usage(BaseModel):
     usage_id: str | None = None
 
 
-class Record(BaseModel):
+class Record(BaseModel):  # type: ignore[misc]
     """A session."""
 
     session_id: str
@@ -54,7 +54,7 @@ class Record(BaseModel):
     last_model: str | None
 
 
-class Records(BaseModel):
+class Records(BaseModel):  # type: ignore[misc]
     """A page of sessions."""
 
     sessions: list[Record]

@@ -9,6 +9,7 @@ import pytest
 
 from doc_blocks import BlockFailed, Sandbox, blocks_of, commands_of, matches
 from postgres_servers import postgres_server, postgres_servers, postgres_url
+from server.tools import TOKEN, served
 
 __all__ = ["postgres_server", "postgres_servers", "postgres_url"]
 
@@ -46,7 +47,12 @@ def test_page(page: str, sandbox: Sandbox, request: pytest.FixtureRequest, monke
     if "TEAM_DB" in (ROOT / page).read_text(encoding="utf-8"):
         sandbox.environment["TEAM_DB"] = request.getfixturevalue("postgres_url")
         monkeypatch.setenv("TEAM_DB", sandbox.environment["TEAM_DB"])
-    sandbox.run(ROOT / page, page)
+    if "$SERVER" not in (ROOT / page).read_text(encoding="utf-8"):
+        sandbox.run(ROOT / page, page)
+        return
+    with served(sandbox.environment["ROLLBOOK_DB"]) as server:
+        sandbox.environment.update(SERVER=server.base, KEY=TOKEN)
+        sandbox.run(ROOT / page, page)
 
 
 def test_blocks_left_alone_are_counted() -> None:

@@ -13,7 +13,8 @@ import rollbook
 import rollbook.aio
 from rollbook.aio import AsyncRollbook
 from rollbook.aio_session import AsyncSessionHandle
-from rollbook.book import Rollbook, SessionHandle
+from rollbook.book import Rollbook
+from rollbook.book_session import SessionHandle
 from rollbook.errors import Conflict, InvalidInput, NotFound, RollbookError, StoreError
 
 URL: Final = "sqlite:///:memory:"
@@ -70,6 +71,8 @@ def test_the_session_id_comes_first_and_the_rest_by_keyword(face: type) -> None:
             ["target"], ["told"],
             ["session_id", "qa_id"], ["session_id", "key"], ["session_id", "context"], ["session_id", "stream"],
             ["session_id", "stream", "entry_id"], ["session_id", "new_session_id"], ["text"],
+            ["principal"], ["user"], ["user", "dataset_id"], ["user", "parent"], ["key"], ["key_id"], ["secret"],
+            ["name"], ["name", "value"], ["user_id", "session_id"],
         ), name  # fmt: skip
 
 

@@ -247,14 +247,14 @@ class AsyncRollbook:
         """On what terms this book takes contents in: how large an entry may be, and what takes secrets out of it."""
         return Contents(self._plans.settings.entry_bytes, self._plans.redactor)
 
-    def acting(self, principal: Principal, repeat: Repeat | None = None) -> Self:
+    def acting(self, principal: Principal, *, repeat: Repeat | None = None) -> Self:
         """The same open book as somebody else sees it and may change it (R6). Closing it closes nothing.
 
         With ``repeat`` it is for that request alone, whose writes are answered as they were when it came before.
         """
         self._readers()  # which are shared
         view = copy.copy(self)
-        view._plans, view._root = self._plans.acting(principal, repeat), self  # noqa: SLF001 - its own
+        view._plans, view._root = self._plans.acting(principal, repeat=repeat), self  # noqa: SLF001 - its own
         return view
 
     async def iterate(self, **filters: Any) -> AsyncIterator[Session]:

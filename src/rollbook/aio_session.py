@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 from rollbook.aio import AsyncRollbook
-from rollbook.book import Handle, ending, without_session
+from rollbook.book_session import Handle, ending, without_session
 from rollbook.errors import RollbookError
 from rollbook.model import Session
 

@@ -122,7 +122,7 @@ class Core:
     def everybody(self) -> bool:
         return self.principal.everybody
 
-    def acting(self, principal: Principal, repeat: Repeat | None = None) -> Self:
+    def acting(self, principal: Principal, *, repeat: Repeat | None = None) -> Self:
         """The same open book as somebody else sees it and may change it (R6). Closing it closes nothing.
 
         With ``repeat`` it is for that request alone, whose writes are answered as they were when it came before.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -89,7 +89,7 @@ def test_r15_what_a_transcript_joins_by_an_id_and_by_its_place_is_one_call(data:
     """A span that says only an id, a log that says only what it took, and the transcript that knows both."""
     reports = [told("log", "a", nth) for nth in range(2)]
     for nth in range(2):
-        named = {"aliases": (f"id:{nth}",), "evidence": Evidence.SPAN}
+        named: dict[str, Any] = {"aliases": (f"id:{nth}",), "evidence": Evidence.SPAN}
         reports += [used(f"span:{nth}", nth, 10, **named)]
         reports += [used(f"file:{nth}", nth, 10, **named | {"alike": "s:took:a", "evidence": Evidence.TRANSCRIPT})]
     order = data.draw(st.permutations(reports))

@@ -208,6 +208,7 @@ def test_vercel_ai_sdk() -> None:
     assert inner.call is not None
     assert inner.call.tokens == Tokens(input=60, cache_read=40, output=15, reasoning=5)
     assert (inner.call.usage_id, inner.session_id) == ("openai:response:resp_1", "s")
+    assert inner.call.provider == "openai"
     assert messages(inner) == [("user", "hello"), ("assistant", "hi")]
     assert told("ai.streamText", attributes={"ai.operationId": "ai.streamText", **used}).call is None
     tool = told(
@@ -252,6 +253,31 @@ def test_pydantic_ai_and_logfire() -> None:
     )  # fmt: skip
     assert raw.call is not None
     assert raw.call.tokens == Tokens(input=600, cache_read=400, output=100)
+
+
+def test_google_adk() -> None:
+    found = told(
+        "call_llm",
+        attributes={
+            "gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "gemini-2.5-flash",
+            "gcp.vertex.agent.session_id": "s", "gcp.vertex.agent.llm_request": "{}", "gen_ai.usage.input_tokens": 107,
+            "gen_ai.usage.output_tokens": 6,
+        },
+    )  # fmt: skip
+    assert found.sure
+    assert found.call is not None
+    assert (found.session_id, found.call.provider) == ("s", None), "a framework sends no bill"
+    tool = told(
+        "execute_tool echo",
+        attributes={
+            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "echo",
+            "gcp.vertex.agent.tool_call_args": '{"message": "hello"}', "gcp.vertex.agent.llm_request": "{}",
+            "gcp.vertex.agent.tool_response": '{"reply": "hi"}',
+        },
+    )  # fmt: skip
+    (step,) = steps(tool)
+    assert (step["method_params"], step["method_return_value"]) == ({"message": "hello"}, {"reply": "hi"})
+    assert not told("call_llm", attributes={"http.method": "GET"}).ours
 
 
 def test_mlflow() -> None:

@@ -33,7 +33,10 @@ class Serving:
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=env)
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
-        assert first.startswith("rollbook: serving "), first
+        if not first.startswith("rollbook: serving "):
+            said = first + self.process.stderr.read()
+            self.stop(signal.SIGKILL)
+            pytest.fail(said)
         self.url = first.split()[2].rstrip(";")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:

@@ -14,7 +14,7 @@ from rollbook.server import serve as serving
 from rollbook.server.guard import refused
 from rollbook.server.running import Options
 
-from .tools import Asking, asking, bearer, key_of, served
+from .tools import TOKEN, Asking, asking, bearer, key_of, served
 
 
 def _headers(**said: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def test_whoever_sends_a_body_too_slowly_is_408(tmp_path: Path) -> None:
     with served(tmp_path / "book.db", idle_s=0.2) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.sendall(
             b"POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n"
-            b"content-type: application/json\r\nauthorization: " + bearer("t0ken-of-the-tests")["authorization"].encode()
+            b"content-type: application/json\r\nauthorization: " + bearer(TOKEN)["authorization"].encode()
             + b"\r\n\r\n{"
         )
         raw.settimeout(10)
@@ -149,7 +149,7 @@ def test_a_connection_over_which_nothing_is_asked_is_let_go_of(monkeypatch: pyte
         config.load()
         state = uvicorn.server.ServerState()
         server = await loop.create_server(
-            lambda: config.http_protocol_class(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+            lambda: serving._Impatient(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -184,8 +184,7 @@ def test_unknown_paths_and_methods(tmp_path: Path) -> None:
 
 def test_a_proxys_headers_are_believed_only_of_a_proxy_that_is_trusted(tmp_path: Path) -> None:
     headers = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
-    said = {"data": {"key": "t0ken-of-the-tests"}, "headers": headers}
     with served(tmp_path / "book.db") as server, server.client(None) as client:
-        assert "Secure" not in client.post("/signin", **said).headers["set-cookie"]
+        assert "Secure" not in client.post("/signin", data={"key": TOKEN}, headers=headers).headers["set-cookie"]
     with served(tmp_path / "book.db", proxies=("127.0.0.1",)) as server, server.client(None) as client:
-        assert "Secure" in client.post("/signin", **said).headers["set-cookie"]
+        assert "Secure" in client.post("/signin", data={"key": TOKEN}, headers=headers).headers["set-cookie"]

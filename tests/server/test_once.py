@@ -14,12 +14,16 @@ import httpx
 import pytest
 import time_machine
 
+import rollbook
+from postgres_servers import postgres_server, postgres_servers, postgres_url
 from rollbook.core import Core
 from rollbook.plans import Plans
 from rollbook.server.once import HEADER
 from rollbook.server.routes import ROUTES
 
-from .tools import TOKEN, Asking, asking, client_of, key_of
+from .tools import TOKEN, Asking, asking, client_of, in_process, key_of
+
+__all__ = ["postgres_server", "postgres_servers", "postgres_url"]
 
 S: Final = "/api/v1/sessions/s"
 QA: Final = {"question": "q", "answer": "a"}
@@ -218,3 +222,17 @@ def test_every_write_says_how_its_answer_is_kept() -> None:
     assert kept == {"reply", "answers", "anew", "never"}
     assert {route.path for route in ROUTES if route.kept == "anew"} == {"/api/v1/ingest/files"}
     assert {route.path for route in ROUTES if route.kept == "never"} == {"/api/v1/keys"}
+
+
+def test_r13_equal_requests_to_two_servers_of_one_database_are_one(postgres_url: str) -> None:
+    async def at_once(path: str, body: Any) -> list[httpx.Response]:
+        async with in_process(postgres_url) as (one, _), in_process(postgres_url) as (other, _):
+            sent = [client.post(path, json=body, headers={HEADER: path}) for client in (one, other) for _ in range(4)]
+            return await asyncio.gather(*sent)
+
+    for path, body in ((f"{S}/usage", {"tokens_in": 1}), (f"{S}/qa", QA), (f"{S}/touch", {"agent": "bot"})):
+        answers = asyncio.run(at_once(path, body))
+        assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+        assert len({answer.content for answer in answers}) == 1, path
+    with rollbook.open(postgres_url, all_users=True) as book:
+        assert (book.get("s").calls, len(book.qa("s")), book.verify().ok) == (1, 1, True)

@@ -199,7 +199,7 @@ def test_r6_nobody_comes_in_without_a_key_that_lets_in(place: Place, who: str | 
 @pytest.mark.parametrize("who", ["writer", "reader", "other dataset"])
 @pytest.mark.parametrize("named", [True, False], ids=["named", "not named"])
 def test_r6_what_is_not_visible_does_not_exist(place: Place, who: str, named: bool) -> None:
-    told = []
+    told: list[Any] = []
     for route in READS:
         seen = _asked(place, route, who, named=named)
         if MARK in seen.text or seen.status_code not in {200, 404}:
@@ -214,7 +214,8 @@ def test_r6_what_is_not_visible_does_not_exist(place: Place, who: str, named: bo
 @pytest.mark.parametrize("who", ["writer", "other dataset", "dataset writer"])
 @pytest.mark.parametrize("named", [True, False], ids=["named", "not named"])
 def test_r6_nobody_changes_what_is_anothers(place: Place, who: str, named: bool) -> None:
-    before, wrong = _everything(place), []
+    before = _everything(place)
+    wrong: list[Any] = []
     for route in WRITES:
         answer = _asked(place, route, who, named=named)
         expected = {403, 404} if named and "user_id" in route.takes.__struct_fields__ else range(200, 500)

@@ -49,7 +49,8 @@ def first(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_a_row_of_the_list(served: Asking) -> None:
-    served.run(served.book.record_usage("cc_1", tokens_in=20, tokens_out=5, cost_usd=0.25, model="gpt-4o", errored=True))
+    call: dict[str, Any] = {"tokens_in": 20, "tokens_out": 5, "cost_usd": 0.25, "model": "gpt-4o", "errored": True}
+    served.run(served.book.record_usage("cc_1", **call))
     page = served.json(LIST)
     assert list(page)[:5] == ["sessions", "total", "limit", "offset", "has_more"]
     assert (page["total"], page["limit"], page["offset"], page["has_more"]) == (1, 50, 0, False)
@@ -139,7 +140,8 @@ def test_pages_by_cursor_hold_everything_once(served: Asking) -> None:
 def test_filters(served: Asking) -> None:
     dataset = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
     served.run(served.book.touch(
-        "one", kind="autonomous", channel="slack", agent="codex", project="p", dataset_id=dataset, tags=["t"], title="Red",
+        "one", kind="autonomous", channel="slack", agent="codex", project="p", dataset_id=dataset, tags=["t"],
+        title="Red",
     ))  # fmt: skip
     served.run(served.book.record_usage("two", tokens_in=1, model="m"))
     for asked in (
@@ -266,16 +268,16 @@ def test_cost_by_user_and_agent(served: Asking) -> None:
     assert served.json(f"{LIST}/cost-by-user-agent", user_id="nobody@example.com") == []
 
 
-IDS: Final = ("cc_1", "CC_1", "xcc_1", "a-claude-b", "Claude", "codex", "my-slack", "MCP", "slack codex", "", "ccc_", "é")
+IDS: Final = ("cc_1", "CC_1", "xcc_1", "a-claude-b", "Claude", "codex", "my-slack", "MCP", "slack codex", "ccc_", "é")
 
 
 def test_what_an_id_says_of_its_agent_is_the_same_in_sums_and_rows(served: Asking) -> None:
     """The one rule stands in Python for rows and in SQL for sums."""
-    for name in filter(None, IDS):
+    for name in IDS:
         served.run(served.book.touch(name))
     sums = {row["agent_type"]: row["session_count"] for row in served.json(f"{LIST}/cost-by-user-agent")}
     expected: dict[str, int] = {}
-    for name in filter(None, IDS):
+    for name in IDS:
         kind = guessed(name).replace("-", "_")
         expected[kind] = expected.get(kind, 0) + 1
     assert sums == expected

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Record(msgspec.Struct):
     """An event as it lies in the spool."""
 
     agent: str
-    at: int  #: microseconds UTC
+    at: Annotated[int, msgspec.Meta(ge=0, lt=2**62)]  #: microseconds UTC
     event: dict[str, Any]
     process: Known | None = None
 

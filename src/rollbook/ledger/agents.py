@@ -63,7 +63,7 @@ def _rows(tx: Reading, part: Part, since: int | None) -> list[Row]:
 
     What an id says of the agent stands in no sum, so those are looked at one by one. Who names agents has none of them.
     """
-    words = part.words | {"whose": _whose(part)}
+    words = part.words | {"whose": "activity_of_all" if part.everybody else "activity_of_user"}
     asked = {"user_no": part.user_no, "slices": part.slices}
     found: list[Row] = []
     if since is None:
@@ -73,12 +73,6 @@ def _rows(tx: Reading, part: Part, since: int | None) -> list[Row]:
         found += tx.compose("agents_edge", words, since=since, until=first * HOUR_US, **asked)
     found += tx.compose("agents_sums", words, first=first, last=last, **asked)
     return found + tx.compose("agents_guessed", words, since=since or 0, **asked)
-
-
-def _whose(part: Part) -> str:
-    if part.everybody:
-        return "activity_of_all"
-    return "activity_of_user" if part.slices is None else "activity_of_slices"
 
 
 def guessed(session_id: str) -> str:

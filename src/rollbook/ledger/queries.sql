@@ -789,20 +789,22 @@ group by model_usage.model_no, model.name
 
 -- agents_sums --
 -- Activity by user and agent over whole hours, of the sessions that name their agent.
-select account.user_id, account.name, slice.agent, sum(activity.sessions), sum(activity.calls), sum(activity.tokens_in),
-    sum(activity.tokens_out), sum(activity.cost), sum(activity.unpriced)
-from activity join slice on slice.slice_no = activity.slice_no join account on account.user_no = activity.user_no
-where {whose} and activity.hour >= :first and activity.hour <= :last and slice.agent <> ''
+select account.user_id, account.name, slice.agent, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
+    sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
+from (
+    select user_no, slice_no, sum(sessions) as sessions, sum(calls) as calls, sum(tokens_in) as tokens_in,
+        sum(tokens_out) as tokens_out, sum(cost) as cost, sum(unpriced) as unpriced
+    from activity where {whose} and hour >= :first and hour <= :last and {slices} group by user_no, slice_no
+) part
+join slice on slice.slice_no = part.slice_no join account on account.user_no = part.user_no
+where slice.agent <> ''
 group by account.user_id, account.name, slice.agent
 
 -- activity_of_user --
-activity.user_no = :user_no
-
--- activity_of_slices --
-activity.user_no = :user_no and activity.slice_no in (select value from json_each(cast(:slices as text)))
+user_no = :user_no
 
 -- activity_of_all --
-activity.user_no > 0
+user_no > 0
 
 -- agents_edge --
 -- The same over a part of an hour, from the sessions themselves.

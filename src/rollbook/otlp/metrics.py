@@ -168,5 +168,8 @@ def _series(point: PointRecord, prints: dict[int, str]) -> str:
 
 
 def _print(attributes: Mapping[str, Any], *names: str) -> str:
-    text = msgspec.json.encode([names, sorted(attributes.items())], enc_hook=repr, order="sorted")
+    try:
+        text = msgspec.json.encode([names, sorted(attributes.items())], enc_hook=repr, order="sorted")
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidInput(f"attributes that are no text: {error}") from None
     return blake2b(text, digest_size=12).hexdigest()

@@ -60,7 +60,7 @@ def call(seen: Seen) -> tuple[Call | None, bool]:
         occurred_at=seen.until,
         tokens=_tokens(raw, disjoint=disjoint),
         model=words.label(_of(seen, "model")),
-        provider=words.label(_of(seen, "provider")),
+        provider=_provider(seen),
         cost_nano=cost,
         cost_source="unpriced" if cost is None else "reported",
         source=emitter.name,
@@ -102,6 +102,15 @@ def _tokens(raw: Raw, *, disjoint: bool) -> Tokens:
         known["input"] = max(0, known.get("input", 0) - cached - known.get("audio_in", 0))
         known["output"] = max(0, known.get("output", 0) - known.get("reasoning", 0) - known.get("audio_out", 0))
     return Tokens(**known)
+
+
+def _provider(seen: Seen) -> str | None:
+    """Who sends the bill, where that is said: a framework's name is nobody's."""
+    found = words.label(_of(seen, "provider"))
+    if found is None or found.lower() in CONVENTIONS.no_providers:
+        return None
+    until = seen.emitter.provider_until
+    return (found.split(until)[0] if until else found) or None
 
 
 def _cost(seen: Seen) -> int | None:

@@ -7,6 +7,7 @@ an agent's work is told all the same, since it may stand between others that do.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from rollbook.errors import InvalidInput
@@ -70,12 +71,15 @@ def _entries(seen: Seen) -> tuple[Entry, ...]:
 
 def emitter_of(record: SpanRecord) -> Emitter | None:
     """Who wrote a span; None for one that is of no agent's work."""
-    attributes, resource = record.attributes, record.resource
+    resource = record.resource
     service = str(resource.attributes.get("service.name") or "").lower()
-    senders = (service, resource.scope.lower())
-    keys = tuple(attributes)
+    return _writer(record.name, frozenset(record.attributes), (service, resource.scope.lower()))
+
+
+@lru_cache(maxsize=2048)  # an emitter's spans have but a few sets of attributes, and to go through all names takes long
+def _writer(name: str, keys: frozenset[str], senders: tuple[str, str]) -> Emitter | None:
     for emitter in EMITTERS:
-        if record.name in emitter.spans or any(key.startswith(emitter.marks) for key in keys):
+        if name.startswith(emitter.marks) or any(key.startswith(emitter.marks) for key in keys):
             return emitter
         if any(_is_of(sender, emitter.services) for sender in senders):
             return emitter

@@ -127,7 +127,7 @@ async def sent(send: Send, reply: Reply) -> None:
     content = reply.content
     body = content if isinstance(content, bytes) else b"" if content is None else wire.encoded(content)
     headers = [(b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff")]
-    if body:
+    if content is not None:  # an empty message of protobuf is one, too
         headers.append((b"content-type", reply.media_type.encode()))
     if not any(name == "cache-control" for name, _ in reply.headers):
         headers.append((b"cache-control", b"no-store"))

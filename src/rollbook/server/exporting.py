@@ -8,7 +8,7 @@ import io
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from importlib import import_module
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -49,7 +49,7 @@ async def export(at: At, channels: tuple[Exporting, Scope, Receive, Send]) -> in
                 if left.done() or not await _admitted(at):
                     return 499
                 await send({"type": "http.response.body", "body": part, "more_body": True})
-    except Exception:  # the answer has begun: whoever asked sees that its end is missing
+    except Exception:  # noqa: BLE001 - the answer has begun: whoever asked sees that its end is missing
         _log.exception("an export broke off")
         return 500
     finally:

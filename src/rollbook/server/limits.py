@@ -116,10 +116,12 @@ class Limits:
             raise Refused(413, f"the body may be {most} bytes long")
         message = await _within(self._options.idle_s, receive)
         body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
+        if not message.get("more_body") and len(body) <= most:
             return body
         parts, size = [body], len(body)
         until = time.monotonic() + self._options.idle_s
+        if size > most:
+            raise Refused(413, f"the body may be {most} bytes long")
         while message.get("more_body"):
             # What keeps coming may take longer, what does not may not.
             message = await _within(max(until - time.monotonic(), 0.001), receive)

@@ -56,7 +56,7 @@ class Once:
         if route.kept == NEVER:
             raise InvalidInput("the answer to this is not kept, so it cannot be sent again; leave out Idempotency-Key")
         repeat = Repeat(at.principal, key, _hash(at), checks.utc_now() + KEPT_US)
-        at.book = at.book.acting(at.principal, repeat)
+        at.book = at.book.acting(at.principal, repeat=repeat)
         if route.kept == ANSWERS:
             return await _carried_out(at, route, asked)
         async with self._alone((at.principal.user_id, key)):

@@ -57,9 +57,9 @@ _SECURITY: Final[Json] = {
 _SAYS: Final = (
     "One durable record of every AI agent session: its life, what it used and cost, what was said and done. "
     "Times are RFC 3339 in UTC. Money is dollars (`*_usd`) and exact whole nano-dollars (`*_nano_usd`); a cost of null "
-    "has no price, which is not free. Parameters that are not known are ignored. What whoever asks may not see does not "
-    "exist (404). A slash within a session's id is written as %2F. Any change may carry an `Idempotency-Key`: the same "
-    "request under the same key is carried out once, for 24 hours."
+    "has no price, which is not free. Parameters that are not known are ignored. What whoever asks may not see does "
+    "not exist (404). A slash within a session's id is written as %2F. Any change may carry an `Idempotency-Key`: the "
+    "same request under the same key is carried out once, for 24 hours."
 )
 
 
@@ -307,4 +307,5 @@ ROUTES: Final = (
     ),
     _file("/docs", "docs.html", "html", "The description of this interface, to read."),
     _file("/docs.js", "docs.js", "javascript", "What shows it."),
+    _file("/docs.css", "docs.css", "css", "How that looks."),
 )  # fmt: skip

@@ -293,18 +293,16 @@ async def entry(at: At, asked: OneEntry) -> EntryView:
     return await at.book.entry(name, asked.stream, asked.entry_id, **whose)
 
 
-def _get(path: str, answer: Any, takes: type, gives: Any, does: str, tag: str = "contents") -> Route:
+def _get(path: str, answer: Any, takes: type, gives: Any, does: str, *, tag: str = "contents") -> Route:
     return Route(method="GET", path=path, answer=answer, takes=takes, gives=gives, does=does, tag=tag)
 
 
 ROUTES: Final = (
-    _get(f"{_HERE}/usage", usage, Calls, SessionUsage, "The ledger rows of a session, oldest first.", "usage"),
-    _get(f"{_HERE}/children", children, OfSession, Children, "The sessions directly below one.", "sessions"),
-    _get(
-        f"{_HERE}/tree", tree, OfSession, Tree, "A session and everything below it, with what each costs.", "sessions"
-    ),
-    _get(f"{_HERE}/inclusive", inclusive, OfSession, Inclusive, "What a session and all below it come to.", "sessions"),
-    _get(f"{_HERE}/instance", instance, OfSession, Running, "The process that runs a session.", "sessions"),
+    _get(f"{_HERE}/usage", usage, Calls, SessionUsage, "The ledger rows of a session, oldest first.", tag="usage"),
+    _get(f"{_HERE}/children", children, OfSession, Children, "The sessions directly below one.", tag="sessions"),
+    _get(f"{_HERE}/tree", tree, OfSession, Tree, "A session and everything below it.", tag="sessions"),
+    _get(f"{_HERE}/inclusive", inclusive, OfSession, Inclusive, "What it and all below it cost.", tag="sessions"),
+    _get(f"{_HERE}/instance", instance, OfSession, Running, "The process that runs a session.", tag="sessions"),
     _get(f"{_HERE}/conversation", conversation, Newest, Conversation, "What was said in a session, oldest first."),
     _get(f"{_HERE}/history", history, Prompt, History, "The newest turns of a session for a prompt."),
     _get(f"{_HERE}/qa", qas, Newest, QAs, "The questions and answers of a session, oldest first."),
@@ -314,7 +312,7 @@ ROUTES: Final = (
     _get(f"{_HERE}/state", state, OfSession, State, "Every value of a session's state."),
     _get(f"{_HERE}/state/{{key}}", value, OneValue, Value, "One value of a session's state."),
     _get(f"{_HERE}/streams", streams, OfSession, Streams, "The streams of entries that a session has."),
-    _get(f"{_HERE}/streams/{{stream}}", entries, OfStream, StreamEntries, "The newest entries of a stream, oldest first."),
+    _get(f"{_HERE}/streams/{{stream}}", entries, OfStream, StreamEntries, "The newest entries of a stream."),
     _get(f"{_HERE}/streams/{{stream}}/{{entry_id}}", entry, OneEntry, EntryView, "One entry of a stream."),
     _get("/api/v1/state", own_state, Nothing, State, "Every value of one's own state."),
     _get("/api/v1/state/{key}", own_value, OwnValue, Value, "One value of one's own state."),

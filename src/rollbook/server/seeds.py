@@ -1,7 +1,7 @@
 """What earlier session stores served, with their parameters, defaults, bounds, keys and the order of those.
 
-What Rollbook knows beside stands behind what they gave. Where they differed it is the stricter of them that is followed,
-where one was broken the other one: times have their zone, ids their dashes, the detail its effective status.
+What Rollbook knows beside stands behind what they gave. Where they differed the stricter of them is followed, where one
+was broken the other one: times have their zone, ids their dashes, the detail its effective status.
 """
 
 from __future__ import annotations

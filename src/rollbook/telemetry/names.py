@@ -17,8 +17,8 @@ from rollbook.ledger.calls import metric_name
 _RESPONSES: Final = (
     ("msg_", 0, "anthropic:msg:"),
     ("resp_", 0, "openai:response:"),
-    ("chatcmpl-", 12, "openai:chat:"),
-    ("gen-", 12, "openrouter:generation:"),
+    ("chatcmpl-", 20, "openai:chat:"),
+    ("gen-", 20, "openrouter:generation:"),
 )
 _REQUESTS: Final = (("req_", 0, "anthropic:req:"),)
 _RANDOM: Final = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_\-.=]{16,}")  #: long enough to be given once

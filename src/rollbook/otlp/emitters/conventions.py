@@ -72,6 +72,9 @@ CONVENTIONS: Final = Emitter(
     cost=("operation.cost", "gen_ai.usage.cost", "gen_ai.usage.cost.amount", "gen_ai.usage.total_cost"),
     model=("gen_ai.response.model", "gen_ai.request.model", "llm.response.model", "llm.request.model"),
     provider=("gen_ai.provider.name", "gen_ai.system"),
+    no_providers=frozenset(
+        {"_other", "unknown", "langchain", "llamaindex", "haystack", "crewai", "strands-agents", "gcp.vertex.agent"}
+    ),
     response=("gen_ai.response.id",),
     request=("gen_ai.request.id",),
     asked=Said(whole=("gen_ai.input.messages", "gen_ai.prompt"), numbered=("gen_ai.prompt",)),
@@ -81,7 +84,7 @@ CONVENTIONS: Final = Emitter(
     arguments=("gen_ai.tool.call.arguments", "tool_arguments"),
     result=("gen_ai.tool.call.result", "tool_response"),
     error=("error.message", "exception.message"),
-    session=("gen_ai.conversation.id", "session.id"),
+    session=("gen_ai.conversation.id", "session.id", "gcp.vertex.agent.session_id"),
     agents=("gen_ai.agent.name", "agent_name", "agent.name"),
     actor=("user.email", "user.id", "enduser.id", "gen_ai.user", "llm.user"),
     project=("project.name", "project.path"),

@@ -82,7 +82,8 @@ VERCEL: Final = Emitter(
         "reasoning": ("ai.usage.reasoningTokens", "ai.usage.outputTokenDetails.reasoningTokens"),
     },
     model=("ai.response.model", "ai.model.id"),
-    provider=("ai.model.provider",),
+    provider=("ai.model.provider", "gen_ai.system"),
+    provider_until=".",
     response=("ai.response.id",),
     asked=Said(whole=("ai.prompt.messages",)),
     answered=Said(whole=("ai.response.text",)),
@@ -164,6 +165,17 @@ LANGSMITH: Final = Emitter(
     actor=("langsmith.metadata.user_id",),
     project=("langsmith.trace.session_name",),
     tags=("langsmith.span.tags",),
+)
+
+#: A model's call is around that of the library it uses, which may tell it as well.
+GOOGLE_ADK: Final = Emitter(
+    name="google-adk",
+    marks=("gcp.vertex.agent.",),
+    services=("gcp.vertex.agent",),
+    spans={"call_llm": CALL, "execute_tool (merged tools)": OTHER, "execute_tool (merged)": OTHER},
+    arguments=("gcp.vertex.agent.tool_call_args",),
+    result=("gcp.vertex.agent.tool_response",),
+    session=("gcp.vertex.agent.session_id", "gen_ai.conversation.id", "session.id"),
 )
 
 OPIK: Final = Emitter(

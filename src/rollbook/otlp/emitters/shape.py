@@ -29,7 +29,7 @@ class Emitter(Struct, frozen=True, kw_only=True):
     """One that writes spans. What its table does not say is looked up in the conventions that all share."""
 
     name: str  #: the source of its calls
-    marks: Names = ()  #: how attributes begin that only it writes
+    marks: Names = ()  #: how attributes, or names of spans, begin that only it writes
     services: Names = ()  #: its ``service.name`` or scope, in lower case; ``_`` or ``.`` at the end: how they begin
     agent: str | None = None  #: the agent that it always is
 
@@ -46,6 +46,8 @@ class Emitter(Struct, frozen=True, kw_only=True):
     cost: Names = ()  #: dollars
     model: Names = ()
     provider: Names = ()
+    provider_until: str = ""  #: where the provider's own name ends in what is said of it
+    no_providers: frozenset[str] = frozenset()  #: what stands there without being one, in lower case
     response: Names = ()  #: ids
     request: Names = ()
     succeeded: Names = ()  #: false: it failed
