@@ -81,8 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, text: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
-        if status in (301, 307):
-            self.send_header("Location", "http://elsewhere.example/")
+        if status in (302, 307):
+            self.send_header("Location", f"{self.server.url}/elsewhere")
         if status == 429:
             self.send_header("Retry-After", "7")
         self.end_headers()

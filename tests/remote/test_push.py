@@ -120,7 +120,15 @@ def test_patience_ends(server: Pushing, machine: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     ("mood", "error"),
-    [(401, Forbidden), (403, Forbidden), (404, StoreError), (400, InvalidInput), (307, InvalidInput), (500, Exception)],
+    [
+        (401, Forbidden),
+        (403, Forbidden),
+        (404, StoreError),
+        (400, InvalidInput),
+        (302, InvalidInput),
+        (307, InvalidInput),
+        (500, Exception),
+    ],
 )
 def test_what_is_refused_is_not_asked_again(server: Pushing, machine: Path, mood: int, error: type[Exception]) -> None:
     server.mood = [mood]

@@ -49,7 +49,8 @@ class Running:
         self._ready = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="server-of-a-test")
-        self._socket = socket.socket()
+        # (A socket of this kind by name: of others asyncio does not know that they are TCP, and does not hurry them.)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind((options.host, 0))
         self.port: int = self._socket.getsockname()[1]
         self.base = f"http://{options.host}:{self.port}"

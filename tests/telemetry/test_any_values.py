@@ -19,8 +19,9 @@ _NAMES: Final = (
     "output_token_count", "cached_token_count", "prompt", "prompt.id", "prompt_id", "tool_name", "tool_use_id",
     "call_id", "success", "duration_ms", "tool_parameters", "arguments", "output", "error", "error_type", "status_code",
     "turnCount", "function_name", "function_args", "user.email", "workspace.host_paths", "app.entrypoint", "originator",
-    "auth_mode", "service_tier", "speed", "http.response.status_code", "type", "token_type", "gen_ai.token.type", "service.name",
-    "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.response.id", "gen_ai.operation.name",
+    "auth_mode", "service_tier", "speed", "http.response.status_code", "type", "token_type", "gen_ai.token.type",
+    "service.name", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.response.id",
+    "gen_ai.operation.name",
 )  # fmt: skip
 _EVENTS: Final = (
     "claude_code.api_request", "claude_code.api_error", "claude_code.tool_result", "claude_code.user_prompt",

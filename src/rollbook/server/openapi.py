@@ -15,7 +15,7 @@ import msgspec
 
 import rollbook
 from rollbook.server import wire
-from rollbook.server.browser import POLICY
+from rollbook.server.browser import NAME, POLICY
 from rollbook.server.once import HEADER
 from rollbook.server.routing import NEVER, OPEN, READ, WRITE, At, Nothing, Reply, Route
 
@@ -52,7 +52,7 @@ _SECURITY: Final[Json] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key, or the token of this machine's user."},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same in a header of its own."},
     "basic": {"type": "http", "scheme": "basic", "description": "The same as the password, under any name."},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": "rollbook", "description": "Of a browser that signed in."},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": NAME, "description": "Of a browser that signed in."},
 }
 _SAYS: Final = (
     "One durable record of every AI agent session: its life, what it used and cost, what was said and done. "
