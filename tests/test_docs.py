@@ -26,6 +26,7 @@ NOT_RUN = {
     "docs/how-to/watch-changes.md": 1,
     "docs/how-to/crashes.md": 1,
     "docs/how-to/push.md": 1,
+    "docs/how-to/serve.md": 1,
     "docs/how-to/move-in.md": 1,
     "docs/how-to/move-to-postgresql.md": 1,
     "docs/how-to/back-up.md": 1,

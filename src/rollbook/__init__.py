@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rollbook.book import Rollbook, open  # noqa: A004 - rollbook.open is the door, as gzip.open is
     from rollbook.errors import (
         Conflict,
+        Forbidden,
         Gone,
         InvalidInput,
         NotFound,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Conflict",
+    "Forbidden",
     "Gone",
     "InvalidInput",
     "NotFound",

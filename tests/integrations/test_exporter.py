@@ -43,8 +43,10 @@ def kill(server: subprocess.Popen[str], how: signal.Signals) -> None:
     server.stderr.close()
 
 
-@pytest.mark.parametrize(("compression", "temporality"), [("gzip", "cumulative"), ("deflate", "delta")])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("compression", "temporality", "how"),
+    [("gzip", "cumulative", signal.SIGTERM), ("deflate", "delta", signal.SIGKILL)],
+)
 def test_r13_whatever_becomes_of_the_server_all_is_delivered_and_nothing_twice(
     compression: str, temporality: str, how: signal.Signals, tmp_path: Path
 ) -> None:

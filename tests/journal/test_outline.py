@@ -88,3 +88,13 @@ def test_a_long_session_is_not_read_whole(book: rollbook.Rollbook, monkeypatch: 
         monkeypatch.setattr(SqlPeek, "below", counted)
         assert book.outline("s").label == "q0"
         assert sum(read) < 100
+
+
+def test_it_is_the_same_where_journals_are_kept_in_files(tmp_path: Path) -> None:
+    with rollbook.open(tmp_path / "book.db", journal=tmp_path / "journals") as book:
+        for number in range(70):
+            book.add_qa("s", question="" if number < 40 else f"q{number}", answer="")
+        book.add_trace_step("s", origin_function="f")
+        found = book.outline("s", last_n=1)
+        assert (found.label, found.questions, found.steps_taken) == ("q40", 70, 1)
+        assert [qa.question for qa in found.qas] == ["q69"]

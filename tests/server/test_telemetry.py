@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import itertools
@@ -34,6 +35,7 @@ PREFIXES: Final = ("", "/otlp", "/api/public/otel")
 MODEL: Final = "claude-sonnet-4-5"
 MOST: Final = 1 << 20
 SECOND: Final = 1_000_000_000
+MANY: Final = 100
 NOW: Final = NANOS // 1_000 + 86_400 * 1_000_000
 Packed = Callable[[bytes], bytes]
 PACKED: Final[dict[str, Packed]] = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
@@ -76,7 +78,7 @@ def body(signal: Signal, *records: Any) -> dict[str, Any]:
 
 
 def post(
-    client: httpx.Client, signal: Signal, plain: dict[str, Any], kind: str = JSON, coding: str = "", prefix: str = ""
+    client: httpx.Client, signal: Signal, plain: dict[str, Any], kind: str = JSON, coding: str = "", *, prefix: str = ""
 ) -> httpx.Response:
     raw = as_json(plain) if kind == JSON else as_protobuf(signal, plain)
     headers = {"content-type": kind, **({"content-encoding": coding} if coding else {})}
@@ -119,7 +121,7 @@ def test_every_path_form_and_coding_and_the_answer_in_the_form_of_the_request(
 ) -> None:
     for prefix, coding in itertools.product(PREFIXES, PACKED):
         name = f"{signal}-{kind[-4:]}-{prefix[-4:]}-{coding}"
-        answer = post(client, signal, body(signal, recorded(signal, name)), kind, coding, prefix)
+        answer = post(client, signal, body(signal, recorded(signal, name)), kind, coding, prefix=prefix)
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
         assert answer.content == (b"{}" if kind == JSON else b"")
         assert sums(book, name) == (1, 100, 20)
@@ -216,7 +218,11 @@ def test_r15_the_owner_is_the_keys_user_whoever_is_named(running: Running, url: 
         "basic": {"authorization": "Basic " + base64.b64encode(f"rollbook:{key}".encode()).decode()},
         "name of basic": {"authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()},
     }
-    said = {"user.id": "mallory@example.org", "user.email": "mallory@example.org", "enduser.id": "mallory@example.org"}
+    said: dict[str, Any] = {
+        "user.id": "mallory@example.org",
+        "user.email": "mallory@example.org",
+        "enduser.id": "mallory@example.org",
+    }
     with running.client(None) as guest:
         guest.headers.update(shown[way])
         assert post(guest, signal, body(signal, recorded(signal, name, **said))).status_code == 200
@@ -233,9 +239,7 @@ def test_r15_the_owner_is_the_keys_user_whoever_is_named(running: Running, url: 
 
 def held(book: rollbook.Rollbook, *names: str) -> list[Any]:
     """All that a book holds of sessions."""
-    return [
-        [rollbook.to_dict(book.get(name)), sorted(map(repr, book.usage(name))), book.trace(name)] for name in names
-    ]
+    return [[rollbook.to_dict(book.get(name)), sorted(map(repr, book.usage(name))), book.trace(name)] for name in names]
 
 
 def test_redelivery_changes_nothing(client: httpx.Client, book: rollbook.Rollbook) -> None:
@@ -247,6 +251,27 @@ def test_redelivery_changes_nothing(client: httpx.Client, book: rollbook.Rollboo
     for signal, kind, coding in itertools.product(SIGNALS, (JSON, PROTOBUF), PACKED):
         assert post(client, signal, plain[signal], kind, coding).content == (b"{}" if kind == JSON else b"")
     assert held(book, *names) == before
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics"])
+def test_many_at_once_that_belong_together_are_all_taken(
+    running: Running, book: rollbook.Rollbook, signal: Signal
+) -> None:
+    """None is told to come again because it was in another's way."""
+    name = f"at-once-{signal}"
+
+    async def all_at_once() -> set[int]:
+        limits, headers = httpx.Limits(max_connections=MANY), {**bearer(TOKEN), "content-type": PROTOBUF}
+        async with httpx.AsyncClient(base_url=running.base, headers=headers, limits=limits, timeout=60) as many:
+            raw = [as_protobuf(signal, body(signal, recorded(signal, name, each))) for each in range(1, MANY + 1)]
+            return {
+                answer.status_code
+                for answer in await asyncio.gather(*(many.post(f"/v1/{signal}", content=each) for each in raw))
+            }
+
+    assert asyncio.run(all_at_once()) == {200}
+    if signal == "traces":
+        assert sums(book, name) == (MANY, MANY * 100, MANY * 20)
 
 
 @pytest.mark.parametrize("name", CALLS)

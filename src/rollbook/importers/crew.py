@@ -310,7 +310,7 @@ class Crew:
         elif not part.last:
             user_id = self._context.user_id
             jots = [jot(user_id, one.session_id, one.at, one.streams, flagged=one.flagged) for one in part.entries]
-            items = Checked([*part.touches, *part.ends, *part.calls, *jots])
+            items: Checked[Item] = Checked([*part.touches, *part.ends, *part.calls, *jots])
             yield Batch(items=items, file=part.file, read=part.read, skipped=part.skipped, refused=part.refused)
 
     def _drop(self, hand: _Hand) -> None:

@@ -104,7 +104,7 @@ def labels(value: Any, most: int = 64) -> tuple[str, ...] | None:
 
 def number(value: Any) -> int:
     """A count: 0 for what is none, and for what is negative."""
-    if isinstance(value, str) and value.strip().isdigit() and len(value) <= _MOST_DIGITS:
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _MOST_DIGITS:
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return max(0, int(value))

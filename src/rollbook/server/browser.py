@@ -136,10 +136,9 @@ async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
     )  # fmt: skip
 
 
-async def front(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
-    """The first page."""
-    name = "signin.html" if await at.server.doorkeeper.known(at.headers) is None else "front.html"
-    return Reply(content=_read(name), media_type=_HTML, headers=POLICY)
+def asked_in() -> Reply:
+    """The page on which one signs in, in the place of one that only those see who did."""
+    return Reply(content=_read("signin.html"), media_type=_HTML, headers=POLICY)
 
 
 async def style(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
@@ -168,7 +167,6 @@ def _route(method: str, path: str, answer: Answer, does: str, takes: type[msgspe
 
 
 ROUTES: Final = (
-    _route("GET", "/", front, "The first page."),
     _route("GET", "/style.css", style, "How pages look."),
     _route("GET", "/signin", page, "The page on which one signs in.", Code),
     _route("POST", "/signin", enter, "Sign in, as a form does."),

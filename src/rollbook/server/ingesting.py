@@ -25,13 +25,13 @@ class Hooked(msgspec.Struct, frozen=True, kw_only=True):
 async def claude_hooks(at: At, asked: Nothing) -> Hooked:  # noqa: ARG001 - the shape of what answers a route
     """Events of Claude Code's hooks, of whoever's key came with them; no path that they name is opened."""
     events = at.body if isinstance(at.body, list) else [at.body]
-    now = checks.utc_now()
+    who, now = at.principal, checks.utc_now()
     refused: list[str] = []
     made: list[Any] = []
     for later, event in enumerate(events):  # of several each is after the one before it
         try:
             at_us = now + later
-            made.append(claude_code.ops(event, at=at_us, user_id=at.principal.user_id, user_name=at.principal.user_name))
+            made.append(claude_code.ops(event, at=at_us, user_id=who.user_id, user_name=who.user_name))
         except InvalidInput as error:
             refused.append(str(error))
     answers = iter(await at.book.ingest([op for ops in made for op in ops]))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rollbook.feed import Subscription
 from rollbook.server.faults import Refused
-from rollbook.server.routing import At, Route
+from rollbook.server.routing import At
 
 if TYPE_CHECKING:
     from rollbook.server.running import Options
 
 _HEADER_BYTES: Final = 32 << 10
+_LENGTH_DIGITS: Final = 18  #: of a body's length; a number of thousands of digits is not worth reading
 _MINUTE_S: Final = 60.0
 _UNKNOWN: Final = "address:"  #: before the address of somebody who is not known
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -112,7 +113,7 @@ class Limits:
         """The body of a request, no larger than allowed and within the time allowed."""
         most = self._options.body_bytes
         length = headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) > most:
+        if length is not None and length.isdecimal() and (len(length) > _LENGTH_DIGITS or int(length) > most):
             raise Refused(413, f"the body may be {most} bytes long")
         message = await _within(self._options.idle_s, receive)
         body: bytes = message.get("body", b"")

@@ -16,6 +16,7 @@ from rollbook.server import (
     metering,
     meters,
     openapi,
+    pages,
     reading,
     remembering,
     saying,
@@ -41,4 +42,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *health.ROUTES,
     *openapi.ROUTES,
     *browser.ROUTES,
+    *pages.ROUTES,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from rollbook.server.doorkeeper import Doorkeeper
 from rollbook.server.limits import Limits
 from rollbook.server.meters import Meters
 from rollbook.server.once import Once
+from rollbook.server.turns import Turns
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,7 @@ class Server:
         self.limits = Limits(options)
         self.meters = Meters(self)
         self.once = Once()
+        self.turns = Turns()
         self.stopping = False
 
     def stop(self) -> None:

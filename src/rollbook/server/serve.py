@@ -10,38 +10,17 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rollbook.aio import AsyncRollbook
 from rollbook.errors import StoreError
 from rollbook.server.app import App
 from rollbook.server.chores import Chores
+from rollbook.server.connection import Impatient
 from rollbook.server.running import Options, Server
 
 _FINISH_S: Final = 20  #: for requests that are being answered when the server is told to stop
 _SPARE: Final = 512  #: connections beside the streams
-_ASKS_S: Final = 20.0  #: in which a client that has connected must have asked for something
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-class _Impatient(HttpToolsProtocol):
-    """Lets go of a connection over which no request comes."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._patience = self.loop.call_later(_ASKS_S, self._give_up)
-
-    def on_headers_complete(self) -> None:
-        self._patience.cancel()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._patience.cancel()
-        super().connection_lost(exc)
-
-    def _give_up(self) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.close()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -79,10 +58,14 @@ def listening(options: Options) -> socket.socket:
     """The socket that a server listens on. Raises StoreError where there is none to be had."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        return socket.create_server((options.host, options.port), family=family, backlog=1024)
+        made = socket.create_server((options.host, options.port), family=family, backlog=1024)
     except OSError as error:
         where = f"{options.host}:{options.port}"
         raise StoreError(f"the server cannot listen on {where} ({error.strerror}); choose another --port") from error
+    # Connections have it from here: asyncio (uvloop does) sets it for none that it did not make itself, and then each
+    # answer waits 40 milliseconds for the client to acknowledge its head.
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
 
 
 async def serve(
@@ -96,7 +79,7 @@ async def serve(
     server = Server(book, options)
     config = uvicorn.Config(
         App(server), log_level="warning", access_log=False, lifespan="off", server_header=False, proxy_headers=False,
-        http=_Impatient, loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S, timeout_keep_alive=75,
+        http=Impatient, loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S, timeout_keep_alive=75,
         limit_concurrency=options.streams + _SPARE, ssl_certfile=options.cert, ssl_keyfile=options.cert_key,
         h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip

@@ -30,7 +30,8 @@ def _answer(signal: Signal) -> Callable[[At, Nothing], Any]:
         most = at.server.options.body_bytes
         told, rejected, message, json = await asyncio.to_thread(_read, signal, at, most)
         if told:
-            observed = await at.book.observe(told)
+            async with at.server.turns.of(at.principal.user_id, told):
+                observed = await at.book.observe(told)
             later = next((each for each in observed.refused.values() if isinstance(each, Overloaded)), None)
             if later is not None and not observed.accepted:
                 raise later  # nothing of it was stored, so that it can be sent again
@@ -58,8 +59,8 @@ def _read(signal: Signal, at: At, most: int) -> tuple[Sequence[Told], int, str, 
 ROUTES: Final = tuple(
     Route(
         method="POST", path=f"{prefix}/v1/{signal}", answer=_answer(signal), body=bytes, gives=bytes, needs=WRITE,
-        tag="telemetry", media_type="application/x-protobuf, application/json", does=f"Take in {signal} as OTLP, protobuf or JSON.",
-        coded=True, described=not prefix,
+        tag="telemetry", media_type="application/x-protobuf, application/json",
+        does=f"Take in {signal} as OTLP, protobuf or JSON.", coded=True, described=not prefix,
     )
     for prefix in _PREFIXES
     for signal in _MAPPED

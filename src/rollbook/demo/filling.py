@@ -1,0 +1,95 @@
+"""Puts the made-up fleet into a book of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from rollbook.book import Rollbook
+from rollbook.demo import cast
+from rollbook.demo.fleet import MADE_UP, fleet
+from rollbook.demo.script import Item, Script, Stage
+from rollbook.errors import InvalidInput, RollbookError
+from rollbook.model import to_micros
+from rollbook.plans import Plans
+from rollbook.rules import checks
+from rollbook.rules.redaction import Redactor
+from rollbook.settings import load
+
+SEED: Final = 7
+SESSIONS: Final = 600
+_BATCH: Final = 4_000  #: operations in one transaction
+_REMEMBERED: Final = 24  #: support talks that keep some state
+_MADE_UP: Final = msgspec.json.decode(MADE_UP)
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What was put into a book."""
+
+    sessions: int
+    calls: int
+    entries: int
+    now: datetime
+
+
+def opened(url: str, now: datetime) -> Rollbook:
+    """A book whose clock stands at a time, so that all that is made in it depends on nothing else."""
+    moment = to_micros(now)
+    settings = load()
+    redactor = Redactor() if settings.redact else None
+    return Rollbook(
+        Plans(url, user=None, all_users=True, settings=settings, redactor=redactor, clock=lambda: moment)
+    )  # fmt: skip
+
+
+def is_made_up(book: Rollbook) -> bool:
+    """Whether a book holds nothing but what was made up, or nothing at all. Raises InvalidInput for no such time."""
+    return all("made_up" in one.metadata for one in book.iterate()) and not book.families()
+
+
+def fill(book: Rollbook, now: datetime, *, seed: int = SEED, sessions: int = SESSIONS, large: bool = False) -> Made:
+    """Put the fleet into an empty book. Raises InvalidInput for fewer sessions than one."""
+    if checks.count(sessions, "sessions", checks.MAX_COUNT) < 1:
+        raise InvalidInput("a fleet has at least one session")
+    stage = Stage(to_micros(now), book.prices)
+    remembered: list[Script] = []
+    waiting: list[Item] = []
+    for script in fleet(stage, seed=seed, sessions=sessions, large=large):
+        waiting += script.ops()
+        if script.facts.agent == "support-bot" and len(remembered) < _REMEMBERED:
+            remembered.append(script)
+        if len(waiting) >= _BATCH:
+            _hand_over(book, waiting)
+            waiting = []
+    _hand_over(book, waiting)
+    _remember(book, remembered, seed)
+    return _counted(book, now)
+
+
+def _hand_over(book: Rollbook, items: Iterable[Item]) -> None:
+    for answer in book.ingest(list(items)):
+        if isinstance(answer, RollbookError):
+            raise answer
+
+
+def _remember(book: Rollbook, scripts: list[Script], seed: int) -> None:
+    """State and graph knowledge, which no door hands over."""
+    chance = random.Random(f"{seed}/state")  # noqa: S311 - see rollbook.demo.fleet
+    for script in scripts:
+        name, owner = script.session_id, script.who.user_id
+        values = {"language": chance.choice(("en", "de", "fr")), "customer": {"since": chance.randrange(2015, 2025)}}
+        book.set_state(name, values=values, user_id=owner)
+        tag = (script.facts.tags or ("order",))[-1]
+        book.set_graph_context(name, f"({tag}) -concerns-> (order) -made by-> (customer)", user_id=owner)
+
+
+def _counted(book: Rollbook, now: datetime) -> Made:
+    stats = book.stats(since=None)
+    with book._plans.store.read() as tx:  # noqa: SLF001
+        entries = sum(1 for _ in islice(tx.rows("journal.every_entry"), 10**9))
+    return Made(sessions=stats.sessions, calls=stats.calls, entries=entries, now=now)

@@ -1,0 +1,120 @@
+"""Connections: what is held for one before anybody knows who asks is bounded, in bytes and in time.
+
+A request's head is kept in memory until it is whole, so it may be only so large and take only so long. The same goes
+for what belongs to a body and is none of it (the sizes of chunks, lines behind them), and for a body for which nobody
+waits any more, since the answer was sent before it, and for answers that nobody takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_ASKS_S: Final = 20.0  #: in which the head of a request must have come, from the connection or its first byte on
+_LOOSE_MOST: Final = 64 << 10  #: bytes of a request that are not its body
+_FRAMED: Final = 8  #: bytes around each one of a body that is sent in chunks
+_STUCK_S: Final = 30.0  #: after which whoever takes nothing of an answer is taken to be gone
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class Impatient(HttpToolsProtocol):
+    """Lets go of a connection over which no request comes, or one that never ends."""
+
+    _patience: Any = None
+    _loose = 0  #: bytes that came for a request and were not of its body
+    _in_head = _in_body = _moved = False
+    _stuck: Any = None
+    _left = 0  #: bytes of an answer that were not taken when that was looked at last
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        self._loose += len(data)
+        self._moved = False
+        super().data_received(data)
+        if self._loose > _LOOSE_MOST and (self._in_head or self._in_body):
+            if self._in_head and not self._is_answering and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+            self._give_up()
+        elif self._in_head or not (self._moved or self._in_body or self._is_answering):
+            self._wait()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._in_body, self._moved = True, False, True
+        self._loose = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body, self._moved = False, True, True
+        self._loose = 0
+        self._rest()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._loose = max(0, self._loose - (_FRAMED + 1) * len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body, self._moved = False, True
+        self._rest()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body:  # nobody reads the rest, so it is not waited for much longer
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(_ASKS_S, self._give_up)
+
+    def _rest(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._rest()
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()
+            if self.transport.get_write_buffer_size():
+                self.loop.call_later(_STUCK_S, self.transport.abort)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._give_up()
+
+    # What is sent
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+        super().resume_writing()
+
+    def _look_again(self) -> None:
+        self._left = self.transport.get_write_buffer_size()
+        self._stuck = self.loop.call_later(_STUCK_S, self._is_stuck)
+
+    def _is_stuck(self) -> None:
+        if self.transport.get_write_buffer_size() < self._left:
+            self._look_again()
+        else:
+            self.transport.abort()

@@ -1,0 +1,127 @@
+// What changes, as the server tells it: one stream for the tab, and none while nobody sees the tab.
+
+import { computed, signal } from "./html.js";
+import { get } from "./api.js";
+
+const GATHERED_MS = 120; // changes that come together are told together
+const SLOWEST_MS = 15000; // between tries to listen again
+const EVENTS = "/api/v1/events";
+
+// "connecting" | "live" | "off" (cut off, tried again) | "hidden"
+export const state = signal("connecting");
+// Since when it is cut off, in ms; null while it is not.
+export const cutSince = signal(null);
+export const isLive = computed(() => state.value === "live");
+
+let source = null;
+let lastId = null;
+let tries = 0;
+let again = 0;
+let gathering = 0;
+let changes = [];
+let everything = false;
+const listeners = new Set();
+
+// Calls told(changes) for changes { user_id, session_id, kinds, at }; told(null) means: look at everything anew.
+// Answers with what ends it.
+export function onChange(told) {
+  listeners.add(told);
+  return () => listeners.delete(told);
+}
+
+export function listen() {
+  document.addEventListener("visibilitychange", () => (document.hidden ? hide() : open()));
+  addEventListener("pagehide", close);
+  addEventListener("online", open);
+  if (document.hidden) state.value = "hidden";
+  else open();
+}
+
+function open() {
+  clearTimeout(again);
+  if (source && source.readyState !== EventSource.CLOSED) return;
+  if (document.hidden) return;
+  if (state.value === "hidden") state.value = "connecting";
+  source = new EventSource(lastId ? `${EVENTS}?after=${encodeURIComponent(lastId)}` : EVENTS);
+  source.addEventListener("ready", ready);
+  source.addEventListener("change", changed);
+  source.addEventListener("reset", reset);
+  source.addEventListener("stop", stopped);
+  source.addEventListener("error", failed);
+}
+
+function hide() {
+  close();
+  state.value = "hidden";
+  cutSince.value = null;
+}
+
+function close() {
+  clearTimeout(again);
+  source?.close();
+  source = null;
+}
+
+function ready(event) {
+  // What was missed is told next, where the feed remembers it; where it does not a reset is.
+  if (lastId === null) lastId = event.lastEventId;
+  tries = 0;
+  state.value = "live";
+  cutSince.value = null;
+}
+
+function changed(event) {
+  lastId = event.lastEventId || lastId;
+  changes.push(JSON.parse(event.data));
+  tellSoon();
+}
+
+function reset(event) {
+  lastId = event.lastEventId || lastId;
+  everything = true;
+  tellSoon();
+}
+
+function stopped() {
+  close();
+  cut();
+}
+
+function failed() {
+  close();
+  cut();
+}
+
+// The browser would try again by itself, but not after an answer that is no stream, nor slower each time.
+function cut() {
+  if (state.value !== "off") {
+    state.value = "off";
+    cutSince.value = Date.now();
+  }
+  tries += 1;
+  const wait = Math.min(SLOWEST_MS, 250 * 2 ** tries) * (0.75 + Math.random() / 2);
+  again = setTimeout(retry, wait);
+}
+
+async function retry() {
+  if (document.hidden) return;
+  try {
+    await get("/api/v1/me"); // leads to the page for signing in where that is needed
+  } catch {
+    cut();
+    return;
+  }
+  open();
+}
+
+function tellSoon() {
+  if (!gathering) gathering = setTimeout(tell, GATHERED_MS);
+}
+
+function tell() {
+  gathering = 0;
+  const told = everything ? null : changes;
+  changes = [];
+  everything = false;
+  for (const listener of [...listeners]) listener(told);
+}

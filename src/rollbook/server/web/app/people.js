@@ -1,0 +1,45 @@
+// Who asks, and what users are called: sessions name them by ids.
+
+import { signal } from "./html.js";
+import { get } from "./api.js";
+import { shortId } from "./format.js";
+
+// { user_id, user_name, role, everybody, key_id, … } of GET /api/v1/me; null until it is known.
+export const me = signal(null);
+const names = signal(new Map());
+let asked = false;
+
+export const isAdmin = () => me.value?.role === "admin";
+export const mayWrite = () => me.value?.role === "admin" || me.value?.role === "writer";
+
+export async function meet() {
+  me.value = await get("/api/v1/me");
+  learn([me.value]);
+}
+
+// Keep names that some answer tells: lines with user_id and user_name.
+export function learn(lines) {
+  const fresh = lines.filter((line) => line.user_name && names.value.get(line.user_id) !== line.user_name);
+  if (!fresh.length) return;
+  const next = new Map(names.value);
+  for (const line of fresh) next.set(line.user_id, line.user_name);
+  names.value = next;
+}
+
+// What a user is called, as far as it is known; reading it draws whoever does anew once more is.
+export function userName(userId) {
+  const known = names.value.get(userId);
+  if (known === undefined && !asked) {
+    asked = true;
+    queueMicrotask(inquire);
+  }
+  return known ?? shortId(userId);
+}
+
+async function inquire() {
+  try {
+    learn(await get("/api/v1/sessions/cost-by-user-agent", { range: "all" }));
+  } catch {
+    // ids stand for the names, then
+  }
+}

@@ -1,0 +1,23 @@
+// A question that must be answered before anything else; the browser's own dialog keeps the focus.
+
+import { html, useEffect, useId, useRef } from "../html.js";
+
+// <${Dialog} title="Revoke this key?" onClose=${close} actions=${html`<button class="button button-bad" onClick=…>Revoke</button>`}>…<//>
+export function Dialog({ title, onClose, actions, children }) {
+  const place = useRef(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = place.current;
+    dialog.showModal();
+    return () => dialog.close();
+  }, []);
+  return html`
+    <dialog class="dialog" ref=${place} aria-labelledby=${id} onCancel=${(event) => { event.preventDefault(); onClose(); }}
+      onClick=${(event) => event.target === place.current && onClose()}>
+      <div class="dialog-inside">
+        <h2 id=${id}>${title}</h2>
+        ${children}
+        <div class="dialog-actions"><button type="button" class="button" onClick=${onClose}>Cancel</button>${actions}</div>
+      </div>
+    </dialog>`;
+}

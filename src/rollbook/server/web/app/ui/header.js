@@ -1,0 +1,98 @@
+// What stands above every page: where one may go, the range of time, whether one sees what is, and the way out.
+
+import { html } from "../html.js";
+import { route, since, setSince, withRange, RANGES } from "../state.js";
+import { state, cutSince } from "../live.js";
+import { now } from "../clock.js";
+import { me } from "../people.js";
+import { roughly, rangeName } from "../format.js";
+import { Menu } from "./menu.js";
+import { Icon } from "./icon.js";
+
+const PLACES = [["fleet", "/", "Fleet"], ["sessions", "/sessions", "Sessions"], ["compare", "/compare", "Compare"], ["settings", "/settings", "Settings"]];
+const RANGED = new Set(["fleet", "sessions"]);
+
+export function Header() {
+  const here = route.value.name;
+  return html`
+    <header class="top">
+      <a class="brand" href=${withRange("/")} aria-label="Rollbook: the fleet"><${Icon} name="brand" /><span>Rollbook</span></a>
+      <nav class="places" aria-label="Pages">
+        ${PLACES.map(([name, path, title]) => html`
+          <a key=${name} href=${RANGED.has(name) ? withRange(path) : path}
+            aria-current=${here === name || (here === "session" && name === "sessions") ? "page" : null}>${title}</a>`)}
+      </nav>
+      <div class="tools">
+        ${RANGED.has(here) && html`<${RangePicker} />`}
+        <${Live} />
+        <${Account} />
+      </div>
+    </header>`;
+}
+
+function RangePicker() {
+  const own = !RANGES.includes(since.value);
+  return html`
+    <div class="segments" role="group" aria-label="Range of time">
+      ${RANGES.map((name) => html`
+        <button key=${name} type="button" aria-pressed=${String(since.value === name)} onClick=${() => setSince(name)}
+          title=${rangeName(name)}>${name === "all" ? "All" : name}</button>`)}
+      <${Menu} label=${own ? rangeName(since.value).replace("the last ", "") : "Own"} pressed=${own} title="A range of one's own" align="end">
+        ${(close) => html`<${OwnRange} close=${close} />`}
+      <//>
+    </div>`;
+}
+
+function OwnRange({ close }) {
+  const chosen = (event) => {
+    event.preventDefault();
+    const said = new FormData(event.target);
+    const at = said.get("at");
+    setSince(event.submitter?.value === "at" && at ? new Date(at).toISOString() : `${said.get("amount") || 1}${said.get("unit")}`);
+    close();
+  };
+  return html`
+    <form class="own-range" onSubmit=${chosen}>
+      <fieldset>
+        <legend>The last</legend>
+        <div class="row">
+          <input name="amount" type="number" min="1" max="99999" value="90" aria-label="How many" />
+          <select name="unit" aria-label="Of what"><option value="d">days</option><option value="h">hours</option></select>
+          <button class="button" value="span">Show</button>
+        </div>
+      </fieldset>
+      <fieldset>
+        <legend>Since</legend>
+        <div class="row">
+          <input name="at" type="datetime-local" aria-label="Since when" />
+          <button class="button" value="at">Show</button>
+        </div>
+      </fieldset>
+    </form>`;
+}
+
+const SAYS = {
+  live: ["Live", "Changes are shown as they happen."],
+  connecting: ["Connecting", "Listening for changes begins."],
+  hidden: ["Paused", "Nothing is asked for while this tab is hidden."],
+};
+
+function Live() {
+  const off = state.value === "off";
+  const [text, title] = off
+    ? [`Cut off${cutSince.value ? ` ${roughly((now.value - cutSince.value) / 1000)}` : ""}`, "The server tells of no changes; trying again."]
+    : SAYS[state.value];
+  return html`<span class=${`live live-${state.value}`} title=${title}><i aria-hidden="true"></i>
+    <span role="status">${off ? html`<span class="unseen">Cut off: changes are not shown</span><span aria-hidden="true">${text}</span>` : text}</span></span>`;
+}
+
+function Account() {
+  const { user_name: name, user_id: id, role } = me.value;
+  return html`
+    <${Menu} label=${html`<${Icon} name="person" />`} name="Account" title=${`Signed in as ${name ?? id}`} align="end" quiet>
+      ${() => html`
+        <p class="menu-note">Signed in as<br /><strong>${name ?? id}</strong><br /><span class="muted">${role}</span></p>
+        <a href="/docs">The HTTP API</a>
+        <form method="post" action="/signout"><button>Sign out</button></form>`}
+    <//>`;
+}
