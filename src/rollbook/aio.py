@@ -129,6 +129,7 @@ class AsyncRollbook:
     cost_by_model = awaited(Plans.cost_by_model)
     cost_by_agent = awaited(Plans.cost_by_agent)
     spend = awaited(Plans.spend)
+    spend_series = awaited(Plans.spend_series)
     usage = awaited(Plans.usage)
     extract = awaited(Plans.extract)
     verify = awaited(Plans.verify)

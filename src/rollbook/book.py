@@ -91,6 +91,7 @@ class Rollbook:
     cost_by_model = blocking(Plans.cost_by_model)
     cost_by_agent = blocking(Plans.cost_by_agent)
     spend = blocking(Plans.spend)
+    spend_series = blocking(Plans.spend_series)
     usage = blocking(Plans.usage)
     extract = blocking(Plans.extract)
     verify = blocking(Plans.verify)

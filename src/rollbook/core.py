@@ -258,16 +258,19 @@ class Core:
         """Remove, from a place for journals outside the database, what was deleted in the book (R12, R13).
 
         A deletion notes in its own transaction what is to be removed there, so whoever comes next can finish it: what
-        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits.
+        cannot be removed now is no error of whoever comes by, and ``doctor`` says how much waits. What is not whoever's
+        to change is left to others (R6).
         """
-        began = time.monotonic()
+        began, who = time.monotonic(), self.principal
         if self.elsewhere is None or self.store.read_only or began < self._opened.spared_until:
             return
         after = ("", "")
         try:
             while found := (yield Read(partial(outbox.notes, after=after, most=_CLEARED_AT_ONCE))):
                 after = found[-1][:2]
-                yield from self._clear(found)
+                mine = [note for note in found if who.unrestricted or note.user_id in who.users]
+                if mine:
+                    yield from self._clear(mine)
         except (StoreError, Overloaded):
             now = time.monotonic()  # to find a place away may take long, and a prune comes by often
             self._opened.spared_until = now + _SPARED * (now - began)

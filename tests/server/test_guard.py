@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.server import serve as serving
+from rollbook.server import connection
 from rollbook.server.guard import refused
 from rollbook.server.running import Options
 
@@ -135,7 +135,7 @@ def test_whoever_sends_a_body_too_slowly_is_408(tmp_path: Path) -> None:
 
 
 def test_a_connection_over_which_nothing_is_asked_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_ASKS_S", 0.05)
+    monkeypatch.setattr(connection, "_ASKS_S", 0.05)
 
     async def run() -> bytes:
         loop = asyncio.get_running_loop()
@@ -145,11 +145,11 @@ def test_a_connection_over_which_nothing_is_asked_is_let_go_of(monkeypatch: pyte
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
-        config = uvicorn.Config(app, http=serving._Impatient, ws="none", lifespan="off", log_level="warning")
+        config = uvicorn.Config(app, http=connection.Impatient, ws="none", lifespan="off", log_level="warning")
         config.load()
         state = uvicorn.server.ServerState()
         server = await loop.create_server(
-            lambda: serving._Impatient(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+            lambda: connection.Impatient(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -32,6 +32,7 @@ BEYOND: Final = {
     "POST /api/v1/usage": "tokens are given in one of two ways",
     "GET /api/v1/search": "a text holds a word",
     "GET /api/v1/spend": "a time zone is a known one",
+    "GET /api/v1/spend/series": "the same",
     "PUT /api/v1/sessions/{session_id}/qa/{qa_id}/feedback": "there is a score or a text",
     "PATCH /api/v1/sessions/{session_id}/qa/{qa_id}": "there is anything",
     "POST /api/v1/sessions/{session_id}/streams/{stream}": "as many ids as entries, and no stream with a form",

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,7 @@ class Killed:
         while self._process.poll() is None:
             with contextlib.suppress(OSError):
                 return socket.create_connection(("127.0.0.1", self._port)).close()
+            time.sleep(0.02)
         raise AssertionError("the server did not start")
 
 

@@ -75,6 +75,9 @@ def test_what_is_answered_is_what_the_book_answers(served: Asking) -> None:
     assert served.json("/api/v1/spend", by="model", tz="Europe/Vienna") == to_dict(
         run(book.spend(by="model", since="30d", tz="Europe/Vienna"))
     )
+    assert served.json("/api/v1/spend/series", by="hour", stack="agent", since="all") == to_dict(
+        run(book.spend_series(by="hour", stack="agent", since="all"))
+    )
     assert served.json("/api/v1/search", text="because")["found"] == to_dict(run(book.search("because")))
 
 

@@ -110,3 +110,13 @@ def test_pages_show_nothing_but_themselves(ask: Asking) -> None:
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert not re.search(r"<script[^>]*>[^<]|<style|\bon\w+=|https?://", answer.text)
+
+
+def test_whoever_signed_in_with_a_token_that_was_changed_since_is_out(path: Path) -> None:
+    with asking(path) as before:
+        cookie = _signed_in(before)
+        assert _me(before, cookie).status_code == 200
+    with asking(path, token="another") as after:
+        assert _me(after, cookie).status_code == 401
+    with asking(path, token=None) as after:
+        assert _me(after, cookie).status_code == 401

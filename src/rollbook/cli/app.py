@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "import": ("importing", "import_", _WRITE),
     "push": ("pushing", "push", _WRITE),
     "hook": ("hook_command", "hook", _WRITE),
+    "demo": ("demo", "demo", _WRITE),
     "touch": ("life", "touch", _WRITE),
     "use": ("life", "use", _WRITE),
     "end": ("life", "end", _WRITE),

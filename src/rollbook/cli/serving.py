@@ -80,6 +80,15 @@ def serve(
     _run(desk, options)
 
 
+def here(desk: Desk, port: int) -> None:
+    """Serve a book on this machine alone, until Ctrl-C."""
+    from rollbook.server.running import Options  # noqa: PLC0415 - see serve
+    from rollbook.server.token import local_token  # noqa: PLC0415
+
+    _logging(requests=False)
+    _run(desk, Options(host="127.0.0.1", port=port, token=local_token()))
+
+
 def _look_at(cert: Path | None, cert_key: Path | None) -> None:
     """Raise InvalidInput for a certificate that cannot be used."""
     if cert is not None and cert_key is not None:

@@ -5,21 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rollbook.demo.cast import HAIKU, Model
-from rollbook.demo.jobs import ERRANDS, Deed, Job, Turn
 from rollbook.demo.script import Script
-from rollbook.demo.talks import Talk
+from rollbook.demo.texts import Deed, Job, Talk, Turn, texts
 from rollbook.ledger.ops import Facts
 
-_FILLERS: Final = (
-    ("read", "README.md", "# Getting started\n\nRun `make` once. Everything else is in docs/."),
-    ("read", "pyproject.toml", "[project]\nname = \"shop\"\nrequires-python = \">=3.11\""),
-    ("grep", "TODO", "shop/tax.py:20: # TODO: half-even?\njobs/settle.py:77: # TODO: remove after the move"),
-    ("run", "git status --short", " M shop/cart.py\n M tests/test_cart.py"),
-    ("run", "git diff --stat", " 2 files changed, 19 insertions(+), 4 deletions(-)"),
-    ("run", "ls -1", "README.md\ndocs\nmigrations\npyproject.toml\nshop\ntests"),
-    ("read", "docs/architecture.md", "Requests come in through the gateway; nothing else is reachable from outside."),
-    ("grep", "def __init__", "shop/cart.py:12\nshop/pay.py:20\nshop/refund.py:9"),
-)  # fmt: skip
 _FAILED_CALL: Final = (0.02, 0.04)  #: of calls: that fail and are made again, and that are reported twice
 
 #: What each agent calls its tools.
@@ -84,8 +73,7 @@ def step(script: Script, agent: str, model: Model, deed: Deed, fresh: int) -> No
 
 def _fill(script: Script, agent: str, model: Model, count: int) -> None:
     for _ in range(count):
-        verb, on, gives = script.chance.choice(_FILLERS)
-        _do(script, agent, model, Deed(verb, on, gives))
+        _do(script, agent, model, script.chance.choice(texts().fillers))
 
 
 def play(script: Script, agent: str, model: Model, turn: Turn, *, busy: float, sends: bool = False) -> None:
@@ -107,35 +95,43 @@ def play(script: Script, agent: str, model: Model, turn: Turn, *, busy: float, s
 
 def send(script: Script, agent: str, model: Model, *, depth: int = 1) -> None:
     """Send sub-agents, one after the other."""
-    for name, errand, found in script.chance.sample(ERRANDS, script.chance.choice((1, 1, 2, 3))):
+    for errand in script.chance.sample(texts().errands, script.chance.choice((1, 1, 2, 3))):
         if script.over:
             return
         other = Script(
-            script.stage, script.chance, script.who, f"{script.session_id}/{name}-{script.hex(6)}",
+            script.stage, script.chance, script.who, f"{script.session_id}/{errand.name}-{script.hex(6)}",
             Facts(
                 agent=agent, kind="autonomous", channel=script.facts.channel, project=script.facts.project,
                 dataset_id=script.facts.dataset_id, parent_id=script.session_id, parent_user_id=script.who.user_id,
-                title=errand, tags=("sub-agent", name), metadata=script.facts.metadata,
+                title=errand.asks, tags=("sub-agent", errand.name), metadata=script.facts.metadata,
             ),
             at=script.at, until=script.until, source=script.source, billing=script.billing,
         )  # fmt: skip
         smaller = HAIKU if model.provider == "anthropic" and script.chance.random() < 0.5 else model
-        other.say("user", errand)
+        other.say("user", errand.asks)
         _call(other, smaller, 1_500)
         _fill(other, agent, smaller, script.chance.randrange(2, 8))
         if depth == 1 and script.chance.random() < 0.2:
             send(other, agent, smaller, depth=2)
-        broke = script.chance.random() < 0.08
+        broke = script.chance.random() < 0.05
         if broke:
-            other.did(_TOOLS.get(agent, _PLAIN)["run"], {"command": "make check"}, None, 30, error="timed out after 30 s")
-        other.say("assistant", "I could not finish: the checks do not end." if broke else found)
+            other.did(
+                _TOOLS.get(agent, _PLAIN)["run"], {"command": "make check"}, None, 30, error="timed out after 30 s"
+            )
+        other.say("assistant", "I could not finish: the checks do not end." if broke else errand.finds)
         other.end("failed" if broke else "completed", "the checks timed out" if broke else None, by="hook")
         script.others.append(other)
         began, script.at = script.at, other.at
         spent = (script.at - began) / 1_000_000
         tool = _TOOLS.get(agent, _PLAIN)["send"]
         script.at = began
-        script.did(tool, {"description": errand, "agent": name}, found, spent, error="it failed" if broke else "")
+        script.did(
+            tool,
+            {"description": errand.asks, "agent": errand.name},
+            errand.finds,
+            spent,
+            error="it failed" if broke else "",
+        )
         _call(script, model, 700)
 
 
@@ -158,22 +154,22 @@ def chat(script: Script, model: Model, talk: Talk) -> None:
     """A customer asks, the bot looks up and answers; some say how content they were."""
     chance = script.chance
     lookups = list(talk.looks_up)
-    for place, (question, answer) in enumerate(talk.says):
+    for place, said in enumerate(talk.says):
         script.wait(2, 6)
         _call(script, model, 250, talks=60)
-        for tool, given, gave in lookups[place : place + 1]:
+        for lookup in lookups[place : place + 1]:
             if chance.random() < 0.06:
-                script.did(tool, given, None, 10, error="the order service did not answer within 10 s")
+                script.did(lookup.tool, lookup.given, None, 10, error="the order service did not answer within 10 s")
                 _call(script, model, 120, talks=40)
-            script.did(tool, given, gave, chance.uniform(0.1, 1.4))
+            script.did(lookup.tool, lookup.given, lookup.gave, chance.uniform(0.1, 1.4))
         _call(script, model, 400, talks=110)
         last = place == len(talk.says) - 1
-        said: dict[str, Any] = {}
+        more: dict[str, Any] = {}
         if last and chance.random() < 0.45:
-            said = _feedback(script, talk)
+            more = _feedback(script, talk)
         nodes = {"node_ids": list(talk.nodes), "edge_ids": [f"{talk.nodes[0]}-{name}" for name in talk.nodes[1:]]}
         context = f"What is known of: {', '.join(talk.nodes)}"
-        script.answer(question, answer, context=context, used_graph_element_ids=nodes, **said)
+        script.answer(said.question, said.answer, context=context, used_graph_element_ids=nodes, **more)
         if not last:
             script.wait(20, 400)
 

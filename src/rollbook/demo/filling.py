@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 import msgspec
 
 from rollbook.book import Rollbook
-from rollbook.demo import cast
-from rollbook.demo.fleet import MADE_UP, fleet
+from rollbook.demo.fleet import fleet
 from rollbook.demo.script import Item, Script, Stage
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.model import to_micros
@@ -25,7 +23,6 @@ SEED: Final = 7
 SESSIONS: Final = 600
 _BATCH: Final = 4_000  #: operations in one transaction
 _REMEMBERED: Final = 24  #: support talks that keep some state
-_MADE_UP: Final = msgspec.json.decode(MADE_UP)
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +45,8 @@ def opened(url: str, now: datetime) -> Rollbook:
 
 
 def is_made_up(book: Rollbook) -> bool:
-    """Whether a book holds nothing but what was made up, or nothing at all. Raises InvalidInput for no such time."""
-    return all("made_up" in one.metadata for one in book.iterate()) and not book.families()
+    """Whether a book holds nothing but what was made up, or nothing at all."""
+    return all("made_up" in one.metadata for one in book.iterate())
 
 
 def fill(book: Rollbook, now: datetime, *, seed: int = SEED, sessions: int = SESSIONS, large: bool = False) -> Made:
@@ -58,17 +55,20 @@ def fill(book: Rollbook, now: datetime, *, seed: int = SEED, sessions: int = SES
         raise InvalidInput("a fleet has at least one session")
     stage = Stage(to_micros(now), book.prices)
     remembered: list[Script] = []
+    entries = 0
     waiting: list[Item] = []
     for script in fleet(stage, seed=seed, sessions=sessions, large=large):
         waiting += script.ops()
-        if script.facts.agent == "support-bot" and len(remembered) < _REMEMBERED:
+        entries += script.entries
+        if script.facts.agent == "support-bot" and script.ended and len(remembered) < _REMEMBERED:
             remembered.append(script)
         if len(waiting) >= _BATCH:
             _hand_over(book, waiting)
             waiting = []
     _hand_over(book, waiting)
     _remember(book, remembered, seed)
-    return _counted(book, now)
+    stats = book.stats(since=None)
+    return Made(sessions=stats.sessions, calls=stats.calls, entries=entries, now=now)
 
 
 def _hand_over(book: Rollbook, items: Iterable[Item]) -> None:
@@ -86,10 +86,3 @@ def _remember(book: Rollbook, scripts: list[Script], seed: int) -> None:
         book.set_state(name, values=values, user_id=owner)
         tag = (script.facts.tags or ("order",))[-1]
         book.set_graph_context(name, f"({tag}) -concerns-> (order) -made by-> (customer)", user_id=owner)
-
-
-def _counted(book: Rollbook, now: datetime) -> Made:
-    stats = book.stats(since=None)
-    with book._plans.store.read() as tx:  # noqa: SLF001
-        entries = sum(1 for _ in islice(tx.rows("journal.every_entry"), 10**9))
-    return Made(sessions=stats.sessions, calls=stats.calls, entries=entries, now=now)

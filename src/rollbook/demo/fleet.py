@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 
 from rollbook.demo import acts, cast
 from rollbook.demo.cast import Model, Person
-from rollbook.demo.jobs import CHORES, JOBS, Deed, Job, Turn
 from rollbook.demo.script import Script, Stage
-from rollbook.demo.talks import TALKS
+from rollbook.demo.texts import Deed, Job, Turn, texts
 from rollbook.ledger.ops import Facts
 from rollbook.model import MICROS
 
@@ -27,19 +26,6 @@ _LARGE: Final = 10_000  #: entries of the one long session
 _WORKING: Final = (1, 0, 0, 0, 0, 0, 1, 4, 14, 26, 30, 26, 14, 20, 28, 30, 26, 18, 8, 5, 5, 4, 3, 2)
 _ASKING: Final = (3, 2, 1, 1, 1, 2, 4, 8, 14, 18, 20, 20, 18, 17, 17, 18, 19, 20, 20, 19, 16, 12, 8, 5)
 _NIGHTLY: Final = (0, 20, 30, 20, 8, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2)
-
-_FAILURES: Final = (
-    "the model's quota is used up; it resets at midnight",
-    "context window exceeded and nothing left to leave out",
-    "tests still fail after five attempts",
-    "the sandbox ran out of disk",
-    "authentication expired while it ran",
-)
-_CRASHES: Final = (
-    "process 48121 on build-3 is gone",
-    "the laptop went to sleep and did not come back: no sign of life for 30 min",
-    "killed for want of memory (signal 9)",
-)
 
 
 class Agent(NamedTuple):
@@ -127,10 +113,10 @@ def _coding(stage: Stage, chance: random.Random) -> Script:
         ("completed", "failed", "cancelled", "crashed", "abandoned", "resumed"), (76, 7, 6, 4, 4, 3)
     )[0]  # fmt: skip
     cut = at + round(chance.uniform(1, 14) * _MINUTE) if fate in ("crashed", "abandoned", "cancelled") else None
-    script, model, job = _begun(stage, chance, who, agent, at, cut)
+    script, model, job = _begun(stage, chance, who, agent, at, until=cut)
     acts.code(script, agent.name, model, job, busy=1.1, sends=chance.random() < 0.16, endless=cut is not None)
     if fate == "crashed":
-        script.crash(chance.choice(_CRASHES))
+        script.crash(chance.choice(texts().crashes))
     elif fate == "cancelled":
         script.at, script.until = cut or at, stage.now - MICROS
         script.end("cancelled", "interrupted by the user", by="hook")
@@ -139,18 +125,19 @@ def _coding(stage: Stage, chance: random.Random) -> Script:
     return script
 
 
-def _begun(
+def _begun(  # noqa: PLR0917 - who and what and when
     stage: Stage,
     chance: random.Random,
     who: Person,
     agent: Agent,
     at: int,
+    *,
     until: int | None = None,
     job: Job | None = None,
 ) -> tuple[Script, Model, Job]:
     """A session with a coding agent, its model and its job."""
     model = chance.choices([one for one, _ in agent.models], [share for _, share in agent.models])[0]
-    job = job or chance.choice(JOBS)
+    job = job or chance.choice(texts().jobs)
     channel = chance.choice(agent.channels)
     facts = Facts(
         agent=agent.name, kind="acp" if channel == "acp" else "interactive", channel=channel, project=job.project,
@@ -166,7 +153,7 @@ def _begun(
 def _ended(script: Script, agent: str, model: Model, job: Job, fate: str) -> None:
     """The end of a session that was not cut short, and what may come after it."""
     if fate == "failed":
-        reason = script.chance.choice(_FAILURES)
+        reason = script.chance.choice(texts().failures)
         script.did("run", {"command": "make check"}, None, 20, error=reason)
         script.end("failed", reason, by="hook")
         return
@@ -184,7 +171,7 @@ def _ended(script: Script, agent: str, model: Model, job: Job, fate: str) -> Non
 
 def _support(stage: Stage, chance: random.Random) -> Script:
     at = _moment(stage, chance, _ASKING, 1, weekend=0.6)
-    talk = chance.choice(TALKS)
+    talk = chance.choice(texts().talks)
     model = chance.choices((cast.HAIKU, cast.MINI, cast.HOUSE), (5, 3, 2))[0]
     facts = Facts(
         agent="support-bot", kind="interactive", channel=chance.choice(("web", "web", "slack", "telegram")),
@@ -208,7 +195,7 @@ def _hex(chance: random.Random) -> str:
 
 def _nightly(stage: Stage, chance: random.Random) -> Script:
     at = _moment(stage, chance, _NIGHTLY, 1, weekend=1.0)
-    job = chance.choice(CHORES)
+    job = chance.choice(texts().chores)
     model = chance.choices((cast.SONNET, cast.CODEX, cast.HOUSE), (4, 3, 3))[0]
     facts = Facts(
         agent="night-shift", kind="autonomous", channel="api", project=job.project, title=job.title, goal_text=job.goal,
@@ -218,7 +205,7 @@ def _nightly(stage: Stage, chance: random.Random) -> Script:
     script = Script(stage, chance, cast.NIGHT, f"nightly/{name}/{_hex(chance)}", facts, at=at)
     acts.code(script, "night-shift", model, job, busy=2.5, sends=chance.random() < 0.5, endless=False)
     if chance.random() < 0.12:
-        script.end("failed", chance.choice(_FAILURES), by="handle")
+        script.end("failed", chance.choice(texts().failures), by="handle")
     else:
         script.end("completed", by="handle")
     return script
@@ -232,7 +219,7 @@ def _going_on(stage: Stage, chance: random.Random, silent: int) -> Script:
     who = chance.choice(cast.DEVELOPERS)
     agent = chance.choices(AGENTS, [one.share for one in AGENTS])[0]
     at = stage.now - silent - round(chance.uniform(4, 50) * _MINUTE)
-    script, model, job = _begun(stage, chance, who, agent, at, stage.now - max(silent, MICROS))
+    script, model, job = _begun(stage, chance, who, agent, at, until=stage.now - max(silent, MICROS))
     acts.code(script, agent.name, model, job, busy=0.8, sends=chance.random() < 0.4, endless=True)
     return script
 
@@ -240,18 +227,28 @@ def _going_on(stage: Stage, chance: random.Random, silent: int) -> Script:
 def _expensive(stage: Stage, chance: random.Random) -> Script:
     """One that somebody should have looked at earlier."""
     turn = Turn(
-        "Convert the whole code base to the new order model. Work through it file by file until everything passes.",
-        "There are 214 files that use the old model. I will go through them one by one and run the tests after each.",
-        (), "213 of 214 files are converted. `jobs/settle.py` needs a decision of yours: what is an order without lines?",
-    )  # fmt: skip
-    job = Job("/work/shop-api", "Convert everything to the new order model", ("migration",), (turn,))
+        ask="Convert the whole code base to the new order model, file by file, until everything passes.",
+        plan="There are 214 files that use the old model. I will go through them one by one, and test after each.",
+        done="213 of 214 files are converted. `jobs/settle.py` needs your decision: what is an order without lines?",
+    )
+    job = Job(
+        project="/work/shop-api", title="Convert everything to the new order model", tags=("migration",), turns=(turn,)
+    )
     script, _, _ = _begun(stage, chance, cast.DEVELOPERS[1], AGENTS[0], stage.now - 27 * _HOUR, job=job)
     script.say("user", turn.ask)
     script.say("assistant", turn.plan)
     for number in range(214):
         path = f"shop/part_{number:03d}.py"
-        acts.step(script, "claude-code", cast.OPUS, Deed("read", path, "from shop.old import Order\n…"), 9_000)
-        acts.step(script, "claude-code", cast.OPUS, Deed("edit", path, f"{path} was changed", "old", "orders"), 1_500)
+        acts.step(
+            script, "claude-code", cast.OPUS, Deed(verb="read", on=path, gives="from shop.old import Order\n…"), 9_000
+        )
+        acts.step(
+            script,
+            "claude-code",
+            cast.OPUS,
+            Deed(verb="edit", on=path, gives=f"{path} was changed", old="old", new="orders"),
+            1_500,
+        )
         if number % 20 == 19:
             acts.send(script, "claude-code", cast.OPUS)
     script.say("assistant", turn.done)
@@ -261,7 +258,7 @@ def _expensive(stage: Stage, chance: random.Random) -> Script:
 
 def _long(stage: Stage, chance: random.Random) -> Script:
     """One with ten thousand entries."""
-    job = Job("/work/ledger-jobs", "Name every column of the old ledger", ("batch",), ())
+    job = Job(project="/work/ledger-jobs", title="Name every column of the old ledger", tags=("batch",))
     script, _, _ = _begun(stage, chance, cast.DEVELOPERS[2], AGENTS[1], stage.now - 3 * _DAY, job=job)
     for number in range(_LARGE // 2):
         gave = {"output": f"column {number}: amount_{number % 97}, kept since version {number % 9 + 1}", "exit_code": 0}

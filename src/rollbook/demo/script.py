@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -52,7 +51,7 @@ class Script:
         self.source, self.billing = source, billing
         self.others: list[Script] = []  #: of sub-agents
         self.turns = 0
-        self.failed_steps = 0
+        self.ended = False
         self._ops: list[Item] = [self._touch(facts)]
         self._entries: dict[str, list[New]] = {}
         self._context, self._called_at = 0, 0
@@ -75,6 +74,11 @@ class Script:
 
     def hex(self, digits: int) -> str:
         return f"{self.chance.getrandbits(4 * digits):0{digits}x}"
+
+    @property
+    def entries(self) -> int:
+        """How much was said and done, in its sub-agents as well."""
+        return sum(map(len, self._entries.values())) + sum(other.entries for other in self.others)
 
     # What it takes
 
@@ -141,12 +145,12 @@ class Script:
         if self.over:
             return
         body = {
-            "origin_function": tool, "status": "error" if error else "success", "memory_query": "", "memory_context": "",
+            "origin_function": tool, "status": "error" if error else "success", "memory_query": "",
+            "memory_context": "",
             "method_params": given, "method_return_value": None if error else gave, "error_message": error,
             "session_feedback": feedback, "started_at": began, "duration_s": (self.at - began) / MICROS,
             "tool_name": tool, "span_id": self.hex(16), "error": "ToolError" if error else None,
         }  # fmt: skip
-        self.failed_steps += bool(error)
         self._add(TRACE, body, failed=bool(error))
 
     def _add(self, stream: str, body: dict[str, Any], *, failed: bool = False) -> None:
@@ -167,6 +171,7 @@ class Script:
                 at=self.at, reason=reason, decided_by=by,
             )
         )  # fmt: skip
+        self.ended = True
         return True
 
     def reopen(self) -> None:
@@ -192,12 +197,5 @@ class Script:
 
     def _jot(self, stream: str, entries: tuple[New, ...]) -> Jot:
         at = entries[-1].created_at
-        step = Step(
-            user_id=self.who.user_id, session_id=self.session_id, at=at, changes=(Append(stream, entries),)
-        )
-        return Jot(
-            user_id=self.who.user_id, user_name=self.who.name, session_id=self.session_id, at=at, step=step
-        )
-
-
-Writing = Callable[[Script], None]
+        step = Step(user_id=self.who.user_id, session_id=self.session_id, at=at, changes=(Append(stream, entries),))
+        return Jot(user_id=self.who.user_id, user_name=self.who.name, session_id=self.session_id, at=at, step=step)

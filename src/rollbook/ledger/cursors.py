@@ -23,6 +23,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     value: int
     user_no: int
     session_no: int
+    now: int  #: when the first page was asked for
 
 
 def question(*filters: object) -> str:

@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.ledger import lists, reads
+from rollbook.ledger import asking, lists, reads
 from rollbook.ledger import state as st
-from rollbook.ledger.lists import Filters, Portion
+from rollbook.ledger.filters import Filters
+from rollbook.ledger.lists import Portion
 from rollbook.ledger.reads import FOREVER, Clock
 from rollbook.ledger.scopes import Part, Scope
 from rollbook.model import NANO, Session, Usage, from_micros, to_micros
@@ -55,6 +56,7 @@ def step(
 
     The clock stands at the beginning of the first step; ``now`` is this one's.
     """
+    asked = _whole_query(asking.worked_out(tx, scope, asked, clock), clock)
     portions = lists.portions_of(tx, scope, asked)
     if after is not None and not scope.everybody:
         portions = [portion for portion in portions if portion.part.user_no >= after.key[0]]
@@ -69,6 +71,14 @@ def step(
     rows = _usage(tx, asked, clock, portion) if what == "usage" else _sessions(tx, scope, asked, clock, portion)
     following = ending[0] if ending else _before(others, len(bounds) // 2)
     return Extract(rows, None if following is None else Place(clock.now, following))
+
+
+def _whole_query(asked: Filters, clock: Clock) -> Filters:
+    """Filters that ask for states as for all else: a step has one range of them."""
+    pieces, values = asking.status_piece(asked, clock)
+    return msgspec.structs.replace(
+        asked, statuses=None, pieces=(*asked.pieces, *pieces), values=(*asked.values, *values.items())
+    )
 
 
 def _bounds(part: Part, width: int, after: Place | None) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def _usage(tx: Reading, asked: Filters, clock: Clock, portion: Portion) -> list[
     of_session = msgspec.structs.replace(asked, since=None, model=None)
     narrow = of_session.sliced or of_session.scanned or asked.status is not None
     visible = "no_filters" if part.slices is None else "filters"
-    words = {"sessions": "sessions_asked" if narrow else visible, "filters": "filters"}
+    words = {"sessions": "sessions_asked" if narrow else visible, "filters": asked.filling}
     values = {**values, "row_model_no": values["model_no"], "model_no": None, "since": asked.since}
     rows = tx.compose("ledger_between", words, **values, **_spans(of_session, clock))
     everything = not narrow and asked.since is None and asked.model is None and part.slices is None
@@ -123,7 +133,7 @@ def _usage(tx: Reading, asked: Filters, clock: Clock, portion: Portion) -> list[
 def _sessions(tx: Reading, scope: Scope, asked: Filters, clock: Clock, portion: Portion) -> list[Row]:
     values = portion.values
     narrow = values["slices"] is not None or asked.scanned
-    words = {"sessions": "sessions_asked", "filters": "filters" if narrow else "no_filters"}
+    words = {"sessions": "sessions_asked", "filters": asked.filling if narrow else "no_filters"}
     keys = tx.compose("sessions_between", words, **values, **_spans(asked, clock))
     shown = reads.show(tx, scope, [(key[0], key[1]) for key in keys], clock)
     return [_plain(shown[key[0], key[1]]) for key in keys]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SPEND_BY: Final = ("hour", "day", "model", "agent", "project", "user", "kind")
 _FOREVER: Final = 2**62
-_DELETED: Final = "(deleted)"
+DELETED: Final = "(deleted)"
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -191,14 +191,14 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     Periods are whole: ``since`` is taken back to the start of its hour or day in the zone (of its quarter hour
     otherwise). What sessions that were deleted since had spent stands on a line of its own.
     """
-    first = 0 if since is None else _start(since, by, zone) // QUARTER_US
+    first = 0 if since is None else start_of(since, by, zone) // QUARTER_US
     keyed = [row for part in scope.parts for row in _spent(tx, part, by, first)]
     if by in ("hour", "day"):
         # In the order of time, which the names of hours do not have where clocks go back.
         keyed = [(_period(row[0] * QUARTER_US, by, zone), *row[1:]) for row in sorted(keyed)]
     sums: dict[tuple[bool, str], list[int]] = defaultdict(lambda: [0] * 7)
     for name, gone, *amounts in keyed:
-        into = sums[bool(gone), _DELETED if gone else str(name)]
+        into = sums[bool(gone), DELETED if gone else str(name)]
         for place, value in enumerate(amounts):
             into[place] += value
     lines = [_line(name, amounts, deleted=gone) for (gone, name), amounts in sums.items() if any(amounts)]
@@ -222,7 +222,8 @@ def _spent(tx: Reading, part: Part, by: str, first: int) -> list[Row]:
     return tx.compose(name, words, user_no=part.user_no, slices=part.slices, first=first)
 
 
-def _start(since: int, by: str, zone: tzinfo) -> int:
+def start_of(since: int, by: str, zone: tzinfo) -> int:
+    """When the hour or day in a zone begins in which a time is; the time itself for what is not by periods."""
     if by not in ("hour", "day"):
         return since
     local = from_micros(since).astimezone(zone).replace(minute=0, second=0, microsecond=0)

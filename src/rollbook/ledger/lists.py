@@ -7,44 +7,19 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from rollbook.errors import InvalidInput
-from rollbook.ledger import cursors, reads
+from rollbook.ledger import asking, cursors, reads
 from rollbook.ledger.figures import counts_by_status
+from rollbook.ledger.filters import Filters
 from rollbook.ledger.reads import FOREVER, Clock
 from rollbook.ledger.scopes import Part, Scope
 from rollbook.model import Page, Status
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
+from rollbook.store.statements import Filling
 
 SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out")
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
-
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list is asked for, checked."""
-
-    status: str | None = None
-    since: int | None = None
-    dataset_id: str | None = None
-    kind: str | None = None
-    agent: str | None = None
-    project: str | None = None
-    channel: str | None = None
-    model: str | None = None
-    tag: str | None = None
-    text: str | None = None
-    order_by: str = "last_activity_at"
-    ascending: bool = False
-
-    @property
-    def sliced(self) -> bool:
-        """Whether a filter is asked for by which sums are kept apart."""
-        return any(value is not None for value in (self.dataset_id, self.kind, self.agent, self.project))
-
-    @property
-    def scanned(self) -> bool:
-        """Whether a filter is asked for by which no sums are kept."""
-        return any(value is not None for value in (self.channel, self.model, self.tag, self.text))
 
 
 class Portion(NamedTuple):
@@ -71,6 +46,8 @@ def page(
     after = None if cursor is None else cursors.read(cursor, question)
     if after is not None:
         asked = msgspec.structs.replace(asked, since=after.since)
+    began = clock if after is None else msgspec.structs.replace(clock, now=after.now)
+    since, asked = asked.since, asking.worked_out(tx, scope, asked, began)
     portions = portions_of(tx, scope, asked)
     if not portions:
         return Page(sessions=[], total=0, limit=limit, offset=offset, has_more=False, next_cursor=None)
@@ -83,7 +60,7 @@ def page(
     following = None
     if has_more:
         value, user_no, session_no = keys[-1]
-        following = cursors.write(cursors.Cursor(question, asked.since, value, user_no, session_no))
+        following = cursors.write(cursors.Cursor(question, since, value, user_no, session_no, began.now))
     return Page(
         sessions=[shown[key[1], key[2]] for key in keys],
         total=total,
@@ -107,7 +84,7 @@ def portions_of(tx: Reading, scope: Scope, asked: Filters) -> list[Portion]:
     if asked.text is not None:
         escaped = asked.text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
         text = f"%{escaped}%"
-    values = {"model_no": model_no, "channel": asked.channel, "tag": asked.tag, "text": text}
+    values = {"model_no": model_no, "channel": asked.channel, "tag": asked.tag, "text": text, **dict(asked.values)}
     portions = []
     for part in scope.parts:
         slices = _slices_like(tx, part, asked) if asked.sliced else part.slices
@@ -127,12 +104,19 @@ def _slices_like(tx: Reading, part: Part, asked: Filters) -> str:
         project=asked.project,
     )
     visible = part.numbers
+    if asked.named:
+        named = asking.slices_named(tx, part, asked.named)
+        visible = named if visible is None else visible & named
     return "[" + ",".join(str(row[0]) for row in rows if visible is None or row[0] in visible) + "]"
 
 
 def spans_of(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
     """R4 as ranges over what is stored: (status, from, before) for an effective status, or for all."""
     since = 0 if asked.since is None else asked.since
+    if asked.statuses is not None:
+        left = sorted(asked.statuses if asked.status is None else asked.statuses & {asked.status})
+        some = [msgspec.structs.replace(asked, status=status, statuses=None) for status in left]
+        return [span for one in some for span in spans_of(one, clock)]
     if asked.status is None:
         return [(code, since, FOREVER) for code in _ALL]
     if asked.status == Status.RUNNING:
@@ -146,11 +130,11 @@ def _keys(tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after:
     """The keys of a page: by last activity a merge of one index range for each status, else the best of a scan."""
     direction = "asc" if asked.ascending else "desc"
     part, values = portion
-    words = {
+    words: dict[str, Filling] = {
         "sort": f"{asked.order_by}_{direction}",
         "scope": part.words["scope"],
         "statuses": "status_one",
-        "filters": "filters" if values["slices"] is not None or asked.scanned else "no_filters",
+        "filters": asked.filling if values["slices"] is not None or asked.scanned else "no_filters",
         "after": f"after_{direction}" if after else "after_none",
         "direction": direction,
     }
@@ -158,7 +142,7 @@ def _keys(tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after:
         values = {**values, "after_value": after.value, "after_user": after.user_no, "after_session": after.session_no}
     spans = spans_of(asked, clock)
     by_activity = asked.order_by == "last_activity_at"
-    if not by_activity and len(spans) > 1:
+    if not by_activity and asked.status is None and asked.statuses is None:
         words["statuses"] = "status_some"
         spans = [(spans[0][0], spans[0][1], spans[0][2])]
     found: list[Row] = []
@@ -180,10 +164,11 @@ def _total(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -
     if not asked.scanned and not (portions[0].part.everybody and asked.sliced):
         parts = [Part(part.user_no, values["slices"]) for part, values in portions]
         counts = counts_by_status(tx, parts, asked.since, clock)
-        return (sum(counts.values()) if asked.status is None else counts[asked.status]), True
+        names = set(counts) if asked.status is None else {asked.status}
+        return sum(counts[name] for name in names if asked.statuses is None or name in asked.statuses), True
     total = 0
     for part, values in portions:
-        words = {"scope": part.words["scope"], "statuses": "status_one", "filters": "filters"}
+        words = {"scope": part.words["scope"], "statuses": "status_one", "filters": asked.filling}
         for status, since, until in spans_of(asked, clock):
             left = COUNTED_MOST + 1 - total
             total += tx.compose("count_keys", words, low=status, since=since, until=until, most=left, **values)[0][0]

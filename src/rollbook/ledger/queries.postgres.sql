@@ -97,6 +97,10 @@ delete from source_file where user_no = ? and (strpos(path, ?) > 0 or position(?
         or exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
             and (i.title ilike :text escape '\' or i.goal_text ilike :text escape '\')))
 
+-- asked_tag --
+exists (select 1 from session_info i, json_array_elements_text(cast(i.tags as json)) t(value)
+    where i.user_no = session.user_no and i.session_no = session.session_no and t.value {match})
+
 -- every_spend --
 select user_no, quarter, slice_no, model_no, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced),
     sum(late_calls), sum(late_cost)

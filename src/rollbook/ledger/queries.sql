@@ -742,6 +742,149 @@ where (cast(:user_no as bigint) is null or user_no = :user_no) and deleted = 0
     and (cast(:kind as text) is null or kind = :kind)
     and (cast(:project as text) is null or project = :project)
 
+-- exact_name --
+-- One of the two ways in which names are compared: as they are.
+= :asked_value
+
+-- like_pattern --
+-- The other one: with gaps that may hold anything.
+{like} :asked_value escape '\'
+
+-- asked_number --
+-- Conditions that a query is made of; each may stand several times, with numbers of its own.
+{counted} {sign} :asked_value
+
+-- asked_cost --
+-- What is wholly unpriced costs neither more nor less than anything.
+(session.unpriced = 0 or session.unpriced < session.calls or session.cost <> 0) and session.cost {sign} :asked_value
+
+-- asked_ended --
+session.ended_at is not null and session.ended_at {sign} :asked_value
+
+-- asked_stretch --
+{counted} >= :asked_value and {counted} < :asked_until
+
+-- asked_ended_within --
+session.ended_at is not null and session.ended_at >= :asked_value and session.ended_at < :asked_until
+
+-- asked_unpriced --
+session.unpriced > 0
+
+-- asked_status --
+-- R4, for several states at once: running and abandoned are told apart by the time.
+cast(:asked_value as text) like '%,' || case when session.status <> 0 then cast(session.status as text)
+    when session.last_activity_at < :asked_cutoff then 'silent' else '0' end || ',%'
+
+-- asked_slices --
+cast(:asked_value as text) like '%,' || cast(session.slice_no as text) || ',%'
+
+-- asked_models --
+exists (select 1 from model_usage m where m.user_no = session.user_no and m.session_no = session.session_no
+    and cast(:asked_value as text) like '%,' || cast(m.model_no as text) || ',%')
+
+-- asked_channel --
+cast(:asked_value as text) like '%,' || coalesce((select i.channel from session_info i
+    where i.user_no = session.user_no and i.session_no = session.session_no), 'none') || ',%'
+
+-- asked_tag --
+exists (select 1 from session_info i, json_each(i.tags) t where i.user_no = session.user_no
+    and i.session_no = session.session_no and t.value {match})
+
+-- asked_no_tag --
+not exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+    and coalesce(i.tags, '[]') <> '[]')
+
+-- asked_id --
+session.session_id {match}
+
+-- asked_title --
+exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+    and i.title {match})
+
+-- asked_no_title --
+not exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+    and coalesce(i.title, '') <> '')
+
+-- asked_text --
+session.session_id {like} :asked_value escape '\'
+    or exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+        and (i.title {like} :asked_value escape '\' or i.goal_text {like} :asked_value escape '\'))
+
+-- asked_parent --
+exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+    and i.parent_id {match} and {seen})
+
+-- asked_any_parent --
+exists (select 1 from session_info i where i.user_no = session.user_no and i.session_no = session.session_no
+    and i.parent_id is not null and {seen})
+
+-- all_seen --
+1 = 1
+
+-- parent_seen --
+-- R6: a session above is of a user of whom everything is seen, or in a slice that is.
+(cast(:asked_users as text) like '%,' || cast(i.parent_user_no as text) || ',%'
+    or exists (select 1 from session p where p.user_no = i.parent_user_no and p.session_id = i.parent_id
+        and cast(:asked_seen as text) like '%,' || cast(p.slice_no as text) || ',%'))
+
+-- sign_over --
+>
+
+-- sign_from --
+>=
+
+-- sign_under --
+<
+
+-- sign_upto --
+<=
+
+-- sign_is --
+=
+
+-- counted_tokens_in --
+session.tokens_in
+
+-- counted_tokens_out --
+session.tokens_out
+
+-- counted_calls --
+session.calls
+
+-- counted_errors --
+(session.call_errors + session.step_errors)
+
+-- counted_turns --
+session.turns
+
+-- counted_late --
+session.late_calls
+
+-- counted_attempt --
+session.attempt
+
+-- counted_duration --
+session.agent_time
+
+-- counted_started --
+session.started_at
+
+-- counted_active --
+session.last_activity_at
+
+-- slices_named --
+-- What is kept apart of a user, or of everybody, by its names.
+select slice.slice_no, slice.user_no, account.user_id, account.name, slice.dataset_id, slice.agent, slice.kind,
+    slice.project
+from slice join account on account.user_no = slice.user_no
+where (cast(:user_no as bigint) is null or slice.user_no = :user_no) and slice.deleted = 0
+
+-- users_called --
+select user_id from account where name = :name or user_id = :user_id
+
+-- model_names --
+select model_no, name from model
+
 -- every_slice --
 1 = 1
 
@@ -878,6 +1021,24 @@ select {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), su
     sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
 from spend join slice on slice.slice_no = spend.slice_no join account on account.user_no = spend.user_no
 where {whose} and spend.quarter >= :first group by line, slice.deleted
+
+-- series_model --
+coalesce(model.name, 'unknown')
+
+-- series_whole --
+'all'
+
+-- series_of_models --
+select spend.quarter, {name} as line, coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone,
+    sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced)
+from spend left join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
+where {whose} and spend.quarter >= :first group by spend.quarter, line, gone
+
+-- series_of_agents --
+select spend.quarter, case when slice.agent = '' then '(none)' else slice.agent end as line, slice.deleted,
+    sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced)
+from spend join slice on slice.slice_no = spend.slice_no
+where {whose} and spend.quarter >= :first group by spend.quarter, line, slice.deleted
 
 -- usage_of --
 -- The ledger rows of a session, with names.

@@ -17,7 +17,8 @@ from rollbook.journal.shelf import Line
 from rollbook.journal.sql_peek import SqlPeek
 from rollbook.journal.sql_search import Sights, matches
 from rollbook.ledger import lists, reads
-from rollbook.ledger.lists import Filters, Portion
+from rollbook.ledger.filters import Filters
+from rollbook.ledger.lists import Portion
 from rollbook.ledger.reads import Place
 from rollbook.ledger.scopes import EVERYBODY, Name, Scope, numbers_of
 from rollbook.model import from_micros

@@ -55,6 +55,7 @@ class ExportPlans(ReadPlans):
         dataset_id: str | UUID | None = None,
         tag: str | None = None,
         text: str | None = None,
+        query: str | None = None,
         limit: int = exports.STEP,
         after: Place | None = None,
     ) -> Plan[Extract]:
@@ -76,7 +77,7 @@ class ExportPlans(ReadPlans):
             return (yield from self._contents(after, within, limit))
         asked = asked_for(
             clock.now, since=since, status=status, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
-            project=project, model=model, tag=tag, text=text,
+            project=project, model=model, tag=tag, text=text, query=query,
         )  # fmt: skip
         rows, most = ("sessions", _SESSIONS) if what == "content" else (what, limit)
         found: Extract = yield self._look(

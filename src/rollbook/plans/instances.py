@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from rollbook import machine
+from rollbook import gate, machine
 from rollbook.core import Plan, Read, Whole, Write, one
 from rollbook.errors import RollbookError, StoreError
 from rollbook.instances import Branch, Crashed, Instance, Reconciled
@@ -211,6 +211,7 @@ class InstancePlans(WritePlans):
         many seconds. ``last_activity_at`` stays; a session that speaks again, or whose process does, is running again.
         Sessions that no process is known to run are left alone. Raises StoreError if the book is closed meanwhile.
         """
+        gate.check_admin(self.principal)
         judged: list[Judged] = yield Read(partial(self._judged, quiet=self._quiet, boot_id=None))
         lapsed = [each for each in judged if each.verdict.lapsed]
         if lapsed and wait:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from rollbook import gate
 from rollbook.copying import Copying, Done, unfinished
 from rollbook.core import Plan, Read, Whole
 from rollbook.elsewhere import book_id, identified
@@ -53,6 +54,7 @@ class KeepPlans(ReadPlans):
         in all. Raises InvalidInput where there is such a file and it is not to be replaced, StoreError where it cannot
         be written or would not balance; nothing is left of it then.
         """
+        gate.check_admin(self.principal)
         began = time.monotonic()
         made: Copied = yield Whole(
             lambda store: store.backup(path, replace=replace, prove=_balances, progress=progress or _silent)
@@ -76,6 +78,7 @@ class KeepPlans(ReadPlans):
         there is no such file, StoreError for a backup that is not in order, and for a book that was opened for reading
         only.
         """
+        gate.check_admin(self.principal)
         began = time.monotonic()
         known: str | None = yield Read(book_id)
         done: Replaced = yield Whole(
@@ -108,6 +111,7 @@ class KeepPlans(ReadPlans):
         of how many sessions that is. Raises Conflict for a target that holds anything else, InvalidInput for this book
         itself.
         """
+        gate.check_admin(self.principal)
         began = time.monotonic()
         into = url_of(target)
         if into.endswith("/:memory:"):
@@ -133,6 +137,7 @@ class KeepPlans(ReadPlans):
         A finding that is not ``ok`` wants something done. Each look is on its own: damage found by one leaves the
         others their say.
         """
+        gate.check_admin(self.principal)
         found: list[Finding] = yield Whole(lambda store: self.findings(store, survey(self.url)))
         return found
 

@@ -12,17 +12,21 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from rollbook import inbox
+from rollbook import gate, inbox
 from rollbook.copying import unfinished
 from rollbook.core import Core, Plan, Read
 from rollbook.errors import InvalidInput, NotFound
-from rollbook.ledger import agents, cursors, figures, lists, notes, reads, trees
+from rollbook.ledger import agents, asking, cursors, figures, lists, notes, reads, series, trees
 from rollbook.ledger import verify as verifying
 from rollbook.ledger.agents import AgentCost
+from rollbook.ledger.filters import Filters
 from rollbook.ledger.ops import SourceFile
+from rollbook.ledger.scopes import Scope
+from rollbook.ledger.series import SpendSeries
 from rollbook.ledger.work import hash_of_call
 from rollbook.model import Inclusive, ModelCost, Page, Problem, Session, Spend, Stats, Usage, Verification
 from rollbook.rules import checks
+from rollbook.rules import query as query_rules
 from rollbook.store import Reading
 
 User = str | UUID | None
@@ -104,6 +108,7 @@ class ReadPlans(Core):
         dataset_id: str | UUID | None = None,
         tag: str | None = None,
         text: str | None = None,
+        query: str | None = None,
         order_by: str = "last_activity_at",
         ascending: bool = False,
         limit: int = 50,
@@ -113,11 +118,12 @@ class ReadPlans(Core):
         """One page of sessions (R7): by ``next_cursor`` of the page before, or by offset.
 
         ``status`` is the effective one; ``since`` bounds ``last_activity_at``; ``text`` looks in id, title and goal.
+        ``query`` asks for more in one text, such as ``status:failed cost>5 model:claude-* -agent:codex``.
         """
         clock = self.now()
         filters = asked_for(
             clock.now, status=status, since=since, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
-            project=project, model=model, tag=tag, text=text, order_by=order_by, ascending=ascending,
+            project=project, model=model, tag=tag, text=text, query=query, order_by=order_by, ascending=ascending,
         )  # fmt: skip
         if checks.count(limit, "limit", checks.MAX_LIMIT) < 1:
             raise InvalidInput("limit must be at least 1")
@@ -126,10 +132,20 @@ class ReadPlans(Core):
         who = (self.principal.role, self.principal.key_id, self.user_id, self.everybody)
         named = None if user_id is None else self._whose(user_id)
         asked = cursors.question(msgspec.structs.replace(filters, since=None), str(since), who, named)
-        answer: Page = yield self._look(
-            user_id, lists.page, filters, clock, question=asked, limit=limit, cursor=cursor, offset=offset
-        )
+
+        def look(tx: Reading) -> Page:
+            scope, left = self._asking(tx, user_id, filters)
+            return lists.page(tx, scope, left, clock, question=asked, limit=limit, cursor=cursor, offset=offset)
+
+        answer: Page = yield Read(look)
         return answer
+
+    def _asking(self, tx: Reading, user_id: User, filters: Filters) -> tuple[Scope, Filters]:
+        """What a read is about, and what it asks for: one user whom a query names is named like any other."""
+        if user_id is None:
+            user_id, query = asking.user_meant(tx, filters.query)
+            filters = msgspec.structs.replace(filters, query=query)
+        return self.scope(tx, user_id), filters
 
     def stats(self, *, since: Since = "30d", user_id: User = None) -> Plan[Stats]:
         """Figures over the sessions active since a time (R8)."""
@@ -161,6 +177,20 @@ class ReadPlans(Core):
         answer: Spend = yield self._look(user_id, figures.spend, start, by=by, zone=zone, tz=str(tz))
         return answer
 
+    def spend_series(
+        self, *, by: str = "day", stack: str = "model", since: Since = "30d", tz: str | tzinfo = "UTC",
+        user_id: User = None,
+    ) -> Plan[SpendSeries]:  # fmt: skip
+        """What was spent over time: by hour or day, and in each by model, by agent, or (``none``) in all."""
+        checks.one_of(by, "period of spend", series.SERIES_BY)
+        checks.one_of(stack, "way to tell spend apart", series.STACKS)
+        start = checks.since(since, self.clock())
+        zone = _zone(tz)
+        answer: SpendSeries = yield self._look(
+            user_id, series.spend_series, start, by=by, stack=stack, zone=zone, tz=str(tz)
+        )
+        return answer
+
     def usage(self, session_id: str, *, user_id: User = None, limit: int | None = None) -> Plan[List[Usage]]:
         """The ledger rows of a session, oldest first: calls, reversals, corrections, adjustments."""
         answer: List[Usage] = yield self._look(user_id, reads.usage, checks.session_id(session_id), limit)
@@ -168,6 +198,7 @@ class ReadPlans(Core):
 
     def verify(self) -> Plan[Verification]:
         """Compute every sum again from the ledger and name every difference (R16); a copy that is not whole is one."""
+        gate.check_admin(self.principal)
         answer: Verification = yield Read(_verified)
         return answer
 
@@ -218,16 +249,15 @@ _FILTERS: Final[dict[str, Callable[[Any], Any]]] = {
     "model": lambda value: checks.name(value, "model"),
     "tag": lambda value: checks.name(value, "tag"),
     "text": lambda value: checks.name(value, "text", checks.MAX_TITLE_BYTES),
+    "query": lambda value: None if not value else query_rules.parse(value),
     "order_by": lambda value: checks.one_of(value, "column to sort by", lists.SORTS),
     "ascending": bool,
 }
 
 
-def asked_for(now: int, *, since: Since, **given: Any) -> lists.Filters:
+def asked_for(now: int, *, since: Since, **given: Any) -> Filters:
     """What sessions are asked for, checked."""
-    return lists.Filters(
-        since=checks.since(since, now), **{name: _FILTERS[name](value) for name, value in given.items()}
-    )
+    return Filters(since=checks.since(since, now), **{name: _FILTERS[name](value) for name, value in given.items()})
 
 
 @functools.cache

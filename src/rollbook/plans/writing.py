@@ -321,6 +321,8 @@ class WritePlans(ReadPlans):
             kept, refused = inbox.jot(item, self.clock(), inbox.Contents(self.settings.entry_bytes, self.redactor))
         except RollbookError as error:
             return error
+        if kept is None and not refused:
+            return InvalidInput("there is nothing to append: contents are at least one entry")
         return refused[0] if refused or kept is None else kept
 
     def _redacted_or_refused(self, op: Touch | End | Mark) -> Touch | End | Mark | RollbookError:

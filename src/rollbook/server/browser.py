@@ -8,13 +8,13 @@ only as long as the key does with which its owner signed in.
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import UNSET
@@ -30,6 +30,7 @@ NAME: Final = "rollbook"
 LASTS: Final = timedelta(days=7)
 _LOCAL: Final = "local"
 _FORM: Final = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{12}|local)\.([A-Za-z0-9_-]{43})")
+_BEYOND: Final = re.compile(r"/(sessions|compare|settings)(\?[!-~]*)?|/session/[!-~]*")  #: pages of who has signed in
 _PAGES: Final = Path(__file__).parent / "pages"
 _HTML: Final = "text/html; charset=utf-8"
 #: A page may show itself, ask this server, and nothing else.
@@ -56,26 +57,24 @@ class Shown(NamedTuple):
 
 def cookie_in(headers: Mapping[str, str]) -> Shown | None:
     """The cookie of a request, if it has one that can be."""
-    text = headers.get("cookie")
-    if not text or NAME not in text:
-        return None
-    try:
-        jar = SimpleCookie(text)
-    except CookieError:
-        return None
-    found = _FORM.fullmatch(jar[NAME].value) if NAME in jar else None
-    return None if found is None else Shown(found[1], None if found[2] == _LOCAL else found[2], found[3])
+    # By hand, since other servers of the machine leave cookies here in whatever form, and a parser gives up at those.
+    for pair in headers.get("cookie", "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == NAME and (found := _FORM.fullmatch(value)) is not None:
+            return Shown(found[1], None if found[2] == _LOCAL else found[2], found[3])
+    return None
 
 
 async def principal_by(server: Server, shown: Shown) -> Principal | None:
     """Who signed in and has this cookie since; None where it lets nobody in."""
     asker = server.book.acting(Principal(user_id=shown.user_id, role=READER))
     key_id = await asker.signed_in(shown.secret)
-    if key_id is UNSET or key_id != shown.key_id:
+    if key_id is UNSET or key_id is None:
         return None
-    if key_id is None:
-        return server.doorkeeper.local_user
-    return await server.book.known_as(key_id)
+    if shown.key_id is None:
+        local = server.doorkeeper.local_user
+        return local if local is not None and local.key_id == key_id else None
+    return await server.book.known_as(key_id) if key_id == shown.key_id else None
 
 
 def mark_of(shown: Shown) -> bytes:
@@ -118,11 +117,22 @@ async def enter(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of
 
 async def _welcome(at: At, principal: Principal) -> Reply:
     secret = await at.server.book.acting(principal).sign_in(lasts=LASTS)
-    shown = Shown(principal.user_id, principal.key_id, secret)
+    local = at.server.doorkeeper.local_user
+    by_token = local is not None and principal.key_id == local.key_id
+    shown = Shown(principal.user_id, None if by_token else principal.key_id, secret)
     # (No redirect: a browser that came from elsewhere would leave the cookie behind.)
     return Reply(
-        content=_read("welcome.html"), media_type=_HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
+        content=_welcoming(at), media_type=_HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
     )  # fmt: skip
+
+
+def _welcoming(at: At) -> bytes:
+    """The page that goes on to the one for which somebody had to sign in."""
+    came = urlsplit(at.headers.get("referer", ""))
+    there = came.path + (f"?{came.query}" if came.query else "")
+    if came.netloc != at.headers.get("host") or _BEYOND.fullmatch(there) is None:
+        there = "/"
+    return _read("welcome.html").replace(b"{there}", html.escape(there.replace("'", "%27")).encode())
 
 
 async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
@@ -130,7 +140,7 @@ async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
     shown = cookie_in(at.headers)
     if shown is not None:
         await at.server.book.acting(Principal(user_id=shown.user_id, role=READER)).sign_out(shown.secret)
-        at.server.doorkeeper.forget()
+        at.server.doorkeeper.forget(mark_of(shown))
     return Reply(
         content=_read("signin.html"), media_type=_HTML, headers=(*POLICY, _cookie(at, "", timedelta(0))),
     )  # fmt: skip

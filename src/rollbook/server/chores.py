@@ -38,6 +38,7 @@ class Chores:
         plans.presence.attend()  # a program that goes on looks after what died on its machine
         self._begin(book.forget_notes, _FORGET_S)
         self._begin(book.settle, _SETTLE_S)
+        self._begin(self._clear_outside, _FORGET_S)
         if self._server.options.spool:
             self._postman = threading.Thread(
                 target=delivery.attend, args=(Rollbook(plans), spool.folder(), self._stop),
@@ -45,6 +46,11 @@ class Chores:
             )  # fmt: skip
             self._postman.start()
         return self
+
+    async def _clear_outside(self) -> None:
+        """Finish what was deleted while the place for journals was away, whoever did so."""
+        book = self._server.book
+        await book._drive(book._plans.clear_outside())  # noqa: SLF001 - two faces, the same plans
 
     def _begin(self, chore: Callable[[], Awaitable[object]], seconds: float) -> None:
         self._tasks.append(asyncio.create_task(_again_and_again(chore, seconds)))

@@ -15,9 +15,7 @@ _ASKS_S: Final = 20.0  #: in which the head of a request must have come, from th
 _LOOSE_MOST: Final = 64 << 10  #: bytes of a request that are not its body
 _FRAMED: Final = 8  #: bytes around each one of a body that is sent in chunks
 _STUCK_S: Final = 30.0  #: after which whoever takes nothing of an answer is taken to be gone
-_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-)
+_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Impatient(HttpToolsProtocol):
@@ -30,10 +28,12 @@ class Impatient(HttpToolsProtocol):
     _left = 0  #: bytes of an answer that were not taken when that was looked at last
 
     def connection_made(self, transport: Any) -> None:
+        """Somebody connected."""
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        """Something came; no more of a head, or around a body, than any client sends."""
         self._loose += len(data)
         self._moved = False
         super().data_received(data)
@@ -49,31 +49,37 @@ class Impatient(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """They are gone."""
         self._rest()
         self.resume_writing()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
+        """A request begins."""
         self._in_head, self._in_body, self._moved = True, False, True
         self._loose = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        """Its head is whole."""
         self._in_head, self._in_body, self._moved = False, True, True
         self._loose = 0
         self._rest()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        """A part of its body came."""
         self._loose = max(0, self._loose - (_FRAMED + 1) * len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        """It is whole."""
         self._in_body, self._moved = False, True
         self._rest()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        """It was answered."""
         super().on_response_complete()
         if self._in_body:  # nobody reads the rest, so it is not waited for much longer
             self._wait()
@@ -95,15 +101,18 @@ class Impatient(HttpToolsProtocol):
                 self.loop.call_later(_STUCK_S, self.transport.abort)
 
     def timeout_keep_alive_handler(self) -> None:
+        """No other one came."""
         self._give_up()
 
     # What is sent
 
     def pause_writing(self) -> None:
+        """What is sent is not taken."""
         super().pause_writing()
         self._look_again()
 
     def resume_writing(self) -> None:
+        """It is taken again."""
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None

@@ -109,9 +109,12 @@ class Doorkeeper:
     @property
     def local_user(self) -> Principal | None:
         """Whoever comes with this machine's token; None where only keys let anybody in."""
-        if self._server.options.token is None:
+        token = self._server.options.token
+        if token is None:
             return None
-        return Principal(user_id=self._server.book.user_id, role=ADMIN_ROLE, everybody=True)
+        # Of which token it was, so that who signed in with one that was changed since is out.
+        key_id = f"local-{hashlib.sha256(token.encode()).hexdigest()[:16]}"
+        return Principal(user_id=self._server.book.user_id, role=ADMIN_ROLE, everybody=True, key_id=key_id)
 
     def once_code(self) -> str:
         """A code that signs the local user in, once, within ten minutes."""
@@ -125,9 +128,12 @@ class Doorkeeper:
         """Whether a code signs in; it does so once."""
         return self._codes.pop(code, 0.0) > time.monotonic()
 
-    def forget(self) -> None:
-        """Look everybody up anew: a key was made or revoked here."""
-        self._known.clear()
+    def forget(self, mark: bytes | None = None) -> None:
+        """Look everybody up anew: a key was made or revoked here. With a mark only who is remembered by that."""
+        if mark is None:
+            self._known.clear()
+        else:
+            self._known.pop(mark, None)
 
 
 def shown_in(headers: Mapping[str, str]) -> str | None:

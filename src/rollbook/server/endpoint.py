@@ -24,6 +24,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _log: Final = logging.getLogger("rollbook.server")
 _FORMS: Final = ("application/json", "text/json")
+_FORWARDED: Final = b"x-forwarded-"
 
 
 class Endpoint:
@@ -78,10 +79,11 @@ class Endpoint:
             server.limits.spend(at)
             asked = params.taken(route.takes, scope.get("path_params") or {}, at.query)
             if route.body is not None:
-                at.raw = await server.limits.body(receive, headers)
+                most = server.limits.most_of(route)
+                at.raw = await server.limits.body(receive, headers, most)
                 encoding = headers.get("content-encoding")
                 if encoding and not route.coded:
-                    at.raw = inflated(at.raw, encoding, server.options.body_bytes)
+                    at.raw = inflated(at.raw, encoding, most)
                 at.body = self._decoded(at.raw, headers)
             if route.streams:
                 return await route.answer(at, (asked, scope, receive, send))  # type: ignore[no-any-return]
@@ -115,10 +117,16 @@ def _plain(body: bytes) -> Any:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Headers by their names in lower case; of one that comes twice the first."""
+    """Headers by their names in lower case; of one that comes twice the first.
+
+    But of what proxies say the last, which is what the nearest one said: others may have been sent by anybody.
+    """
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        if name.startswith(_FORWARDED):
+            found[name.decode("latin-1")] = value.decode("latin-1")
+        else:
+            found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
     return found
 
 

@@ -2,13 +2,17 @@
 
 An event is a hint that a session changed, and how; whoever shows the session asks for it anew. Its id is where the feed
 stood, so that a browser that comes back with ``Last-Event-ID`` is told what it missed, as far as the feed remembers;
-else it gets a ``reset``, which means: look at everything anew.
+else it gets a ``reset``, which means: look at everything anew. The feed numbers what everybody changes, so whoever does
+not see everybody's sessions gets ids that nobody but this process can read.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from hashlib import blake2b
+from hmac import compare_digest
+from secrets import token_bytes
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +30,9 @@ ASKED_ANEW_S: Final = 5.0  #: how often a silent stream asks whether its key sti
 _SEND_S: Final = 30.0  #: in which a client must take an event
 _GRACE_S: Final = 3.0
 _RETRY_MS: Final = 2_000
+_SECRET: Final = token_bytes(32)
+_NONCE_BYTES: Final = 8
+_PROOF_BYTES: Final = 16
 
 
 class Watching(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +52,33 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     at: Any  #: when it was stored last
 
 
+def _pad(nonce: bytes) -> bytes:
+    return blake2b(nonce, key=_SECRET, person=b"pad").digest()
+
+
+def _proof(text: bytes) -> bytes:
+    return blake2b(text, key=_SECRET, person=b"proof", digest_size=_PROOF_BYTES).digest()
+
+
+def sealed(known: str) -> str:
+    """An id of the feed, as it is told to somebody who is not to count what others do."""
+    nonce = token_bytes(_NONCE_BYTES)
+    said = nonce + bytes(a ^ b for a, b in zip(known.encode(), _pad(nonce), strict=False))
+    return (_proof(said) + said).hex()
+
+
+def unsealed(given: str) -> str:
+    """The same back; of anything else an id that no feed knows."""
+    try:
+        proof, said = (found := bytes.fromhex(given))[:_PROOF_BYTES], found[_PROOF_BYTES:]
+    except ValueError:
+        return ""
+    if not compare_digest(proof, _proof(said)):
+        return ""
+    nonce, text = said[:_NONCE_BYTES], said[_NONCE_BYTES:]
+    return bytes(a ^ b for a, b in zip(text, _pad(nonce), strict=False)).decode()
+
+
 class Stream:
     """One open stream."""
 
@@ -57,7 +91,7 @@ class Stream:
         """What is sent, until the client goes, its key is revoked or the server stops."""
         at = self._at
         # Said at once, so that a client knows that it listens and from where on.
-        yield ServerSentEvent(event="ready", data="{}", retry=_RETRY_MS, id=self._changes.id)
+        yield ServerSentEvent(event="ready", data="{}", retry=_RETRY_MS, id=self._id(self._changes.id))
         silent = 0.0
         while True:
             try:
@@ -75,10 +109,13 @@ class Stream:
                 continue
             silent = 0.0
             if isinstance(item, Lost):
-                yield ServerSentEvent(event="reset", id=item.id, data=_text({"reason": item.reason}))
+                yield ServerSentEvent(event="reset", id=self._id(item.id), data=_text({"reason": item.reason}))
             elif await at.book.may_see(item.user_id, item.session_id):
-                yield ServerSentEvent(event="change", id=item.id, data=_text(_told(item)))
+                yield ServerSentEvent(event="change", id=self._id(item.id), data=_text(_told(item)))
         yield ServerSentEvent(event="stop", data='{"reason":"the server stops"}')
+
+    def _id(self, known: str) -> str:
+        return known if self._at.principal.unrestricted else sealed(known)
 
     async def _still_in(self) -> bool:
         now = time.monotonic()
@@ -106,6 +143,8 @@ async def watch(at: At, given: tuple[Watching, Scope, Receive, Send]) -> int:
     """Answer with a stream."""
     asked, scope, receive, send = given
     after = at.headers.get("last-event-id") or asked.after
+    if after is not None and not at.principal.unrestricted:
+        after = unsealed(after)
     # What is seen by its dataset alone takes a look into the book; of all else the feed itself knows whose it is.
     book = at.server.book if at.principal.datasets and not at.principal.unrestricted else at.book
     changes = book.changes(user_id=asked.user_id, session_id=asked.session_id, after=after)

@@ -23,6 +23,7 @@ from rollbook.errors import (
 from rollbook.server.routing import Reply
 
 _RETRY_S: Final = "1"
+_ECHOED_MOST: Final = 400  #: bytes
 _STATUS: Final[tuple[tuple[type[RollbookError], int], ...]] = (
     (TooLarge, 413),
     (Unsupported, 415),
@@ -64,8 +65,16 @@ def invalid(part: str, message: str, given: Any = None) -> Reply:
         shown = shown.get(name) if isinstance(shown, dict) else None
     if found:
         message = message[: found.start()]
-    line = {"type": "value_error", "loc": [part, *place], "msg": message, "input": shown}
+    line = {"type": "value_error", "loc": [part, *place], "msg": message, "input": _echo(shown)}
     return Reply(status=400, content={"detail": [line], "body": None})
+
+
+def _echo(given: Any) -> Any:
+    """What was given, where it is short enough to be told again."""
+    try:
+        return given if len(msgspec.json.encode(given)) <= _ECHOED_MOST else None
+    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def status_of(error: RollbookError) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from rollbook.content import Found
+from rollbook.ledger.series import SpendSeries
 from rollbook.model import Spend
 from rollbook.rules import shapes
 from rollbook.server import asked as kinds
@@ -19,6 +20,18 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
     """How spend is asked for."""
 
     by: Annotated[By, msgspec.Meta(description="The period or the name by which it is gathered.")] = "day"
+    since: shapes.Since = "30d"
+    tz: kinds.Zone = "UTC"
+    user_id: kinds.OfUser | None = None
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """How spend over time is asked for."""
+
+    by: Annotated[Literal["hour", "day"], msgspec.Meta(description="The period.")] = "day"
+    stack: Annotated[
+        Literal["model", "agent", "none"], msgspec.Meta(description="By what the spend of a period is told apart.")
+    ] = "model"
     since: shapes.Since = "30d"
     tz: kinds.Zone = "UTC"
     user_id: kinds.OfUser | None = None
@@ -64,6 +77,13 @@ async def spend(at: At, asked: Spending) -> Spend:
     return await at.book.spend(by=asked.by, since=asked.since, tz=asked.tz, user_id=asked.user_id)
 
 
+async def series(at: At, asked: Series) -> SpendSeries:
+    """By when calls happened, and what they were of."""
+    return await at.book.spend_series(
+        by=asked.by, stack=asked.stack, since=asked.since, tz=asked.tz, user_id=asked.user_id
+    )
+
+
 async def search(at: At, asked: Looking) -> Places:
     """In what sessions contain."""
     found = await at.book.search(
@@ -75,9 +95,10 @@ async def search(at: At, asked: Looking) -> Places:
 
 async def me(at: At, asked: Nothing) -> Me:  # noqa: ARG001 - the shape of what answers a route
     """Who asks."""
-    who = at.principal
+    who, local = at.principal, at.server.doorkeeper.local_user
+    key_id = None if local is not None and who.key_id == local.key_id else who.key_id
     return Me(
-        user_id=who.user_id, user_name=who.user_name, role=who.role, everybody=who.everybody, key_id=who.key_id,
+        user_id=who.user_id, user_name=who.user_name, role=who.role, everybody=who.everybody, key_id=key_id,
         children=sorted(who.children), reads=sorted(who.reads), writes=sorted(who.writes),
     )  # fmt: skip
 
@@ -86,6 +107,10 @@ ROUTES: Final = (
     Route(
         method="GET", path="/api/v1/spend", answer=spend, takes=Spending, gives=Spend, tag="figures",
         does="What was spent, by when calls happened.",
+    ),
+    Route(
+        method="GET", path="/api/v1/spend/series", answer=series, takes=Series, gives=SpendSeries, tag="figures",
+        does="What was spent over time, told apart by model or agent.",
     ),
     Route(
         method="GET", path="/api/v1/search", answer=search, takes=Looking, gives=Places, tag="contents",

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rollbook.feed import Subscription
 from rollbook.server.faults import Refused
-from rollbook.server.routing import At
+from rollbook.server.routing import OPEN, At, Route
 
 if TYPE_CHECKING:
     from rollbook.server.running import Options
 
 _HEADER_BYTES: Final = 32 << 10
 _LENGTH_DIGITS: Final = 18  #: of a body's length; a number of thousands of digits is not worth reading
+_FORM_BYTES: Final = 8 << 10  #: of a body of whoever is not known yet, who can but sign in
 _MINUTE_S: Final = 60.0
 _UNKNOWN: Final = "address:"  #: before the address of somebody who is not known
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -109,9 +110,12 @@ class Limits:
         for changes in list(self._streams):
             changes.close()
 
-    async def body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+    def most_of(self, route: Route) -> int:
+        """How many bytes the body of a request may have, compressed and not."""
+        return _FORM_BYTES if route.needs == OPEN else self._options.body_bytes
+
+    async def body(self, receive: Receive, headers: Mapping[str, str], most: int) -> bytes:
         """The body of a request, no larger than allowed and within the time allowed."""
-        most = self._options.body_bytes
         length = headers.get("content-length")
         if length is not None and length.isdecimal() and (len(length) > _LENGTH_DIGITS or int(length) > most):
             raise Refused(413, f"the body may be {most} bytes long")

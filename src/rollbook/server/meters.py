@@ -30,17 +30,17 @@ class Meters:
         streams.set_function(lambda: server.limits.open_streams)
         waiting = Gauge("rollbook_writes_waiting", "Writes that wait for the book.", registry=registry)
         waiting.set_function(lambda: server.book.waiting)
-        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request(self, route: Route, status: int, seconds: float) -> None:
         """One request was answered."""
-        known = self._children.get((route.path, status))
+        known = self._children.get((route.method, route.path, status))
         if known is None:
             known = (
                 self._requests.labels(f"{route.method} {route.path}", status),
                 self._seconds.labels(f"{route.method} {route.path}"),
             )
-            self._children[route.path, status] = known
+            self._children[route.method, route.path, status] = known
         known[0].inc()
         known[1].observe(seconds)
 

@@ -25,6 +25,7 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 #: The names by which libraries know each other. They are kept as they were published, so their names become addresses
 #: here: a page would need a script of its own inside it to say so, which its policy forbids.

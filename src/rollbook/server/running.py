@@ -20,7 +20,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How to serve."""
 
     host: str = "127.0.0.1"
-    port: int = 8765
+    port: int = 7655
     token: str | None = None  #: of the local user, on loopback; None: only keys let anybody in
     hosts: tuple[str, ...] = ()  #: further names under which browsers may know the server
     proxies: tuple[str, ...] = ()  #: addresses whose forwarded headers are believed

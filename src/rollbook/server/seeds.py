@@ -117,6 +117,8 @@ class UserAgentCost(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     unpriced_calls: int
     cost_nano_usd: int
+    user_name: str | None  #: what the user is called, be it an e-mail or not
+    agent: str  #: as sessions name it; ``unknown`` where neither a session nor its id says one
 
 
 def _session_with(name: str, says: str, **more: Any) -> type[Any]:
@@ -216,6 +218,8 @@ async def cost_by_user_agent(at: At, asked: Range) -> list[UserAgentCost]:
             calls=line.calls,
             unpriced_calls=line.unpriced_calls,
             cost_nano_usd=line.cost_nano_usd,
+            user_name=line.user_name,
+            agent=line.agent,
         )
         for line in await at.book.cost_by_agent(since=asked.start, user_id=asked.user_id)
     ]

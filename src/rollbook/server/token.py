@@ -23,7 +23,10 @@ def local_token(env: Mapping[str, str] | None = None) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _made(path)
-        if path.stat().st_mode & 0o077:
+        found = path.stat()
+        if hasattr(os, "getuid") and found.st_uid != os.getuid():
+            raise StoreError(f"{path} is another user's, who knows what it holds; remove it, or set ROLLBOOK_TOKEN")
+        if found.st_mode & 0o077:
             raise StoreError(f"others on this machine may read {path}; run: chmod 600 {path}")
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

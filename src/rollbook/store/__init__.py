@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from rollbook.errors import InvalidInput, NotSupported, StoreError
 from rollbook.settings import Settings
+
+if TYPE_CHECKING:
+    from rollbook.store.statements import Filling
 
 Row = tuple[Any, ...]
 Check = tuple[str, bool, str]  #: what was looked at, whether it is well, detail
@@ -47,7 +50,7 @@ class Reading(Protocol):
         """The rows of a statement whose ``{values}`` are the keys, asked for in chunks."""
         ...
 
-    def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
+    def compose(self, name: str, words: Mapping[str, Filling], /, **values: Any) -> list[Row]:
         """The rows of a statement whose braces are filled with fragments of the same file."""
         ...
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from rollbook.errors import StoreError
 from rollbook.store import Row, TryAgain, statements
 from rollbook.store.postgres_arrays import COLUMNS, Column
 from rollbook.store.postgres_records import Records, Shapes
+from rollbook.store.statements import Filling
 
 ENGINE: Final = "postgres"
 DIALECT: Final = {
@@ -118,8 +119,8 @@ def _text(room: str, name: str) -> str:
     return adapted(statements.named(room, name, ENGINE, DIALECT))
 
 
-@cache
-def _composed(room: str, name: str, parts: tuple[tuple[str, str], ...]) -> str:
+@lru_cache(maxsize=1_024)  # what is asked in a query may be put together in any number of ways
+def _composed(room: str, name: str, parts: tuple[tuple[str, Filling], ...]) -> str:
     return adapted(statements.composed(room, name, dict(parts), ENGINE, DIALECT))
 
 
@@ -219,7 +220,7 @@ class Connection:
             cursor.execute(_text(self._room, name), values)
             yield from cursor
 
-    def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
+    def compose(self, name: str, words: Mapping[str, Filling], /, **values: Any) -> list[Row]:
         self.flush()
         text = _composed(self._room, name, tuple(words.items()))
         return self.fetched(self.raw.execute(text, values))

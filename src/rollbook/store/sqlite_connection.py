@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import apsw
 
 from rollbook.errors import StoreError
 from rollbook.store import Row, statements
+from rollbook.store.statements import Filling
 
 DIALECT: Final = {
     "identity": "integer primary key", "clustered": "without rowid", "bytes": "blob", "text": "text", "like": "like",
@@ -73,8 +74,8 @@ def _text(room: str, name: str, count: int = 0, width: int = 0) -> str:
     return text
 
 
-@cache
-def _composed(room: str, name: str, parts: tuple[tuple[str, str], ...]) -> str:
+@lru_cache(maxsize=1_024)  # what is asked in a query may be put together in any number of ways
+def _composed(room: str, name: str, parts: tuple[tuple[str, Filling], ...]) -> str:
     return statements.composed(room, name, dict(parts), "sqlite", DIALECT)
 
 
@@ -95,7 +96,7 @@ class Connection:
     def each(self, name: str, /, **values: Any) -> Iterable[Row]:
         return self.raw.execute(_text(self._room, name), values)
 
-    def compose(self, name: str, words: dict[str, str], /, **values: Any) -> list[Row]:
+    def compose(self, name: str, words: Mapping[str, Filling], /, **values: Any) -> list[Row]:
         return self.raw.execute(_composed(self._room, name, tuple(words.items())), values).fetchall()
 
     def among(self, name: str, keys: Sequence[Row]) -> list[Row]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rollbook.store import tables
 
@@ -19,6 +19,30 @@ _HEADER: Final = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _PACKAGE: Final = Path(__file__).parents[1]
 _FROM: Final = re.compile(r"^-- Writable from schema (\d+)\.$", re.MULTILINE)
 _WORD: Final = re.compile(r"\{(\w+)\}")
+_OWN: Final = re.compile(r"(?<!:):(?=asked_\w)(\w+)")
+
+
+class Piece(NamedTuple):
+    """A fragment that may stand several times in one statement, each time with values of its own.
+
+    Its placeholders that begin with ``asked_`` get its number behind them.
+    """
+
+    name: str
+    number: int = 0
+    words: tuple[tuple[str, str], ...] = ()  #: its own braces, with the fragments that fill them
+    negated: bool = False
+
+
+class AnyOf(NamedTuple):
+    """Pieces of which one must hold, or none."""
+
+    pieces: tuple[Piece, ...]
+    negated: bool = False
+
+
+#: What fills a word in braces: a fragment, or conditions that must all hold.
+Filling = str | tuple[AnyOf, ...]
 
 
 @cache
@@ -77,11 +101,26 @@ def named(room: str, name: str, dialect: str, words: Mapping[str, str]) -> str:
     return spell(spell(text, tables.words(table)) if at else text, words)
 
 
-def composed(room: str, name: str, parts: Mapping[str, str], dialect: str, words: Mapping[str, str]) -> str:
+def _filled(known: Mapping[str, str], filling: Filling) -> str:
+    if isinstance(filling, str):
+        return known[filling]
+    return "\n    and ".join(
+        f"{'not ' * choice.negated}({' or '.join(_spelt(known, piece) for piece in choice.pieces)})"
+        for choice in filling
+    )  # fmt: skip
+
+
+def _spelt(known: Mapping[str, str], piece: Piece) -> str:
+    text = spell(known[piece.name], {word: known[part] for word, part in piece.words})
+    text = _OWN.sub(rf":\1_{piece.number}", text)
+    return f"{'not ' * piece.negated}({text})"
+
+
+def composed(room: str, name: str, parts: Mapping[str, Filling], dialect: str, words: Mapping[str, str]) -> str:
     """A statement, or ``room.statement``, whose words are filled with fragments of the room ``room`` by their names."""
     known = load(room, dialect)
     other, dotted, short = name.partition(".")
     text = load(other, dialect)[short] if dotted else known[name]
-    filled = {word: known[part] for word, part in parts.items()}
+    filled = {word: _filled(known, part) for word, part in parts.items()}
     # Twice, because a fragment may itself hold a word.
     return spell(spell(spell(text, filled), filled), words)

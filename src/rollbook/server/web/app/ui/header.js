@@ -89,10 +89,8 @@ function Live() {
 function Account() {
   const { user_name: name, user_id: id, role } = me.value;
   return html`
-    <${Menu} label=${html`<${Icon} name="person" />`} name="Account" title=${`Signed in as ${name ?? id}`} align="end" quiet>
-      ${() => html`
-        <p class="menu-note">Signed in as<br /><strong>${name ?? id}</strong><br /><span class="muted">${role}</span></p>
-        <a href="/docs">The HTTP API</a>
-        <form method="post" action="/signout"><button>Sign out</button></form>`}
-    <//>`;
+    <form class="account" method="post" action="/signout">
+      <span class="who" title=${`Signed in as ${name ?? id} (${role})`}>${name ?? "local user"}</span>
+      <button class="quiet">Sign out</button>
+    </form>`;
 }

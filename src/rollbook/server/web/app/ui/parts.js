@@ -50,7 +50,8 @@ export const Ago = ({ at, after = " ago" }) => html`
   <time datetime=${at} title=${exact(at)}>${roughly((now.value - Date.parse(at)) / 1000)}${after}</time>`;
 
 // A share of something as a bar; the figure stands beside it.
-export const Bar = ({ share, tone = "" }) => html`<meter class=${`bar ${tone}`} min="0" max="1" value=${share} aria-hidden="true"></meter>`;
+export const Bar = ({ share, tone = "" }) => html`
+  <svg class=${`bar ${tone}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect width=${Math.max(share > 0 ? 0.75 : 0, share * 100)} height="4" /></svg>`;
 
 // A table. columns: { key, title, right, cell: (row) => markup, sort, hint, kind }; rows; keyOf: (row) => key.
 // sort: { key, descending } and onSort(key) where columns with sort: true are to be sorted by their heads.

@@ -1,0 +1,85 @@
+// uPlot as a part of a page. It is fetched when the first chart is drawn.
+
+import { html, useEffect, useRef, useState } from "../html.js";
+import { Failure } from "./states.js";
+
+const HERE = new URL("../../vendor/", import.meta.url);
+let library = null;
+
+// uPlot itself: a script and a style, as its authors publish them.
+export function uplot() {
+  library ??= Promise.all([fetched("script", "src", "uPlot.iife.min.js"), fetched("link", "href", "uPlot.min.css")])
+    .then(() => window.uPlot, (error) => {
+      library = null;
+      throw error;
+    });
+  return library;
+}
+
+function fetched(kind, attribute, name) {
+  return new Promise((done, refuse) => {
+    const element = document.createElement(kind);
+    if (kind === "link") element.rel = "stylesheet";
+    element[attribute] = new URL(name, HERE).href;
+    element.addEventListener("load", done);
+    element.addEventListener("error", () => refuse(new Error("What draws charts cannot be loaded.")));
+    document.head.append(element);
+  });
+}
+
+// A colour of the page as it is now: colour("--mark-1").
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Draws again when the page turns dark or light.
+export function useScheme() {
+  const [dark, setDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  useEffect(() => {
+    const asked = matchMedia("(prefers-color-scheme: dark)");
+    const turned = () => setDark(asked.matches);
+    asked.addEventListener("change", turned);
+    return () => asked.removeEventListener("change", turned);
+  }, []);
+  return dark;
+}
+
+// An axis in the page's colours; of: anything of uPlot's axes beside.
+export const axis = (of = {}) => ({
+  stroke: () => colour("--ink-3"), font: "11px system-ui, sans-serif", labelFont: "11px system-ui, sans-serif",
+  grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, gap: 6, ...of,
+});
+
+// <${Chart} data=${[xs, ys, …]} options=${(uPlot) => ({ series, axes, … })} shape="what changes the options" height=${200} label="Cost over time" />
+// New data is put into the chart that is there; another shape makes another chart. onMade(chart) is told of each.
+// What it shows is said in words in label and, for who cannot see it, in a table beside it.
+export function Chart({ data, options, shape = "", height = 200, label, onMade }) {
+  const place = useRef(null);
+  const chart = useRef(null);
+  const latest = useRef(data);
+  const [error, setError] = useState(null);
+  const dark = useScheme();
+  latest.current = data;
+
+  useEffect(() => {
+    let gone = false;
+    let watching = null;
+    uplot().then((uPlot) => {
+      if (gone) return;
+      const size = () => ({ width: Math.max(120, place.current.clientWidth), height });
+      chart.current = new uPlot({ ...size(), legend: { show: false }, ...options(uPlot) }, latest.current, place.current);
+      watching = new ResizeObserver(() => chart.current?.setSize(size()));
+      watching.observe(place.current);
+      onMade?.(chart.current);
+    }).catch((why) => gone || setError(why));
+    return () => {
+      gone = true;
+      watching?.disconnect();
+      chart.current?.destroy();
+      chart.current = null;
+    };
+  }, [shape, dark, height]);
+
+  useEffect(() => chart.current?.setData(data), [data]);
+
+  if (error) return html`<${Failure} error=${error} what="This chart cannot be drawn." />`;
+  return html`<div class="chart" role="img" aria-label=${label} ref=${place} style=${{ minHeight: `${height}px` }}></div>`;
+}

@@ -1,0 +1,108 @@
+"""A browser for each module of tests, and pages of it that complain about nothing.
+
+A test takes ``look``: ``look(server)`` opens a page of its own and signs in, ``look(server, "/sessions?query=cost>5")``
+goes on to a page, ``look(server, key=key)`` does so as somebody else. When the test ends, whatever a page wrote to its
+console, or threw, fails it, but for what ``page.allowed`` was told to expect.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+
+from server.tools import TOKEN, Running
+
+_FLAGS: Final = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SOON_MS: Final = 10_000
+
+
+class Tab:
+    """A page of a browser, signed in, and what it complained about."""
+
+    def __init__(self, browser: Browser, server: Running, key: str, **said: Any) -> None:
+        self.server = server
+        self.context = browser.new_context(viewport={"width": 1360, "height": 900}, **said)
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(SOON_MS)
+        self.complaints: list[str] = []
+        self.expected: list[str] = []
+        self.elsewhere: list[str] = []
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self._asked(request.url))
+        self._sign_in(key)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.server.base, "data:", "blob:")):
+            self.elsewhere.append(url)
+
+    def _sign_in(self, key: str) -> None:
+        answer = self.context.request.post(f"{self.server.base}/signin", form={"key": key})
+        assert answer.ok
+
+    def go(self, path: str) -> Page:
+        """Load a page by its address."""
+        self.page.goto(self.server.base + path)
+        self.page.locator("main:not(:has(.loading))").wait_for()
+        return self.page
+
+    def allow(self, pattern: str) -> None:
+        """Expect that the page complains about something."""
+        self.expected.append(pattern)
+
+    def unexpected(self) -> list[str]:
+        """What it complained about."""
+        return [said for said in self.complaints if not any(re.search(each, said) for each in self.expected)]
+
+    @property
+    def path(self) -> str:
+        """The address of the page, without the server."""
+        return self.page.url.removeprefix(self.server.base)
+
+
+Look = Callable[..., Tab]
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "there is no Chromium: run scripts/get-browser"
+    made = playwright.chromium.launch(executable_path=found, args=_FLAGS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def look(browser: Browser) -> Iterator[Look]:
+    tabs: list[Tab] = []
+
+    def opened(server: Running, path: str = "", *, key: str = TOKEN, **said: Any) -> Tab:
+        tab = Tab(browser, server, key, **said)
+        tabs.append(tab)
+        if path:
+            tab.go(path)
+        return tab
+
+    yield opened
+    for tab in tabs:
+        tab.context.close()
+    assert [said for tab in tabs for said in tab.unexpected()] == []
+    assert [url for tab in tabs for url in tab.elsewhere] == [], "nothing is asked of another host"
