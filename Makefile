@@ -15,8 +15,8 @@ help: ## Show what can be made
 setup: $(VENV)/.installed ## Make .venv with the rollbook command in it
 	@echo "Ready: $(BIN)/rollbook"
 
-run: $(VENV)/.installed ## Import what the agents on this machine left behind, and show the summary
-	@$(BIN)/rollbook summary --import
+run: $(VENV)/.installed ## Import what the agents on this machine left behind, show the summary and, on a terminal, serve the dashboard
+	@serve=; if [ -t 1 ]; then serve=--serve; fi; exec $(BIN)/rollbook summary --import $$serve
 
 test: $(VENV)/.developing ## Check the format, the lint, the types, the imports, then run the tests and the documentation
 	$(BIN)/ruff format --check .

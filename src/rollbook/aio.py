@@ -6,6 +6,7 @@ It holds no logic: writes are awaited on the writer's futures, and reads run in 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import functools
 import os
@@ -17,7 +18,7 @@ from uuid import UUID
 from rollbook import core, settings
 from rollbook.book import direct, signature_of
 from rollbook.core import Asked, Outside, Plan, Write
-from rollbook.errors import RollbookError
+from rollbook.errors import InvalidInput, RollbookError
 from rollbook.inbox import Contents
 from rollbook.ledger.exports import usage_of
 from rollbook.model import Session, Usage
@@ -96,7 +97,12 @@ class AsyncRollbook:
 
     def _warm(self) -> None:
         """Load the prices beside whatever comes first: loaded by a call they would hold up the loop."""
-        threading.Thread(target=self._plans.prices.warm, name="rollbook-prices").start()
+
+        def load() -> None:
+            with contextlib.suppress(InvalidInput):  # a file that cannot be used is told of when a price is asked for
+                self._plans.prices.warm()
+
+        threading.Thread(target=load, name="rollbook-prices").start()
 
     touch = awaited(Plans.touch)
     end = awaited(Plans.end)
@@ -125,11 +131,13 @@ class AsyncRollbook:
     tree = awaited(Plans.tree)
     instance = awaited(Plans.instance)
     list = awaited(Plans.list)
+    query_fields = awaited(Plans.query_fields)
     stats = awaited(Plans.stats)
     cost_by_model = awaited(Plans.cost_by_model)
     cost_by_agent = awaited(Plans.cost_by_agent)
     spend = awaited(Plans.spend)
     spend_series = awaited(Plans.spend_series)
+    users = awaited(Plans.users)
     usage = awaited(Plans.usage)
     extract = awaited(Plans.extract)
     verify = awaited(Plans.verify)
@@ -162,6 +170,7 @@ class AsyncRollbook:
 
     add_qa = awaited(Plans.add_qa)
     outline = awaited(Plans.outline)
+    timeline = awaited(Plans.timeline)
     qa = awaited(Plans.qa)
     get_qa = awaited(Plans.get_qa)
     latest_qa_id = awaited(Plans.latest_qa_id)

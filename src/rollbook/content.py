@@ -109,6 +109,26 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     steps_taken: int  #: that there are
 
 
+class TimedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry where all that a session contains is told on one line of time."""
+
+    stream: str  #: ``qa``, ``trace``, ``messages``, or a framework's own
+    entry_id: str
+    position: int  #: only grows within a stream
+    created_at: datetime
+    body: Any  #: plain JSON values
+    cut: bool = False  #: values were shortened; the entry itself has them whole
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of what a session contains, oldest first."""
+
+    entries: list[TimedEntry]
+    total: int  #: that there are in all
+    mark: str  #: where the next page goes on; of the last one, what is written later
+    has_more: bool
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One place that a search found."""
 

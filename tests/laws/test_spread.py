@@ -46,7 +46,8 @@ OWN_WORDS: Final = {
         "seen_sessions", "wipe_texts", "wrong_texts",
     },
     "ledger": {
-        "batch_of", "bump_generation", "drop_files_of", "drop_lane", "drop_notes_about", "drop_old_lanes", "end_lane",
+        "asked_tag", "batch_of", "bump_generation", "drop_files_of", "drop_lane", "drop_notes_about", "drop_old_lanes",
+        "end_lane",
         "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_notes",
         "hold_sessions", "hold_users", "join_writers", "lane_number", "loose_aliases", "mark_batch", "names_stretch",
         "numbers_of", "own_lane", "session_numbers", "shown", "spend_of_slices", "these_slices", "write_alone",

@@ -149,8 +149,8 @@ def _terms(draw: st.DrawFn) -> Term:
     name = draw(st.sampled_from([*FIELDS, "text"]))
     negated = draw(st.booleans())
     if name == "text":
-        words = draw(_texts.filter(lambda text: not text.isspace()))
-        return Term("text", ":", (Pattern((words,)),), negated)
+        said = draw(_texts.filter(lambda text: not text.isspace()))
+        return Term("text", ":", (Pattern((said,)),), negated)
     field = FIELDS[name]
     sign = draw(st.sampled_from(field.signs))
     if field.kind == "word":
@@ -203,4 +203,5 @@ def test_a_pattern_fits_what_its_parts_surround(pattern: Pattern, filling: str) 
         assert not pattern.fits(pattern.parts[0] + filling)
     else:
         assert pattern.fits(filling.join(pattern.parts) or "x")
-    assert not pattern.fits("") and not pattern.fits(None)
+    assert not pattern.fits("")
+    assert not pattern.fits(None)

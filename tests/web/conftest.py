@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from server.tools import TOKEN, Running
@@ -29,7 +30,7 @@ class Tab:
 
     def __init__(self, browser: Browser, server: Running, key: str, **said: Any) -> None:
         self.server = server
-        self.context = browser.new_context(viewport={"width": 1360, "height": 900}, **said)
+        self.context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **said})
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(SOON_MS)
         self.complaints: list[str] = []
@@ -58,6 +59,10 @@ class Tab:
         self.page.locator("main:not(:has(.loading))").wait_for()
         return self.page
 
+    def close(self) -> None:
+        """Close it, before its server stops: that waits for whoever listens."""
+        self.context.close()
+
     def allow(self, pattern: str) -> None:
         """Expect that the page complains about something."""
         self.expected.append(pattern)
@@ -65,6 +70,11 @@ class Tab:
     def unexpected(self) -> list[str]:
         """What it complained about."""
         return [said for said in self.complaints if not any(re.search(each, said) for each in self.expected)]
+
+    def violations(self) -> list[str]:
+        """What axe finds that keeps people from using the page."""
+        found = Axe().run(self.page).response["violations"]
+        return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
     @property
     def path(self) -> str:
@@ -103,6 +113,6 @@ def look(browser: Browser) -> Iterator[Look]:
 
     yield opened
     for tab in tabs:
-        tab.context.close()
+        tab.close()
     assert [said for tab in tabs for said in tab.unexpected()] == []
     assert [url for tab in tabs for url in tab.elsewhere] == [], "nothing is asked of another host"

@@ -61,6 +61,7 @@ def export(
     text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="In its id, title or goal.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", metavar="TAG", help="With this tag.")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", metavar="UUID", help="In this dataset.")] = None,
+    query: options.QUERY = None,
     by: Annotated[
         str | None,
         typer.Option("--by", metavar="WHAT", help="For spend: hour, day (default), model, agent, project, user, kind."),
@@ -74,7 +75,7 @@ def export(
 
     asked: dict[str, Any] = {
         "since": since, "status": status, "agent": agent, "kind": kind, "model": model, "channel": channel,
-        "project": project, "text": text, "tag": tag, "dataset_id": dataset, "by": by, "tz": tz,
+        "project": project, "text": text, "tag": tag, "dataset_id": dataset, "query": query, "by": by, "tz": tz,
     }  # fmt: skip
     asked = {name: value for name, value in asked.items() if value is not None}
     _fits(what, asked)

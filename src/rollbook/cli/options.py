@@ -71,4 +71,8 @@ CHANNEL = Annotated[
 ]
 AGENT = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="The agent, such as claude-code.")]
 PROJECT = Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project: a folder or a name.")]
+QUERY = Annotated[
+    str | None,
+    typer.Option("--query", metavar="QUERY", help="More conditions, such as 'status:failed cost>5 -agent:codex'."),
+]
 MODEL = Annotated[str | None, typer.Option("--model", metavar="NAME", help="A model that it used.")]

@@ -80,13 +80,13 @@ def serve(
     _run(desk, options)
 
 
-def here(desk: Desk, port: int) -> None:
-    """Serve a book on this machine alone, until Ctrl-C."""
+def here(desk: Desk, port: int, *, or_any: bool = False) -> None:
+    """Serve a book on this machine alone, until Ctrl-C; ``or_any``: on a port that is free where that one is not."""
     from rollbook.server.running import Options  # noqa: PLC0415 - see serve
     from rollbook.server.token import local_token  # noqa: PLC0415
 
     _logging(requests=False)
-    _run(desk, Options(host="127.0.0.1", port=port, token=local_token()))
+    _run(desk, Options(host="127.0.0.1", port=port, token=local_token()), or_any=or_any)
 
 
 def _look_at(cert: Path | None, cert_key: Path | None) -> None:
@@ -100,7 +100,7 @@ def _look_at(cert: Path | None, cert_key: Path | None) -> None:
             raise InvalidInput(f"{cert} and {cert_key} are no certificate with its key: {error}") from error
 
 
-def _run(desk: Desk, options: Options) -> None:
+def _run(desk: Desk, options: Options, *, or_any: bool = False) -> None:
     import asyncio  # noqa: PLC0415
 
     from rollbook import aio  # noqa: PLC0415
@@ -113,7 +113,7 @@ def _run(desk: Desk, options: Options) -> None:
                     f"{options.host} can be reached by others, and there is no key by which to tell who asks; make one:"
                     " rollbook keys create --user NAME --role admin"
                 )
-            on = listening(options)
+            on = listening(options, or_any=or_any)
             port = on.getsockname()[1]
             await serve(book, options, on=on, started=lambda server: _greet(server, port))
 

@@ -43,6 +43,7 @@ def sessions(
     text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="In its id, title or goal.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", metavar="TAG", help="With this tag.")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", metavar="UUID", help="In this dataset.")] = None,
+    query: options.QUERY = None,
     order_by: ORDER = "last_activity_at",
     ascending: Annotated[bool, typer.Option("--ascending", help="Smallest or oldest first.")] = False,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many, up to 500.")] = 50,
@@ -53,7 +54,7 @@ def sessions(
     with desk.look() as book:
         page = book.list(
             status=status, since=since, agent=agent, kind=kind, model=model, channel=channel, project=project,
-            text=text, tag=tag, dataset_id=dataset, order_by=order_by, ascending=ascending, limit=limit,
+            text=text, tag=tag, dataset_id=dataset, query=query, order_by=order_by, ascending=ascending, limit=limit,
             cursor=cursor, offset=offset,
         )  # fmt: skip
         remark = _remark(page) if page.sessions else desk.nothing(book, "no session matches")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -55,23 +56,36 @@ def summary(
     since: Annotated[
         str | None, typer.Option("--since", metavar="RANGE", help="24h, 7d, 30d, all, or a time. Default: 30d.")
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then serve the book that was shown, as 'rollbook serve' does.")
+    ] = False,
 ) -> None:
     """The whole book on one page: sessions, what needs a look, cost by model and per day."""
+    told = _tell(desk, since, importing_first=import_)
+    if serve:
+        from rollbook.cli import serving  # noqa: PLC0415 - it is not always asked for
+
+        serving.here(told, serving.PORT, or_any=True)
+
+
+def _tell(desk: Desk, since: str | None, *, importing_first: bool) -> Desk:
+    """Show a book, or the samples; whose desk it is that was shown."""
     reports: list[ImportReport] = []
     with desk.look() as book:
-        if import_:
+        if importing_first:
             reports = importing.gather(book, importing.chosen())
-        if not import_ or _anything(book, reports):
+        if not importing_first or _anything(book, reports):
             found = _gather(book, since or _recent(book), samples=False)
             remark = None if found.stats.sessions else desk.nothing(book, _NOTHING)
             _answer(desk, found, reports, remark)
-            return
+            return desk
         beside = _beside(book.url)
     say("no transcripts on this machine yet; these are samples that come with rollbook, in a book of their own")
     with Desk(db=beside).open() as book:
         reports = importing.samples(book)
         found = _gather(book, since or "all", samples=True)
     _answer(desk, found, reports, None)
+    return replace(desk, db=beside, user=None)
 
 
 def _recent(book: Rollbook) -> str:

@@ -125,7 +125,7 @@ def _coding(stage: Stage, chance: random.Random) -> Script:
     return script
 
 
-def _begun(  # noqa: PLR0917 - who and what and when
+def _begun(
     stage: Stage,
     chance: random.Random,
     who: Person,

@@ -25,6 +25,7 @@ Block = Sequence[Row]  #: rows; times are integer microseconds since 1970
 
 _OF_SESSIONS: Final = (
     "status", "since", "kind", "channel", "agent", "project", "model", "user_id", "dataset_id", "tag", "text",
+    "query",
 )  # fmt: skip
 #: The struct of each kind of export, and what it may be asked for.
 _KINDS: Final[Mapping[str, tuple[type[msgspec.Struct], tuple[str, ...]]]] = {

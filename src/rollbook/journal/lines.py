@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Final
 
 from rollbook.errors import StoreError
 from rollbook.journal.shelf import Branches, Head, Line, Peek, Who
 
 _AT_ONCE: Final = 256  #: entries that are asked for at once
+_FIRST: Final = 32  #: and on the way forward: so many first
+_AT_MOST: Final = 1024  #: and at most so many at a time then
 
 
 def walk(peek: Peek, stream: str, tip: int, most: int | None = None) -> Iterator[Line]:
@@ -30,9 +33,21 @@ def walk(peek: Peek, stream: str, tip: int, most: int | None = None) -> Iterator
                 return
 
 
-def tail(peek: Peek, stream: str, tip: int, most: int | None) -> list[Line]:
-    """The newest entries of a line, oldest first."""
-    return list(walk(peek, stream, tip, most))[::-1]
+def tail(peek: Peek, stream: str, tip: int, most: int | None, *, above: int = 0) -> list[Line]:
+    """The newest entries of a line, oldest first; those above a position."""
+    return list(takewhile(lambda line: line.position > above, walk(peek, stream, tip, most)))[::-1]
+
+
+def onward(peek: Peek, head: Head, position: int) -> Iterator[Line]:
+    """The entries of a head's line behind a position, oldest first, a few at a time."""
+    if head.length != head.tip:  # some were removed, or stand on other branches: only the way back is known
+        yield from tail(peek, head.stream, head.tip, None, above=position)
+        return
+    low, many = position + 1, _FIRST
+    while low <= head.tip:
+        high = min(head.tip, low + many - 1)
+        yield from reversed(peek.below(head.stream, high + 1, high - low + 1))
+        low, many = high + 1, min(_AT_MOST, 4 * many)
 
 
 def holds(peek: Peek, stream: str, tip: int, position: int) -> bool:

@@ -99,6 +99,8 @@ class _Working:
         """One term more."""
         if self._is_filter(term) or self._is_since(term):
             return
+        if term.field == "started" and term.sign in (">", ">=", ":") and not term.negated:
+            self._begin(self._stretch(term)[0])  # it was active then or later
         if term.field == "status":
             named = {pattern.exact for pattern in _patterns(term)}
             left = _EVERY - named if term.negated else _EVERY & named
@@ -120,9 +122,11 @@ class _Working:
         """Whether it is where a list begins."""
         if (term.field, term.sign, term.negated) != ("active", ">=", False):
             return False
-        start = self._stretch(term)[0]
-        self._since = start if self._since is None else max(self._since, start)
+        self._begin(self._stretch(term)[0])
         return True
+
+    def _begin(self, start: int) -> None:
+        self._since = start if self._since is None else max(self._since, start)
 
     # Conditions
 
@@ -206,12 +210,18 @@ def _listed(values: Iterable[object]) -> str:
     return f",{','.join(map(str, values))},"
 
 
-def status_piece(asked: Filters, clock: Clock) -> tuple[tuple[AnyOf, ...], dict[str, Any]]:
-    """What a query leaves of the states, as a condition: where rows are not asked for state by state."""
-    if asked.statuses is None:
-        return (), {}
-    codes = [_SILENT if name == Status.ABANDONED else lives.STATUS_CODES[name] for name in sorted(asked.statuses)]
-    return (AnyOf((Piece("asked_status", 0),)),), {"asked_value_0": _listed(codes), "asked_cutoff_0": clock.cutoff}
+def in_one_go(asked: Filters, clock: Clock) -> Filters:
+    """The same where rows are not asked for state by state: the states are a condition like all others."""
+    if asked.status is None and asked.statuses is None:
+        return asked
+    left = _EVERY if asked.statuses is None else asked.statuses
+    names = sorted(left if asked.status is None else left & {asked.status})
+    codes = [_SILENT if name == Status.ABANDONED else lives.STATUS_CODES[name] for name in names]
+    values = (("asked_value_0", _listed(codes)), ("asked_cutoff_0", clock.cutoff))
+    return msgspec.structs.replace(
+        asked, status=None, statuses=None, pieces=(*asked.pieces, AnyOf((Piece("asked_status"),))),
+        values=(*asked.values, *values),
+    )  # fmt: skip
 
 
 def slices_named(tx: Reading, part: Part, terms: tuple[Term, ...]) -> frozenset[int]:

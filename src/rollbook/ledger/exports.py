@@ -56,7 +56,9 @@ def step(
 
     The clock stands at the beginning of the first step; ``now`` is this one's.
     """
-    asked = _whole_query(asking.worked_out(tx, scope, asked, clock), clock)
+    asked = asking.worked_out(tx, scope, asked, clock)
+    if asked.statuses is not None:
+        asked = asking.in_one_go(asked, clock)
     portions = lists.portions_of(tx, scope, asked)
     if after is not None and not scope.everybody:
         portions = [portion for portion in portions if portion.part.user_no >= after.key[0]]
@@ -71,14 +73,6 @@ def step(
     rows = _usage(tx, asked, clock, portion) if what == "usage" else _sessions(tx, scope, asked, clock, portion)
     following = ending[0] if ending else _before(others, len(bounds) // 2)
     return Extract(rows, None if following is None else Place(clock.now, following))
-
-
-def _whole_query(asked: Filters, clock: Clock) -> Filters:
-    """Filters that ask for states as for all else: a step has one range of them."""
-    pieces, values = asking.status_piece(asked, clock)
-    return msgspec.structs.replace(
-        asked, statuses=None, pieces=(*asked.pieces, *pieces), values=(*asked.values, *values.items())
-    )
 
 
 def _bounds(part: Part, width: int, after: Place | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -31,6 +32,12 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     pieces: tuple[AnyOf, ...] = ()  #: what it asks beside
     values: tuple[tuple[str, Any], ...] = ()  #: of the pieces
 
+    def states(self, every: Iterable[str]) -> list[str]:
+        """Of all states those that are asked for."""
+        return [
+            name for name in every if self.status in (None, name) and (self.statuses is None or name in self.statuses)
+        ]
+
     @property
     def sliced(self) -> bool:
         """Whether a filter is asked for by which sums are kept apart."""
@@ -44,6 +51,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.pieces) or any(
             value is not None for value in (self.channel, self.model, self.tag, self.text)
         )  # fmt: skip
+
+    @property
+    def unordered(self) -> bool:
+        """Whether what fits is not simply what comes next in the order of activity."""
+        return self.scanned or self.order_by != "last_activity_at"
 
     @property
     def filling(self) -> Filling:

@@ -19,6 +19,7 @@ from rollbook.store.statements import Filling
 
 SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out")
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
+_MANY: Final = 50_000  #: sessions from which on reading them side by side is faster than in the order of their activity
 _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
 
 
@@ -52,11 +53,25 @@ def page(
     if not portions:
         return Page(sessions=[], total=0, limit=limit, offset=offset, has_more=False, next_cursor=None)
     most = offset + limit + 1
-    found = [key for portion in portions for key in _keys(tx, portion, asked, clock, after=after, most=most)]
+    many = asked.unordered and _active(tx, portions, asked, clock) > _MANY
+    everything = _gathered(tx, portions, asked, clock) if many and asked.scanned else None
+    if everything is None:
+        found = [
+            key
+            for portion in portions
+            for key in _keys(tx, portion, asked, clock, after=after, most=most, along_table=many)
+        ]
+    else:
+        found = everything if after is None else [key for key in everything if _behind(key, after, asked)]
     keys = sorted(found, reverse=not asked.ascending)[offset:most]
     has_more, keys = len(keys) > limit, keys[:limit]
     shown = reads.show(tx, scope, [(key[1], key[2]) for key in keys], clock)
-    total, exact = _total(tx, portions, asked, clock)
+    if everything is not None:
+        total, exact = len(everything), True
+    elif many and asked.scanned:  # there are more than were gathered
+        total, exact = COUNTED_MOST, False
+    else:
+        total, exact = _total(tx, portions, asked, clock)
     following = None
     if has_more:
         value, user_no, session_no = keys[-1]
@@ -126,7 +141,42 @@ def spans_of(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
     return [(lives.STATUS_CODES[asked.status], since, FOREVER)]
 
 
-def _keys(tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after: Any, most: int) -> list[Row]:
+def _active(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> int:
+    """How many sessions there are to be looked through, at most, by the sums."""
+    counts = counts_by_status(tx, [portion.part for portion in portions], asked.since, clock)
+    return sum(counts[name] for name in asked.states(counts))
+
+
+def _gathered(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> list[Row] | None:
+    """The keys of all that fit, in no order; None where they are more than are counted.
+
+    What is rare is found by looking at every session, which takes the least time in the order in which they lie.
+    """
+    asked = asking.in_one_go(asked, clock)
+    direction = "asc" if asked.ascending else "desc"
+    found: list[Row] = []
+    for part, values in portions:
+        words: dict[str, Filling] = {
+            "sort": f"{asked.order_by}_{direction}", "scope": part.words["scope"], "filters": asked.filling,
+        }  # fmt: skip
+        found += tx.compose(
+            "all_keys", words, low=lives.RUNNING, high=lives.UNKNOWN, since=asked.since or 0,
+            most=COUNTED_MOST + 1 - len(found), **{**values, **dict(asked.values)},
+        )  # fmt: skip
+        if len(found) > COUNTED_MOST:
+            return None
+    return found
+
+
+def _behind(key: Row, after: cursors.Cursor, asked: Filters) -> bool:
+    """Whether a key comes behind where a page ended."""
+    place = (after.value, after.user_no, after.session_no)
+    return tuple(key) > place if asked.ascending else tuple(key) < place
+
+
+def _keys(
+    tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after: Any, most: int, along_table: bool
+) -> list[Row]:
     """The keys of a page: by last activity a merge of one index range for each status, else the best of a scan."""
     direction = "asc" if asked.ascending else "desc"
     part, values = portion
@@ -135,15 +185,20 @@ def _keys(tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after:
         "scope": part.words["scope"],
         "statuses": "status_one",
         "filters": asked.filling if values["slices"] is not None or asked.scanned else "no_filters",
+        "range": "along_index",
         "after": f"after_{direction}" if after else "after_none",
         "direction": direction,
     }
     if after is not None:
         values = {**values, "after_value": after.value, "after_user": after.user_no, "after_session": after.session_no}
-    spans = spans_of(asked, clock)
     by_activity = asked.order_by == "last_activity_at"
+    if along_table and not by_activity:
+        asked = asking.in_one_go(asked, clock)
+        words |= {"filters": asked.filling if asked.pieces else words["filters"], "range": "along_table"}
+        values = {**values, **dict(asked.values)}
+    spans = spans_of(asked, clock)
     if not by_activity and asked.status is None and asked.statuses is None:
-        words["statuses"] = "status_some"
+        words["statuses"] = "status_along_table" if along_table else "status_some"
         spans = [(spans[0][0], spans[0][1], spans[0][2])]
     found: list[Row] = []
     for status, since, until in spans:
@@ -164,8 +219,7 @@ def _total(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -
     if not asked.scanned and not (portions[0].part.everybody and asked.sliced):
         parts = [Part(part.user_no, values["slices"]) for part, values in portions]
         counts = counts_by_status(tx, parts, asked.since, clock)
-        names = set(counts) if asked.status is None else {asked.status}
-        return sum(counts[name] for name in names if asked.statuses is None or name in asked.statuses), True
+        return sum(counts[name] for name in asked.states(counts)), True
     total = 0
     for part, values in portions:
         words = {"scope": part.words["scope"], "statuses": "status_one", "filters": asked.filling}

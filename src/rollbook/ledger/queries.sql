@@ -17,6 +17,9 @@ select user_no, user_id from account where user_no in (values {values})
 -- user_numbers --
 select user_no, user_id from account where user_id in (values {values})
 
+-- users_numbered --
+select user_id, name from account where user_no in (values {values})
+
 -- slices_in_datasets --
 -- Whose sessions of datasets are kept apart as what, deleted ones too.
 select user_no, slice_no from slice where dataset_id <> '' and dataset_id in (values {values})
@@ -659,11 +662,26 @@ session.tokens_out
 -- tokens_out_asc --
 session.tokens_out
 
+-- along_index --
+session.last_activity_at >= :since and session.last_activity_at < :until
+
+-- along_table --
+-- The pluses keep the index of activity out of it: sessions that lie side by side are read ten times as fast.
++session.last_activity_at >= :since and +session.last_activity_at < :until
+
+-- status_along_table --
++session.status between :low and :high
+
+-- all_keys --
+-- The keys of all that fit, in no order.
+select {sort} as sort_value, session.user_no, session.session_no from session
+where {scope} and +session.status between :low and :high and +session.last_activity_at >= :since and {filters}
+limit :most
+
 -- list_keys --
 -- The keys of a page, in order.
 select {sort} as sort_value, session.user_no, session.session_no from session
-where {scope} and {statuses} and session.last_activity_at >= :since and session.last_activity_at < :until
-    and {filters} and {after}
+where {scope} and {statuses} and {range} and {filters} and {after}
 order by sort_value {direction}, session.user_no {direction}, session.session_no {direction}
 limit :most
 

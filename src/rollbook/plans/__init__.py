@@ -12,11 +12,12 @@ from rollbook.plans.repricing import RepricePlans
 from rollbook.plans.retention import PrunePlans
 from rollbook.plans.searching import SearchPlans
 from rollbook.plans.telemetry import TelemetryPlans
+from rollbook.plans.timeline import TimelinePlans
 
 
 class Plans(
     ContentPlans, SearchPlans, InstancePlans, PrunePlans, RepricePlans, ExportPlans, KeepPlans, AccessPlans,
-    TelemetryPlans, OutlinePlans, RepeatPlans, MeterPlans,
+    TelemetryPlans, OutlinePlans, TimelinePlans, RepeatPlans, MeterPlans,
 ):  # fmt: skip
     """All methods of a book."""
 

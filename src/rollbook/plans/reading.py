@@ -16,11 +16,13 @@ from rollbook import gate, inbox
 from rollbook.copying import unfinished
 from rollbook.core import Core, Plan, Read
 from rollbook.errors import InvalidInput, NotFound
-from rollbook.ledger import agents, asking, cursors, figures, lists, notes, reads, series, trees
+from rollbook.ledger import agents, asking, cursors, fields, figures, lists, notes, people, reads, series, trees
 from rollbook.ledger import verify as verifying
 from rollbook.ledger.agents import AgentCost
+from rollbook.ledger.fields import QueryField
 from rollbook.ledger.filters import Filters
 from rollbook.ledger.ops import SourceFile
+from rollbook.ledger.people import UserName
 from rollbook.ledger.scopes import Scope
 from rollbook.ledger.series import SpendSeries
 from rollbook.ledger.work import hash_of_call
@@ -140,9 +142,17 @@ class ReadPlans(Core):
         answer: Page = yield Read(look)
         return answer
 
+    def query_fields(self, *, user_id: User = None) -> Plan[List[QueryField]]:
+        """What a ``query`` can ask for, with values that occur in what is seen: for a box that completes."""
+        answer: List[QueryField] = yield self._look(user_id, fields.query_fields, self.now())
+        return answer
+
     def _asking(self, tx: Reading, user_id: User, filters: Filters) -> tuple[Scope, Filters]:
-        """What a read is about, and what it asks for: one user whom a query names is named like any other."""
-        if user_id is None:
+        """What a read is about, and what it asks for: one user whom a query names is named like any other.
+
+        A query only narrows: whoever opened a book for one user is shown that one's sessions.
+        """
+        if user_id is None and (self.everybody or not self.principal.unrestricted):
             user_id, query = asking.user_meant(tx, filters.query)
             filters = msgspec.structs.replace(filters, query=query)
         return self.scope(tx, user_id), filters
@@ -175,6 +185,11 @@ class ReadPlans(Core):
         start = checks.since(since, self.clock())
         zone = _zone(tz)
         answer: Spend = yield self._look(user_id, figures.spend, start, by=by, zone=zone, tz=str(tz))
+        return answer
+
+    def users(self) -> Plan[List[UserName]]:
+        """Whose sessions there are to be seen, and what they are called."""
+        answer: List[UserName] = yield self._look(None, people.users)
         return answer
 
     def spend_series(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from rollbook.rules import checks
+from rollbook.rules import checks, query
 from rollbook.rules.shapes import Since, named, optional, said
 
 SessionId = Annotated[str, named("The session's id. A slash in it is written as %2F.")]
@@ -38,6 +38,10 @@ Project = Annotated[str, optional("The project: a folder or a name.", 4096)]
 Model = Annotated[str, optional("A model that the session used; `unknown` for calls that named none.")]
 Tag = Annotated[str, optional("A tag of the session.")]
 Text = Annotated[str, optional("In the id, the title or the goal.", checks.MAX_TITLE_BYTES)]
+Query = Annotated[
+    str,
+    said("More conditions in one text, such as `status:failed cost>5 model:claude-* -agent:codex`.", query.MAX_CHARS),
+]
 Dataset = Annotated[UUID, said("The dataset that the session is in.")]
 Zone = Annotated[str, said("The time zone in which days and hours begin.", 64)]
 Stream = Annotated[str, named("A stream of entries: `qa`, `trace`, `messages`, or one of a framework's own.", 256)]
@@ -65,6 +69,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     dataset_id: Dataset | None = None
     tag: Tag | None = None
     text: Text | None = None
+    query: Query | None = None
     user_id: OfUser | None = None
 
     def filters(self) -> dict[str, Any]:

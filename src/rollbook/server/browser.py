@@ -116,6 +116,7 @@ async def enter(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of
 
 
 async def _welcome(at: At, principal: Principal) -> Reply:
+    at.server.limits.enter(principal)
     secret = await at.server.book.acting(principal).sign_in(lasts=LASTS)
     local = at.server.doorkeeper.local_user
     by_token = local is not None and principal.key_id == local.key_id

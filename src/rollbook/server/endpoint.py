@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from rollbook.errors import StoreError
 from rollbook.otlp.inflate import inflated
 from rollbook.server import faults, params, wire
 from rollbook.server.faults import Refused, Unacceptable
@@ -59,11 +60,13 @@ class Endpoint:
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> Reply | int:
         route, server = self.route, self._server
+        trusted = False
         try:
             server.limits.headers(scope)
             headers = headers_of(scope)
             client = server.client_of(scope, headers)
             guest = await server.doorkeeper.admitted(headers, client, route)
+            trusted = guest.principal.unrestricted
             at = At(
                 server=server,
                 book=guest.book,
@@ -90,6 +93,9 @@ class Endpoint:
             return await server.once.answered(at, route, asked)
         except Exception as error:  # noqa: BLE001 - whatever it was, the client is told something
             part = "query" if route.body is None else "body"
+            if isinstance(error, StoreError) and not trusted:  # it may name paths and hosts of this server
+                _log.warning("%s %s: %s", route.method, route.path, error)
+                error = StoreError("the book cannot be used just now; try again")
             reply = faults.reply_to(error, part=part, failed=route.failed)
             if reply.status == 500:  # noqa: PLR2004
                 _log.exception("%s %s failed", route.method, route.path)

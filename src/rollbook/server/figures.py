@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from rollbook.content import Found
+from rollbook.ledger.people import UserName
 from rollbook.ledger.series import SpendSeries
 from rollbook.model import Spend
 from rollbook.rules import shapes
@@ -72,6 +73,12 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     writes: list[str]  #: datasets into which sessions may be put
 
 
+class Users(msgspec.Struct, frozen=True, kw_only=True):
+    """Users in the order of their names."""
+
+    users: list[UserName]
+
+
 async def spend(at: At, asked: Spending) -> Spend:
     """By when calls happened."""
     return await at.book.spend(by=asked.by, since=asked.since, tz=asked.tz, user_id=asked.user_id)
@@ -91,6 +98,11 @@ async def search(at: At, asked: Looking) -> Places:
         limit=asked.limit,
     )  # fmt: skip
     return Places(found=found)
+
+
+async def users(at: At, asked: Nothing) -> Users:  # noqa: ARG001 - the shape of what answers a route
+    """Whose sessions whoever asks may see."""
+    return Users(users=await at.book.users())
 
 
 async def me(at: At, asked: Nothing) -> Me:  # noqa: ARG001 - the shape of what answers a route
@@ -118,5 +130,9 @@ ROUTES: Final = (
     ),
     Route(
         method="GET", path="/api/v1/me", answer=me, gives=Me, tag="access", does="Who asks, and what that one may do.",
+    ),
+    Route(
+        method="GET", path="/api/v1/users", answer=users, gives=Users, tag="access",
+        does="Whose sessions one may see, and what they are called.",
     ),
 )  # fmt: skip

@@ -43,4 +43,4 @@ def known_host(host: str, options: Options) -> bool:
     name = name.strip("[]").lower()
     if name in _LOOPBACK or name == options.host.lower() or name in options.hosts:
         return True
-    return options.host not in _LOOPBACK and not options.hosts
+    return not (options.host in _LOOPBACK or options.host.startswith("127.") or options.hosts)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from typing import TYPE_CHECKING, Any, Final
 
 from rollbook.feed import Subscription
+from rollbook.principals import Principal
 from rollbook.server.faults import Refused
 from rollbook.server.routing import OPEN, At, Route
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HEADER_BYTES: Final = 32 << 10
 _LENGTH_DIGITS: Final = 18  #: of a body's length; a number of thousands of digits is not worth reading
 _FORM_BYTES: Final = 8 << 10  #: of a body of whoever is not known yet, who can but sign in
+_SIGN_INS: Final = 30  #: of one key in a minute
 _MINUTE_S: Final = 60.0
 _UNKNOWN: Final = "address:"  #: before the address of somebody who is not known
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,6 +62,7 @@ class Limits:
         self._options = options
         self._requests = Rates(options.requests_per_minute)
         self._failures = Rates(options.failures_per_minute)
+        self._entries = Rates(_SIGN_INS)
         self._streams: dict[Subscription, str] = {}
         self._streams_of: Counter[str] = Counter()
 
@@ -78,6 +81,11 @@ class Limits:
         """Count a request that showed nothing that lets anybody in, so that nobody tries many."""
         if not self._failures.count(_UNKNOWN + address):
             raise _too_many("attempts", self._failures)
+
+    def enter(self, principal: Principal) -> None:
+        """Count a sign-in, of each of which something is kept; those who may only read sign in as well."""
+        if not self._entries.count(principal.key_id or principal.user_id):
+            raise _too_many("sign-ins", self._entries)
 
     @contextlib.contextmanager
     def stream(self, at: At, changes: Subscription) -> Iterator[None]:

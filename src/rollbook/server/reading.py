@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from rollbook.content import QA, EntryView, HeadView, Message, TraceStep
+from rollbook.content import QA, EntryView, HeadView, Message, Timeline, TraceStep
 from rollbook.errors import NotFound
 from rollbook.instances import Branch, Instance
 from rollbook.model import Inclusive, Session, Usage
@@ -62,6 +62,16 @@ class OfStream(Newest, frozen=True, kw_only=True):
     stream: kinds.Stream
     before: Annotated[kinds.EntryId | None, msgspec.Meta(description="Those before this entry.")] = None
     head: Annotated[str, shapes.named("The line of entries: `main`, or a branch.", 256)] = "main"
+
+
+class OfTime(OfSession, frozen=True, kw_only=True):
+    """Which stretch of a session's line of time."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="Entries, the oldest first.")] = 200
+    after: Annotated[str | None, shapes.said("`mark` of the page before, or of the last one: what came since.")] = None
+    brief: (
+        Annotated[int, msgspec.Meta(ge=16, le=2**31, description="No value is longer than so many characters.")] | None
+    ) = None
 
 
 class OneEntry(OfSession, frozen=True, kw_only=True):
@@ -287,6 +297,12 @@ async def entries(at: At, asked: OfStream) -> StreamEntries:
     return StreamEntries(entries=found)
 
 
+async def timeline(at: At, asked: OfTime) -> Timeline:
+    """All of its streams, merged."""
+    name, whose = await _who(at, asked)
+    return await at.book.timeline(name, limit=asked.limit, after=asked.after, brief=asked.brief, **whose)
+
+
 async def entry(at: At, asked: OneEntry) -> EntryView:
     """One of them."""
     name, whose = await _who(at, asked)
@@ -311,6 +327,7 @@ ROUTES: Final = (
     _get(f"{_HERE}/graph-context", graph_context, OfSession, GraphContext, "The graph knowledge that a session keeps."),
     _get(f"{_HERE}/state", state, OfSession, State, "Every value of a session's state."),
     _get(f"{_HERE}/state/{{key}}", value, OneValue, Value, "One value of a session's state."),
+    _get(f"{_HERE}/timeline", timeline, OfTime, Timeline, "All that a session contains on one line of time."),
     _get(f"{_HERE}/streams", streams, OfSession, Streams, "The streams of entries that a session has."),
     _get(f"{_HERE}/streams/{{stream}}", entries, OfStream, StreamEntries, "The newest entries of a stream."),
     _get(f"{_HERE}/streams/{{stream}}/{{entry_id}}", entry, OneEntry, EntryView, "One entry of a stream."),

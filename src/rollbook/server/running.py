@@ -10,6 +10,7 @@ import msgspec
 from rollbook.aio import AsyncRollbook
 from rollbook.principals import READER, Principal
 from rollbook.server.doorkeeper import Doorkeeper
+from rollbook.server.inspecting import Looks
 from rollbook.server.limits import Limits
 from rollbook.server.meters import Meters
 from rollbook.server.once import Once
@@ -50,6 +51,7 @@ class Server:
         self.meters = Meters(self)
         self.once = Once()
         self.turns = Turns()
+        self.looks = Looks()
         self.stopping = False
 
     def stop(self) -> None:

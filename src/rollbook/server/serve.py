@@ -54,11 +54,19 @@ class _Uvicorn(uvicorn.Server):
         self._started()
 
 
-def listening(options: Options) -> socket.socket:
-    """The socket that a server listens on. Raises StoreError where there is none to be had."""
+def listening(options: Options, *, or_any: bool = False) -> socket.socket:
+    """The socket that a server listens on; ``or_any``: on another port where that one is taken.
+
+    Raises StoreError where there is none to be had.
+    """
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        made = socket.create_server((options.host, options.port), family=family, backlog=1024)
+        try:
+            made = socket.create_server((options.host, options.port), family=family, backlog=1024)
+        except OSError:
+            if not or_any:
+                raise
+            made = socket.create_server((options.host, 0), family=family, backlog=1024)
     except OSError as error:
         where = f"{options.host}:{options.port}"
         raise StoreError(f"the server cannot listen on {where} ({error.strerror}); choose another --port") from error
@@ -78,10 +86,10 @@ async def serve(
     """Serve a book, opened for all users, until SIGINT or SIGTERM."""
     server = Server(book, options)
     config = uvicorn.Config(
-        App(server), log_level="warning", access_log=False, lifespan="off", server_header=False, proxy_headers=False,
-        http=Impatient, loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S, timeout_keep_alive=75,
-        limit_concurrency=options.streams + _SPARE, ssl_certfile=options.cert, ssl_keyfile=options.cert_key,
-        h11_max_incomplete_event_size=64 << 10,
+        App(server), log_level="warning", log_config=None, access_log=False, lifespan="off", server_header=False,
+        proxy_headers=False, http=Impatient, loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S,
+        timeout_keep_alive=75, limit_concurrency=options.streams + _SPARE, ssl_certfile=options.cert,
+        ssl_keyfile=options.cert_key, h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
     sock = on or listening(options)
     try:

@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { onChange } from "./live.js";
 
 const OFTEN_MS = 700; // so often at most is anything asked for again
+const REST = 8; // what takes long to answer rests so many times as long before it is asked for again
 
 // const asked = useAnswer("/api/v1/sessions/stats", { since: since.value }, { live: true });
 // asked.data (null before the first answer), asked.error (Failed or null), asked.loading, asked.again()
@@ -33,7 +34,7 @@ export function useAnswer(path, params = {}, { live = false, read = get, every =
 }
 
 function worker(name, load, setHeld, every) {
-  const own = { abort: new AbortController(), timer: 0, busy: false, wanted: false, ended: false, last: 0 };
+  const own = { abort: new AbortController(), timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: every };
   own.run = async () => {
     if (own.busy) {
       own.wanted = true;
@@ -41,10 +42,12 @@ function worker(name, load, setHeld, every) {
     }
     own.busy = true;
     own.wanted = false;
+    const began = performance.now();
     setHeld((held) => (held.loading ? held : { ...held, loading: true }));
     const outcome = await load().then((data) => ({ data, error: null }), (error) => ({ error }));
     own.busy = false;
     own.last = performance.now();
+    own.rest = Math.max(every, REST * (own.last - began));
     if (own.ended) return;
     // What was there for other parameters is no answer to these.
     setHeld((held) => ({ name, data: held.name === name ? held.data : null, ...outcome, loading: false }));
@@ -52,7 +55,7 @@ function worker(name, load, setHeld, every) {
   };
   own.soon = () => {
     if (own.timer || own.ended) return;
-    const wait = Math.max(0, own.last + every - performance.now());
+    const wait = Math.max(0, own.last + own.rest - performance.now());
     own.timer = setTimeout(() => {
       own.timer = 0;
       own.run();

@@ -65,6 +65,10 @@ function close() {
 function ready(event) {
   // What was missed is told next, where the feed remembers it; where it does not a reset is.
   if (lastId === null) lastId = event.lastEventId;
+  if (tries > 0) {
+    everything = true; // what failed meanwhile is asked for again, too
+    tellSoon();
+  }
   tries = 0;
   state.value = "live";
   cutSince.value = null;

@@ -4,6 +4,8 @@ import { signal } from "./html.js";
 import { get } from "./api.js";
 import { shortId } from "./format.js";
 
+const LOCAL = "00000000-0000-5000-8000-000000000001"; // whoever works on the server's machine without saying a name
+
 // { user_id, user_name, role, everybody, key_id, … } of GET /api/v1/me; null until it is known.
 export const me = signal(null);
 const names = signal(new Map());
@@ -33,12 +35,12 @@ export function userName(userId) {
     asked = true;
     queueMicrotask(inquire);
   }
-  return known ?? shortId(userId);
+  return known ?? (userId === LOCAL ? "local user" : shortId(userId));
 }
 
 async function inquire() {
   try {
-    learn(await get("/api/v1/sessions/cost-by-user-agent", { range: "all" }));
+    learn((await get("/api/v1/users")).users);
   } catch {
     // ids stand for the names, then
   }

@@ -89,7 +89,7 @@ export function setSince(text) {
 
 // The address of a page with the range that is chosen, so that it is the same for whoever is sent it.
 export function withRange(path, params = {}) {
-  const text = new URLSearchParams({ ...params, since: since.value }).toString();
+  const text = new URLSearchParams({ ...params, since: params.since ?? since.value }).toString();
   return `${path}?${text}`;
 }
 

@@ -3,6 +3,7 @@
 import { html, useState } from "../html.js";
 import { sessionsUrl } from "../state.js";
 import { compact, count, shortModel, tokens } from "../format.js";
+import { userName } from "../people.js";
 import { Bar, Money, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
 
@@ -10,7 +11,7 @@ const SHOWN = 6;
 
 const modelLines = (rows) => rows.map((row) => ({ ...row, key: row.model, name: shortModel(row.model), query: { model: row.model } }));
 const agentLines = (rows) => gathered(rows, (row) => row.agent, (row) => ({ name: row.agent === "unknown" ? "no agent" : row.agent, query: { agent: row.agent === "unknown" ? "none" : row.agent } }));
-const userLines = (rows) => gathered(rows, (row) => row.user_id, (row) => ({ name: row.user_name ?? row.user_id, query: { user: row.user_id } }));
+const userLines = (rows) => gathered(rows, (row) => row.user_id, (row) => ({ name: row.user_name ?? userName(row.user_id), query: { user: row.user_id } }));
 
 function gathered(rows, keyOf, more) {
   const found = new Map();

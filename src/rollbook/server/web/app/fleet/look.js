@@ -14,7 +14,8 @@ const COSTLY_TIMES = 5; // so many times the average of a session
 const COSTLY_NANO = 1e9; // and at least a dollar
 const FAILING_SHARE = 0.2;
 const FAILING_LEAST = 3;
-const EACH = 4; // of one kind, before others had their turn
+const EACH = 2; // of one kind, before others had their turn
+const COSTLY = "Costly";
 
 // What is said of a session that needs a look, the gravest first; null for one that does not.
 function reasonOf(session, average) {
@@ -24,42 +25,44 @@ function reasonOf(session, average) {
   if (status === "running" && idleOf(session) > SILENT_S) return ["Silent", "warn", `no sign of life for ${roughly(idleOf(session))}`];
   if (status === "running" && failing(session)) return ["Failing", "warn", `${count(session.error_count)} errors in ${plural(session.calls, "call")}`];
   if (status === "abandoned") return ["Abandoned", "warn", "fell silent and never ended"];
-  if (costly(session, average)) return ["Costly", "", `${dollars(session.cost_nano_usd)}, ${Math.round(session.cost_nano_usd / average)} times the average`];
+  if (costly(session, average)) return [COSTLY, "", `${dollars(session.cost_nano_usd)}, ${Math.round(session.cost_nano_usd / average)} times the average`];
   return null;
 }
 
 const failing = (session) => session.error_count >= FAILING_LEAST && session.error_count >= FAILING_SHARE * session.calls;
 const costly = (session, average) => average > 0 && session.cost_nano_usd >= COSTLY_NANO && session.cost_nano_usd >= COSTLY_TIMES * average;
 
-export function Look({ lists, stats }) {
-  const failed = lists.find((asked) => asked.error);
-  const waits = lists.some((asked) => asked.data === null) || stats.data === null;
+// The costliest take longest to be found: the others do not wait for them.
+export function Look({ lists, costly, stats }) {
+  const all = [...lists, costly];
+  const failed = all.find((asked) => asked.error);
+  const waits = lists.some((asked) => asked.data === null && !asked.error) || (stats.data === null && !stats.error);
   const average = stats.data?.sessions ? stats.data.total_spend_nano_usd / stats.data.sessions : 0;
-  const shown = waits ? [] : chosen(lists.flatMap((asked) => asked.data.sessions), average);
+  const shown = waits ? [] : chosen(all.flatMap((asked) => asked.data?.sessions ?? []), average);
   return html`
     <${Section} title="Needs a look" aside=${stats.data && html`<${Counts} stats=${stats.data} />`}>
-      ${failed && html`<${Failure} error=${failed.error} what="Not all that needs a look can be shown." again=${() => lists.forEach((asked) => asked.again())} />`}
-      ${waits ? !failed && html`<${Loading} rows=${SHOWN} />` : html`<${Lines} found=${shown} />`}
+      ${failed && html`<${Failure} error=${failed.error} what="Not all that needs a look can be shown." again=${() => all.forEach((asked) => asked.again())} />`}
+      ${waits && html`<${Loading} rows=${SHOWN} />`}
+      ${!waits && (shown.length > 0 || !failed) && html`<${Lines} found=${shown} />`}
     <//>`;
 }
 
-// The newest of each kind, then of all others, in the order of time.
+// The newest two of each kind and the two costliest, then others until there are enough, in the order of time.
 function chosen(sessions, average) {
   const found = new Map();
   for (const session of sessions) {
     const reason = reasonOf(session, average);
     if (reason) found.set(keyOfSession(session), { session, reason });
   }
-  const newest = [...found.values()].sort((left, right) => (left.session.last_activity_at < right.session.last_activity_at ? 1 : -1));
-  const turns = new Map();
-  const ranked = newest.map((each) => {
-    const turn = turns.get(each.reason[0]) ?? 0;
-    turns.set(each.reason[0], turn + 1);
-    return { ...each, turn: turn < EACH - 2 ? 0 : turn };
-  });
-  const kept = new Set([...ranked].sort((left, right) => left.turn - right.turn).slice(0, SHOWN));
-  return ranked.filter((each) => kept.has(each));
+  const kinds = new Map();
+  for (const each of [...found.values()].sort(newer)) kinds.set(each.reason[0], [...(kinds.get(each.reason[0]) ?? []), each]);
+  kinds.get(COSTLY)?.sort((left, right) => right.session.cost_nano_usd - left.session.cost_nano_usd);
+  const first = Array.from({ length: EACH }, (_, turn) => [...kinds.values()].flatMap((each) => each.slice(turn, turn + 1))).flat();
+  const others = [...kinds.values()].flatMap((each) => each.slice(EACH)).sort(newer);
+  return [...first, ...others].slice(0, SHOWN).sort(newer);
 }
+
+const newer = (left, right) => (left.session.last_activity_at < right.session.last_activity_at ? 1 : -1);
 
 function Counts({ stats }) {
   const kinds = [["unknown", "crashed"], ["failed", "failed"], ["abandoned", "abandoned"]].filter(([name]) => stats[name] > 0);

@@ -14,6 +14,7 @@ const HEIGHT = 208;
 const EVERY_MS = 2500;
 const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
+const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const month = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric" });
 
 export function Spend() {
@@ -40,7 +41,7 @@ function Stacked({ series, stack }) {
     </div>`;
 }
 
-const markOf = (line, place) => (line.rest || line.deleted ? "rest" : place + 1);
+const markOf = (line, place) => (line.rest || line.deleted || place >= LINES ? "rest" : place + 1);
 
 function Bars({ shown, lines, onPoint }) {
   const data = useMemo(() => stacked(shown, lines), [shown, lines]);
@@ -48,7 +49,7 @@ function Bars({ shown, lines, onPoint }) {
   const sum = lines.reduce((all, line) => all + total(line.nano), 0);
   const label = `Spend in ${rangeName(since.value)}: ${dollars(sum)} in all. What each line comes to stands in the list beside it.`;
   const options = (uPlot) => ({
-    padding: [8, 0, 0, 0],
+    padding: [8, 14, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { range: (plot) => [plot.data[0][0], plot.data[0].at(-1) + width(plot)] }, y: { range: (plot, low, high) => [0, high > 0 ? high * 1.06 : 1] } },
     axes: [axis({ grid: { show: false }, values: (plot, values) => values.map((value) => tick(shown.step, value * 1000)), space: 72, size: 26 }),
@@ -58,7 +59,7 @@ function Bars({ shown, lines, onPoint }) {
       paths: uPlot.paths.bars({ size: [0.82, 48], align: 1 }),
     })).reverse()],
     hooks: {
-      setCursor: [(plot) => onPoint(pointed(plot))],
+      setCursor: [(plot) => onPoint(lit(plot, pointed(plot)))],
       ready: [(plot) => plot.over.addEventListener("click", () => open(plot.data[0], pointed(plot), width(plot)))],
     },
   });
@@ -82,17 +83,26 @@ function pointed(plot) {
   return place < 0 ? null : place;
 }
 
+// Shade that bar and what is above it.
+function lit(plot, place) {
+  const left = place === null ? 0 : plot.valToPos(plot.data[0][place], "x");
+  const right = place === null ? 0 : plot.valToPos(plot.data[0][place] + width(plot), "x");
+  plot.setSelect({ left, width: (right - left) * 0.82, top: 0, height: plot.bbox.height / devicePixelRatio }, false);
+  return place;
+}
+
 function open(xs, place, wide) {
   if (place === null) return;
   const text = (value) => new Date(value * 1000).toISOString().slice(0, 19) + "Z";
   go(sessionsUrl(`active>=${text(xs[place])} started<${text(xs[place + 1] ?? xs[place] + wide)}`));
 }
 
-function tick(step, at) {
-  const date = new Date(at);
-  if (step === "month") return month.format(date).slice(0, 3);
-  if (date.getHours() === 0 && date.getMinutes() === 0) return step === "hour" || step === "part" ? day.format(date).split(",")[0].slice(0, 6) : day.format(date).replace(/^\w+, /, "");
-  return step === "hour" || step === "part" ? hour.format(date) : "";
+function tick(step, ms) {
+  const at = new Date(ms);
+  if (step === "month") return month.format(at).slice(0, 3);
+  const midnight = at.getHours() === 0 && at.getMinutes() === 0;
+  if (step === "hour" || step === "part") return midnight ? day.format(at).slice(0, 6) : hour.format(at);
+  return midnight ? date.format(at) : "";
 }
 
 function periodName(shown, place) {
@@ -120,6 +130,7 @@ function Legend({ shown, lines, stack, at }) {
 }
 
 function Amount({ nano, calls, unpriced }) {
+  if (calls === 0 && nano === 0) return html`<span class="muted">–</span>`;
   if (unpriced > 0 && unpriced >= calls && nano === 0) return html`<span class="muted" title=${`${count(unpriced)} calls without a price`}>unpriced</span>`;
   return html`<span title=${exactDollars(nano)}>${dollars(nano)}</span>`;
 }

@@ -14,6 +14,7 @@ import { Costs } from "../fleet/costs.js";
 const LIST = "/api/v1/sessions";
 const SOON = { live: true, every: 800 };
 const LATER = { live: true, every: 3000 }; // what is counted over many sessions, while very much changes
+const MANY = 50000; // sessions, of which it takes long to find the costliest: those of the last day are looked at alone
 
 export default function Fleet() {
   const range = since.value;
@@ -22,7 +23,7 @@ export default function Fleet() {
   const failed = useAnswer(LIST, { status: "failed", since: range, limit: 8 }, LATER);
   const crashed = useAnswer(LIST, { status: "unknown", since: range, limit: 8 }, LATER);
   const abandoned = useAnswer(LIST, { status: "abandoned", since: range, limit: 8 }, LATER);
-  const costly = useAnswer(LIST, { since: range, order_by: "cost_usd", limit: 8 }, LATER);
+  const costly = useAnswer(stats.data && LIST, { since: stats.data?.sessions > MANY ? "24h" : range, order_by: "cost_usd", limit: 8 }, LATER);
   const models = useAnswer(`${LIST}/cost-by-model`, { since: range }, LATER);
   const agents = useAnswer(`${LIST}/cost-by-user-agent`, { since: range }, LATER);
   useEffect(() => { if (agents.data) learn(agents.data); }, [agents.data]);
@@ -33,7 +34,7 @@ export default function Fleet() {
       <${Spend} />
       <div class="now">
         <${Running} asked=${running} />
-        <${Look} lists=${[running, crashed, failed, abandoned, costly]} stats=${stats} />
+        <${Look} lists=${[running, crashed, failed, abandoned]} costly=${costly} stats=${stats} />
       </div>
       <${Costs} models=${models} agents=${agents} />
     </div>`;

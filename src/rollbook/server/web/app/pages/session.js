@@ -1,8 +1,84 @@
-// Session.
+// One session in full: what it is, what it cost, and all that was said and done in it.
 
-import { html } from "../html.js";
-import { Empty } from "../ui/states.js";
+import { html, useEffect, useMemo, useRef } from "../html.js";
+import { route } from "../state.js";
+import { about, useAnswer } from "../asking.js";
+import { sessionPath } from "../api.js";
+import { Empty, Failure, Loading } from "../ui/states.js";
+import { titleOf } from "../ui/session.js";
+import { mayChange } from "../session/actions.js";
+import { Calls, callsOf } from "../session/calls.js";
+import { useEntries } from "../session/entries.js";
+import { Head } from "../session/head.js";
+import { merged, ms, placeAt, withCosts } from "../session/items.js";
+import { Kept } from "../session/kept.js";
+import { oneLine } from "../session/text.js";
+import { KeysHelp, Timeline } from "../session/timeline.js";
+import { Tree } from "../session/tree.js";
+
+const CALLS = 5000; // that are drawn
+const SELDOM_MS = 2000;
+const NONE = [];
 
 export default function Session() {
-  return html`<h1>Session</h1><${Empty} title="Coming." />`;
+  const { user, session_id: id } = route.value.params;
+  return html`<${One} key=${`${user} ${id}`} user=${user} id=${id} />`;
+}
+
+function One({ user, id }) {
+  const live = about(user, id);
+  const whose = { user_id: user };
+  const session = useAnswer("/api/v1/session", { session_id: id, ...whose }, { live, every: 400 });
+  const entries = useEntries(user, id);
+  const there = session.data !== null;
+  const usage = useAnswer(there ? sessionPath(id, "/usage") : null, { ...whose, limit: CALLS }, { live, every: SELDOM_MS });
+  const tree = useAnswer(there ? sessionPath(id, "/tree") : null, whose, { live: true, every: SELDOM_MS });
+  const children = useAnswer(there && tree.data?.branches.length > 1 ? sessionPath(id, "/children") : null, whose, { live: true, every: SELDOM_MS });
+  const state = useAnswer(there ? sessionPath(id, "/state") : null, whose, { live, every: SELDOM_MS });
+  const title = session.data ? oneLine(session.data.title || session.data.label || titleOf(session.data), 80) : "Session";
+  useEffect(() => { document.title = `${title} · Rollbook`; }, [title]);
+
+  if (session.error?.missing) return html`<${Gone} error=${session.error} was=${session.data} id=${id} />`;
+  if (!there) return session.error ? html`<${Failure} error=${session.error} what="This session cannot be shown." again=${session.again} />` : html`<${Loading} rows=${12} name="The session is on its way." />`;
+  return html`<${Whole} session=${session.data} failed=${session.error} again=${session.again} entries=${entries} usage=${usage.data} beside=${[usage, tree, children, state]}
+    tree=${tree.data?.branches} begun=${children.data?.sessions} values=${state.data?.values} />`;
+}
+
+function Whole({ session, failed, again, entries, usage, beside, tree, begun, values }) {
+  const writes = mayChange(session.user_id);
+  const calls = useMemo(() => callsOf(usage?.usage ?? NONE), [usage]);
+  const ended = session.ended_at ? `${session.ended_at} ${session.effective_status} ${session.end_reason}` : "";
+  const items = useMemo(() => merged(entries.items, begun ?? NONE, calls, entries.whole ? session : null), [entries.items, begun, calls, entries.whole, ended]);
+  const spent = useMemo(() => (entries.whole ? withCosts(items, calls) : new Map()), [items, calls]);
+  const control = useRef(null);
+  const { user_id, session_id } = session;
+  const of = useMemo(() => ({ user_id, session_id, writes, spent, change: entries.change }), [writes, spent]);
+  const onCall = (call) => {
+    const place = placeAt(items, ms(calls[call].occurred_at));
+    if (place >= 0) control.current?.go(items[place].key);
+  };
+  const broken = beside.find((asked) => asked.error);
+  return html`
+    <div class="session">
+      ${failed && html`<${Failure} error=${failed} what="What is shown may be old." again=${again} />`}
+      <${Head} session=${session} tree=${tree} writes=${writes} />
+      ${broken && html`<${Failure} error=${broken.error} what="Not all of it can be shown." again=${broken.again} />`}
+      <div class="session-parts">
+        <${Timeline} entries=${entries} items=${items} of=${of} control=${control} />
+        <aside class="beside" aria-label="About this session">
+          <${Calls} calls=${calls} more=${usage?.has_more} onCall=${onCall} />
+          ${tree && html`<${Tree} branches=${tree} />`}
+          <${Kept} values=${values} session=${session} />
+          <${KeysHelp} />
+        </aside>
+      </div>
+    </div>`;
+}
+
+function Gone({ error, was, id }) {
+  const title = was || error.status === 410 ? "This session was deleted." : "There is no such session, or you may not see it.";
+  return html`
+    <${Empty} title=${title}><p class="mono">${oneLine(id, 300)}</p>
+      <p>${was || error.status === 410 ? "What was said and done in it is gone; what it cost stays in the figures of spend." : "It may have been deleted, or belong to somebody whose sessions your key does not show."}</p>
+      <p><a class="link" href="/sessions">All sessions</a></p><//>`;
 }

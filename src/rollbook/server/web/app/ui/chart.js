@@ -63,11 +63,12 @@ export function Chart({ data, options, shape = "", height = 200, label, onMade }
     let gone = false;
     let watching = null;
     uplot().then((uPlot) => {
-      if (gone) return;
-      const size = () => ({ width: Math.max(120, place.current.clientWidth), height });
-      chart.current = new uPlot({ ...size(), legend: { show: false }, ...options(uPlot) }, latest.current, place.current);
+      const here = place.current;
+      if (gone || !here) return;
+      const size = () => ({ width: Math.max(120, here.clientWidth), height });
+      chart.current = new uPlot({ ...size(), legend: { show: false }, ...options(uPlot) }, latest.current, here);
       watching = new ResizeObserver(() => chart.current?.setSize(size()));
-      watching.observe(place.current);
+      watching.observe(here);
       onMade?.(chart.current);
     }).catch((why) => gone || setError(why));
     return () => {

@@ -3,7 +3,8 @@
 import { html, useEffect, useId, useRef } from "../html.js";
 
 // <${Dialog} title="Revoke this key?" onClose=${close} actions=${html`<button class="button button-bad" onClick=…>Revoke</button>`}>…<//>
-export function Dialog({ title, onClose, actions, children }) {
+// closes: what the button says that closes it; firm: a click beside it does not, as what it shows is lost then.
+export function Dialog({ title, onClose, actions, closes = "Cancel", firm = false, children }) {
   const place = useRef(null);
   const id = useId();
   useEffect(() => {
@@ -13,11 +14,11 @@ export function Dialog({ title, onClose, actions, children }) {
   }, []);
   return html`
     <dialog class="dialog" ref=${place} aria-labelledby=${id} onCancel=${(event) => { event.preventDefault(); onClose(); }}
-      onClick=${(event) => event.target === place.current && onClose()}>
+      onClick=${(event) => event.target === place.current && !firm && onClose()}>
       <div class="dialog-inside">
         <h2 id=${id}>${title}</h2>
         ${children}
-        <div class="dialog-actions"><button type="button" class="button" onClick=${onClose}>Cancel</button>${actions}</div>
+        <div class="dialog-actions"><button type="button" class="button" onClick=${onClose}>${closes}</button>${actions}</div>
       </div>
     </dialog>`;
 }

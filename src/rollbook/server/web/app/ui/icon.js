@@ -18,6 +18,7 @@ const PATHS = {
   download: "M8 2.5v8m-3.5-3L8 11l3.5-3.5M3 13.5h10",
   columns: "M2.5 3h11v10h-11V3Zm4 0v10m3.5-10v10",
   again: "M13 8a5 5 0 1 1-1.5-3.5L13 6m0-3.5V6H9.5",
+  below: "M4 3v5.5h8m-2.5-2.5L12 8.5 9.5 11",
   plus: "M8 3v10M3 8h10",
 };
 

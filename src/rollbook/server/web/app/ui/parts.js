@@ -14,7 +14,7 @@ export const Section = ({ title, note, aside, kind = "", children }) => html`
 // One figure: what it is, how much, and what it leaves out.
 export const Card = ({ title, value, href, note, children }) => html`
   <div class="card">
-    <h3 class="card-title">${title}</h3>
+    <h2 class="card-title">${title}</h2>
     <p class="card-value">${href ? html`<a href=${href}>${value}</a>` : value}</p>
     ${children}
     ${note && html`<p class="card-note">${note}</p>`}

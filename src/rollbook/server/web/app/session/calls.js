@@ -1,0 +1,95 @@
+// Cost and tokens of each call, in the order in which they were made. Hovering tells of one; a click goes to where it led.
+
+import { html, useMemo, useRef, useState } from "../html.js";
+import { compact, count, dollars, exact, exactDollars, plural, roundDollars, shortModel, timeOfDay } from "../format.js";
+import { Choice, Section } from "../ui/parts.js";
+import { Chart, axis, colour } from "../ui/chart.js";
+import { oneLine } from "./text.js";
+
+const HEIGHT = 132;
+
+// The ledger's rows as the calls that they come to: what was taken back is none, what was amended has its last amounts.
+export function callsOf(rows) {
+  const found = new Map();
+  for (const row of rows) {
+    if (row.late) continue;
+    const sum = found.get(row.usage_id);
+    found.set(row.usage_id, sum ? added(sum, row) : { ...row });
+  }
+  return [...found.values()].filter((call) => call.calls > 0).sort((one, other) => (one.occurred_at < other.occurred_at ? -1 : one.occurred_at > other.occurred_at ? 1 : 0));
+}
+
+const SUMS = ["calls", "tokens_in", "tokens_out", "cache_read"];
+
+function added(sum, row) {
+  const made = { ...sum, errored: row.entry === "reversal" ? sum.errored : row.errored, model: row.model ?? sum.model };
+  for (const name of SUMS) made[name] = sum[name] + row[name];
+  made.cost_nano_usd = sum.cost_nano_usd === null && row.cost_nano_usd === null ? null : (sum.cost_nano_usd ?? 0) + (row.cost_nano_usd ?? 0);
+  return made;
+}
+
+const LINES = {
+  cost: [["Cost", "--mark-1", (call) => (call.cost_nano_usd ?? 0) / 1e9]],
+  tokens: [["Read from the cache", "--mark-rest", (call) => call.cache_read], ["Read anew", "--mark-1", (call) => call.tokens_in - call.cache_read], ["Written", "--mark-2", (call) => call.tokens_out]],
+};
+
+export function Calls({ calls, more, onCall }) {
+  const [what, setWhat] = useState("cost");
+  const [at, setAt] = useState(null);
+  const data = useMemo(() => dataOf(calls, LINES[what]), [calls, what]);
+  const latest = useRef(calls);
+  latest.current = calls;
+  if (!calls.length) return null;
+  const label = `${what === "cost" ? "Cost" : "Tokens"} of each of ${plural(calls.length, "call")}, in their order`;
+  const call = (at !== null && calls[at]) || null;
+  const led = useRef(onCall);
+  led.current = onCall;
+  const go = (place) => led.current(place);
+  return html`
+    <${Section} title="Calls" kind="calls" aside=${html`<${Choice} label="Show of each call" value=${what} onChoose=${setWhat} options=${[["cost", "Cost"], ["tokens", "Tokens"]]} />`}>
+      <div class="calls-chart"><${Chart} data=${data} shape=${what} height=${HEIGHT} label=${label} options=${(uPlot) => optionsOf(uPlot, what, latest, setAt, go)} /></div>
+      <p class="calls-said">${call ? html`<${Told} call=${call} />` : html`<${Legend} what=${what} calls=${calls} more=${more} />`}</p>
+    <//>`;
+}
+
+function dataOf(calls, lines) {
+  const sums = new Array(calls.length).fill(0);
+  const tops = lines.map(([, , value]) => calls.map((call, place) => { sums[place] += Math.max(0, value(call)); return sums[place]; }));
+  return [calls.map((_, place) => place), ...tops.reverse()];
+}
+
+function optionsOf(uPlot, what, calls, setAt, onCall) {
+  const tick = (place) => (calls.current[place] ? timeOfDay(calls.current[place].occurred_at).slice(0, 5) : "");
+  const pointed = (plot) => {
+    const place = plot.cursor.left >= 0 ? Math.round(plot.posToVal(plot.cursor.left, "x")) : -1;
+    return place >= 0 && place < plot.data[0].length ? place : null;
+  };
+  return {
+    padding: [6, 0, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: { x: { time: false, range: (plot) => [-0.6, Math.max(plot.data[0].length, 12) - 0.4] }, y: { range: (plot, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+    axes: [axis({ grid: { show: false }, space: 84, size: 22, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], values: (plot, values) => values.map(tick) }),
+      axis({ values: (plot, values) => values.map(what === "cost" ? roundDollars : compact), size: 46, space: 34 })],
+    series: [{}, ...LINES[what].map(([, name]) => ({ fill: () => colour(name), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.72, 14] }) })).reverse()],
+    hooks: {
+      setCursor: [(plot) => setAt(pointed(plot))],
+      ready: [(plot) => plot.over.addEventListener("click", () => { const place = pointed(plot); if (place !== null) onCall(place); })],
+    },
+  };
+}
+
+function Legend({ what, calls, more }) {
+  const failed = calls.reduce((sum, call) => sum + (call.errored ? 1 : 0), 0);
+  const unpriced = calls.reduce((sum, call) => sum + (call.cost_nano_usd === null ? 1 : 0), 0);
+  return html`
+    <span>${more ? `The first ${plural(calls.length, "call")}` : plural(calls.length, "call")}</span>
+    ${failed > 0 && html`<span class="bad">${count(failed)} failed</span>`}
+    ${what === "cost" && unpriced > 0 && html`<span>${count(unpriced)} without a price</span>`}
+    ${what === "tokens" && LINES.tokens.map(([name, mark]) => html`<span key=${name} class="legend-mark"><i class=${`mark mark${mark.slice(6)}`} aria-hidden="true"></i>${name}</span>`)}`;
+}
+
+const Told = ({ call }) => html`
+  <time datetime=${call.occurred_at} title=${exact(call.occurred_at)}>${timeOfDay(call.occurred_at)}</time>
+  <strong>${oneLine(shortModel(call.model ?? "unknown model"), 60)}</strong>
+  <span title=${call.cost_nano_usd === null ? "" : exactDollars(call.cost_nano_usd)}>${call.cost_nano_usd === null ? "unpriced" : dollars(call.cost_nano_usd)}</span>
+  <span>${count(call.tokens_in)} read, ${count(call.cache_read)} of them cached</span><span>${count(call.tokens_out)} written</span>${call.errored && html`<span class="bad">failed</span>`}`;

@@ -1,0 +1,97 @@
+// Menus for what is asked for most. They write into the box, where all of it can be read.
+
+import { html } from "../html.js";
+import { Menu } from "../ui/menu.js";
+import { Icon } from "../ui/icon.js";
+import { Status } from "../ui/parts.js";
+import { shortModel } from "../format.js";
+import { CHANNELS, KINDS, STATUSES } from "./fields.js";
+import { comparisonsOf, valuesOf, withTerms, withValues } from "./terms.js";
+
+const COSTS = [["cost>0.1", "More than $0.10"], ["cost>1", "More than $1"], ["cost>5", "More than $5"], ["cost>20", "More than $20"], ["unpriced:yes", "With calls without a price"]];
+const TIMES = [["active:15m", "Active in the last 15 minutes"], ["active:1h", "In the last hour"], ["active:24h", "In the last 24 hours"], ["active:7d", "In the last 7 days"]];
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
+// onAsk(query) with the query as it shall be; values: names by field.
+export const Filters = ({ query, onAsk, values, onNear }) => html`
+  <div class="filters" role="group" aria-label="Filters" onPointerEnter=${onNear} onFocusIn=${onNear}>
+    <${Names} field="status" title="State" words=${STATUSES} query=${query} onAsk=${onAsk} says=${(name) => html`<${Status} name=${name} />`} />
+    <${Names} field="agent" title="Agent" words=${values.agent} query=${query} onAsk=${onAsk} />
+    <${Names} field="model" title="Model" words=${values.model} query=${query} onAsk=${onAsk} says=${shortModel} />
+    ${(values.user?.length !== 1 || valuesOf(query, "user").length > 0) && html`<${Names} field="user" title="User" words=${values.user} query=${query} onAsk=${onAsk} />`}
+    <${Names} field="kind" title="Kind" words=${KINDS} query=${query} onAsk=${onAsk} says=${capital} />
+    <${Names} field="channel" title="Channel" words=${CHANNELS} query=${query} onAsk=${onAsk} />
+    <${Names} field="dataset" title="Dataset" words=${values.dataset} query=${query} onAsk=${onAsk} />
+    <${Amounts} title="Cost" fields=${["cost", "unpriced"]} choices=${COSTS} query=${query} onAsk=${onAsk}><${OwnCost} query=${query} onAsk=${onAsk} /><//>
+    <${Amounts} title="Time" fields=${["active", "started", "ended"]} choices=${TIMES} query=${query} onAsk=${onAsk}><${OwnTime} query=${query} onAsk=${onAsk} /><//>
+  </div>`;
+
+function Label({ title, chosen }) {
+  return html`<span>${title}</span>${chosen.length > 0 && html`<span class="chosen">${chosen.length > 1 ? chosen.length : chosen[0].replace(/^cost(?=[<>])/, "")}</span>`}`;
+}
+
+function Names({ field, title, words, query, onAsk, says = (name) => name }) {
+  const chosen = valuesOf(query, field);
+  const all = [...new Set([...(words ?? []), ...chosen])];
+  const turn = (name) => onAsk(withValues(query, field, chosen.includes(name) ? chosen.filter((each) => each !== name) : [...chosen, name]));
+  return html`
+    <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} />`} pressed=${chosen.length > 0} kind="filter">${() => html`
+      ${all.map((name) => html`<label key=${name} class="filter-option"><input type="checkbox" checked=${chosen.includes(name)} onChange=${() => turn(name)} /><span class="clip" title=${name}>${says(name)}</span></label>`)}
+      ${words === undefined && html`<p class="menu-note">One moment.</p>`}
+      ${words && !all.length && html`<p class="menu-note">None in this range.</p>`}
+      ${chosen.length > 0 && html`<button type="button" class="menu-clear" onClick=${() => onAsk(withValues(query, field, []))}>Any</button>`}`}<//>`;
+}
+
+function Amounts({ title, fields, choices, query, onAsk, children }) {
+  const chosen = fields.flatMap((field) => comparisonsOf(query, field));
+  const set = (term) => onAsk(replaced(query, fields, term ? [term] : []));
+  return html`
+    <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} />`} pressed=${chosen.length > 0} kind="filter">${(close) => html`
+      ${choices.map(([term, says]) => html`<button key=${term} type="button" class="filter-option" aria-pressed=${String(chosen.includes(term))} onClick=${() => { set(term); close(); }}>
+        <span class="clip">${says}</span>${chosen.includes(term) && html`<${Icon} name="check" />`}</button>`)}
+      <div class="menu-own">${children}</div>
+      ${chosen.length > 0 && html`<button type="button" class="menu-clear" onClick=${() => { set(null); close(); }}>Any</button>`}`}<//>`;
+}
+
+function replaced(query, fields, texts) {
+  const without = fields.reduce((text, field) => withTerms(text, field, []), query);
+  return [without, ...texts].filter(Boolean).join(" ");
+}
+
+function OwnCost({ query, onAsk }) {
+  const chosen = (event) => {
+    event.preventDefault();
+    const said = new FormData(event.target);
+    const terms = [said.get("least") && `cost>=${said.get("least")}`, said.get("most") && `cost<=${said.get("most")}`].filter(Boolean);
+    onAsk(replaced(query, ["cost", "unpriced"], terms));
+  };
+  return html`
+    <form class="own-amount" onSubmit=${chosen}>
+      <input name="least" type="number" min="0" step="any" placeholder="from $" aria-label="Cost at least, in dollars" />
+      <input name="most" type="number" min="0" step="any" placeholder="to $" aria-label="Cost at most, in dollars" />
+      <button class="button">Set</button>
+    </form>`;
+}
+
+// Days of the viewer's calendar, as moments.
+function OwnTime({ query, onAsk }) {
+  const chosen = (event) => {
+    event.preventDefault();
+    const said = new FormData(event.target);
+    const field = said.get("field");
+    const moment = (day, later) => {
+      const at = new Date(`${day}T00:00`);
+      at.setDate(at.getDate() + later);
+      return at.toISOString().replace(".000", "");
+    };
+    const terms = [said.get("from") && `${field}>=${moment(said.get("from"), 0)}`, said.get("to") && `${field}<${moment(said.get("to"), 1)}`].filter(Boolean);
+    onAsk(replaced(query, ["active", "started", "ended"], terms));
+  };
+  return html`
+    <form class="own-amount own-time" onSubmit=${chosen}>
+      <select name="field" aria-label="Which time"><option value="started">Started</option><option value="active">Active</option><option value="ended">Ended</option></select>
+      <input name="from" type="date" aria-label="From this day" />
+      <input name="to" type="date" aria-label="To this day" />
+      <button class="button">Set</button>
+    </form>`;
+}

@@ -1,0 +1,110 @@
+// The list that is shown: that of before stays until the first page of the next is there; "back" finds it as it was.
+
+import { html, useEffect, useRef, useState } from "../html.js";
+import { plural, count } from "../format.js";
+import { Rows } from "./rows.js";
+import { rowHeight } from "./table.js";
+import { useFresh } from "./fresh.js";
+
+const KEPT_MS = 600_000;
+const MANY = { last_activity_at: 100 }; // rows of a page; where the server has to sort all, it is asked seldom
+const SMALL = "(max-width: 48rem)";
+
+let before = null; // what was shown last: { name, rows, top, active, at }
+
+const made = (params) => new Rows(params, { size: MANY[params.order_by] ?? 500 });
+const nameOf = (params) => JSON.stringify(params);
+
+// { rows (asked for), shown (those, or the ones before while they are on their way), busy, error, params, view, fresh, … }
+export function useList(params) {
+  const name = nameOf(params);
+  const [turn, setTurn] = useState(0);
+  const [, redraw] = useState(0);
+  const [active, setActive] = useState(null);
+  const scroller = useRef(null);
+  const held = useRef(null);
+  if (held.current === null) held.current = { ...remembered(name, params), turn: 0, let_in: new Set(), shown: null };
+  const own = held.current;
+  if (own.name !== name || own.turn !== turn) {
+    own.rows.close();
+    Object.assign(own, { name, turn, rows: made(params), top: 0, let_in: own.turn !== turn ? own.let_in : new Set() });
+  }
+  own.shown ??= own.rows;
+  own.rows.drawn.value; // eslint-disable-line no-unused-expressions
+  if (own.rows.loaded && own.shown !== own.rows) own.shown = own.rows;
+  const { rows } = own;
+
+  useEffect(() => {
+    rows.fetch();
+    return undefined;
+  }, [rows]);
+  // The new list begins at its top, the one to which somebody came back where it was.
+  useEffect(() => {
+    if (scroller.current) scroller.current.scrollTop = own.top;
+    setActive(own.active ?? null);
+    own.active = null;
+  }, [own.shown]);
+  useEffect(() => () => {
+    before = { name: own.name, rows: own.shown, top: own.top_now ?? 0, active: own.active_now, at: Date.now() };
+    own.rows.abort.abort();
+  }, []);
+  useEffect(() => {
+    const place = scroller.current;
+    if (!place) return undefined;
+    const moved = () => { own.top_now = place.scrollTop; };
+    place.addEventListener("scroll", moved, { passive: true });
+    return () => place.removeEventListener("scroll", moved);
+  }, [own.shown, rows.loaded, rows.height === 0]);
+  own.active_now = active;
+
+  const fresh = useFresh(own.shown);
+  const letIn = () => {
+    own.let_in = fresh.keys;
+    setTurn(turn + 1);
+  };
+  const again = () => {
+    rows.again();
+    redraw((value) => value + 1);
+  };
+  return {
+    rows, shown: own.shown, busy: own.shown !== rows, error: rows.error, params, fresh, letIn, again, setActive,
+    view: { scroller, active, fresh: own.let_in },
+  };
+}
+
+function remembered(name, params) {
+  const kept = before;
+  before = null;
+  if (!kept || kept.name !== name || Date.now() - kept.at > KEPT_MS || !kept.rows.loaded) return { name, rows: made(params), top: 0 };
+  kept.rows.abort = new AbortController();
+  kept.rows.asking.clear();
+  return { name, rows: kept.rows, top: kept.top, active: kept.active, back: true };
+}
+
+export function useSmall() {
+  const [small, setSmall] = useState(() => matchMedia(SMALL).matches);
+  useEffect(() => {
+    const asked = matchMedia(SMALL);
+    const turned = () => setSmall(asked.matches);
+    asked.addEventListener("change", turned);
+    return () => asked.removeEventListener("change", turned);
+  }, []);
+  return small;
+}
+
+// Brings a row into sight.
+export function reveal(list, place, small) {
+  const box = list.view.scroller.current;
+  const high = rowHeight(small);
+  const head = small ? 0 : high;
+  const top = place * high;
+  if (top < box.scrollTop) box.scrollTop = top;
+  else if (top + high > box.scrollTop + box.clientHeight - head) box.scrollTop = top + high - box.clientHeight + head;
+}
+
+export function Announced({ list }) {
+  const { keys, more, unsure } = list.fresh;
+  const says = keys.size ? `${count(keys.size)}${more ? "+" : ""} new ${plural(keys.size, "session").replace(/^\S+ /, "")}` : unsure ? "The list may have changed" : "";
+  return html`<div class="announced" role="status">${says && html`
+    <button type="button" class="announce" onClick=${list.letIn} title=${keys.size ? "Show them" : "Ask for it anew"}>${says}</button>`}</div>`;
+}

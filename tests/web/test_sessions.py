@@ -1,0 +1,436 @@
+"""The table of sessions: found, sorted, filtered, chosen and exported; live without moving; fast however long it is."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import rollbook
+from rollbook.rules.query import FIELDS
+from server.tools import Running, key_of, served, url_of
+
+from .conftest import Look
+
+EVIL: Final = '<img src=x onerror="document.title=1"><b>bold</b>'
+DATASET: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+SOON_MS: Final = 5000  #: a change is on the screen within a second; the machine may be busy
+HERE: Final = Path(__file__).parent
+_AXE: Final = (HERE / "vendor" / "axe.min.js").read_text("utf-8")
+_MANY: Final = 100_000
+
+
+def _fill(path: Path) -> None:
+    now = datetime.now(UTC)
+    with rollbook.open(url_of(path), all_users=True) as book:
+        for number in range(60):
+            at = now - timedelta(hours=1 + number)
+            said: dict[str, Any] = {"user_id": ("ann", "bob")[number % 2]}
+            more = {"dataset_id": DATASET} if number == 7 else {}
+            book.touch(
+                f"s{number}", agent=("claude-code", "codex")[number % 3 == 0], title=f"Task {number}", at=at,
+                channel="cli" if number % 4 else "slack", **more, **said,
+            )  # fmt: skip
+            model = ("claude-opus-4-5-20251101", "gpt-5.1-codex")[number % 2]
+            book.record_usage(
+                f"s{number}", model=model, tokens_in=1000 + number, tokens_out=10, cost_usd=(number * 7 % 60) / 10,
+                occurred_at=at, **said,
+            )  # fmt: skip
+            book.end(
+                f"s{number}", "failed" if number % 10 == 3 else "completed", at=at + timedelta(minutes=9), **said
+            )
+        book.touch("evil/1", user_id="ann", agent=EVIL, title=EVIL, at=now - timedelta(hours=70))
+        book.touch("formula", user_id="ann", title='=HYPERLINK("x")', at=now - timedelta(hours=71))
+        book.record_usage("formula", user_id="ann", model="none-such", tokens_in=5, occurred_at=now - timedelta(hours=71))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    path = tmp_path_factory.mktemp("sessions") / "book.db"
+    _fill(path)
+    with served(path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server of a book with very many sessions."""
+    path = tmp_path_factory.mktemp("many") / "book.db"
+    spec = importlib.util.spec_from_file_location("bulk", HERE.parents[1] / "bench" / "bulk.py")
+    assert spec is not None and spec.loader is not None
+    bulk = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bulk)
+    bulk.build(str(path), _MANY)
+    with served(path) as made:
+        yield made
+
+
+def _post(server: Running, path: str, **body: Any) -> None:
+    with server.client() as client:
+        client.post(path, json=body).raise_for_status()
+
+
+def _rows(page: Page) -> Locator:
+    return page.locator("tr[data-place]")
+
+
+def _titles(page: Page, most: int = 5) -> list[str]:
+    return page.locator(".row-link").all_inner_texts()[:most]
+
+
+def _count(page: Page) -> Locator:
+    return page.locator(".list-count")
+
+
+def _box(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="Filter sessions")
+
+
+def _row(page: Page, title: str) -> Locator:
+    return _rows(page).filter(has=page.get_by_role("link", name=title, exact=True))
+
+
+def _pick(page: Page, menu: str, name: str) -> None:
+    group = page.get_by_role("group", name="Filters")
+    group.get_by_role("button", name=re.compile(f"^{menu}")).click()
+    group.get_by_label(name, exact=True).check()
+    page.keyboard.press("Escape")
+
+
+def test_sessions_are_listed_the_latest_first(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d").page
+    expect(_count(page)).to_have_text("62 sessions")
+    assert _titles(page, 3) == ["Task 0", "Task 1", "Task 2"]
+    row = _row(page, "Task 3")
+    expect(row).to_contain_text("Failed")
+    expect(row).to_contain_text("codex")
+    expect(row).to_contain_text("$2.10")
+    expect(row.locator("time").last).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d .* UTC$"))
+
+
+def test_a_head_sorts_and_back_undoes_it(server: Running, look: Look) -> None:
+    tab = look(server, "/sessions?since=7d")
+    page = tab.page
+    page.get_by_role("columnheader", name="Cost").get_by_role("button").click()
+    expect(page.locator(".row-link").first).to_have_text("Task 17")
+    expect(page.get_by_role("columnheader", name="Cost")).to_have_attribute("aria-sort", "descending")
+    assert "sort=cost_usd" in tab.path
+    page.get_by_role("columnheader", name="Cost").get_by_role("button").click()
+    expect(page.locator(".row-link").first).not_to_have_text("Task 17")
+    expect(page.get_by_role("columnheader", name="Cost")).to_have_attribute("aria-sort", "ascending")
+    page.go_back()
+    expect(page.locator(".row-link").first).to_have_text("Task 17")
+    page.go_back()
+    expect(page.locator(".row-link").first).to_have_text("Task 0")
+
+
+def test_the_box_filters_and_the_address_keeps_it(server: Running, look: Look) -> None:
+    tab = look(server, "/sessions?since=7d")
+    page = tab.page
+    page.keyboard.press("/")
+    expect(_box(page)).to_be_focused()
+    page.keyboard.type("status:failed cost>2")
+    expect(_count(page)).to_have_text("4 sessions")
+    found = _titles(page)
+    assert found == ["Task 3", "Task 13", "Task 23", "Task 33"]
+    assert "query=status%3Afailed+cost%3E2" in tab.path
+    page.reload()
+    expect(_box(page)).to_have_value("status:failed cost>2")
+    expect(_count(page)).to_have_text("4 sessions")
+    assert _titles(page) == found
+    page.go_back()
+    expect(_box(page)).to_have_value("")
+    expect(_count(page)).to_have_text("62 sessions")
+
+
+def test_menus_write_into_the_box(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d&query=cost%3E1").page
+    _pick(page, "State", "Failed")
+    expect(_box(page)).to_have_value("cost>1 status:failed")
+    _pick(page, "State", "Completed")
+    expect(_box(page)).to_have_value("cost>1 status:failed,completed")
+    _pick(page, "Agent", "codex")
+    expect(_box(page)).to_have_value("cost>1 status:failed,completed agent:codex")
+    _pick(page, "Model", "gpt-5.1-codex")
+    _pick(page, "User", "bob")
+    _pick(page, "Channel", "slack")
+    expect(_box(page)).to_have_value(re.compile("model:gpt-5.1-codex user:bob channel:slack$"))
+    expect(_count(page)).to_have_text("0 sessions")
+    expect(page.get_by_text("No session of the last 7 days fits.")).to_be_visible()
+    page.get_by_role("button", name="Clear the filter", exact=True).last.click()
+    expect(_count(page)).to_have_text("62 sessions")
+    _pick(page, "Dataset", DATASET)
+    expect(_count(page)).to_have_text("1 session")
+    page.get_by_role("button", name="Clear the filter").first.click()
+    page.get_by_role("button", name="Cost", exact=True).first.click()
+    page.get_by_role("button", name="More than $5").click()
+    expect(_box(page)).to_have_value("cost>5")
+    page.get_by_role("button", name=re.compile("^Time")).click()
+    page.get_by_role("button", name="In the last 24 hours").click()
+    expect(_box(page)).to_have_value("cost>5 active:24h")
+
+
+def test_completions_are_offered_and_taken(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d").page
+    _box(page).click()
+    page.keyboard.type("ag")
+    page.get_by_role("option", name="agent the agent").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(_box(page)).to_have_value("agent:")
+    page.get_by_role("option", name="codex").click()
+    expect(_box(page)).to_have_value("agent:codex ")
+    expect(_count(page)).to_have_text("20 sessions")
+
+
+def test_a_wrong_query_is_shown_at_its_place(server: Running, look: Look) -> None:
+    tab = look(server, "/sessions?since=7d")
+    tab.allow("400")
+    page = tab.page
+    _box(page).fill("status:failed bogus:1")
+    wrong = page.get_by_role("alert")
+    expect(wrong).to_contain_text("there is no field 'bogus'")
+    expect(wrong.locator("code")).to_have_text("bogus:1")
+    expect(page.locator(".box-mirror .wrong")).to_have_text("bogus:1")
+    expect(_box(page)).to_have_attribute("aria-invalid", "true")
+    assert _titles(page, 1) == ["Task 0"], "what was there stays"
+    _box(page).fill("status:failed")
+    expect(wrong).to_have_count(0)
+    expect(_count(page)).to_have_text("6 sessions")
+    tab.go("/sessions?query=cost%3Eabc")
+    expect(page.get_by_role("alert")).to_contain_text("cost cannot be 'abc'")
+
+
+def test_a_failure_is_no_empty_book(server: Running, look: Look) -> None:
+    tab = look(server, "/sessions?since=7d")
+    tab.allow("503")
+    page = tab.page
+    page.route("**/api/v1/sessions?*", lambda route: route.fulfill(status=503, json={"detail": "the book is locked"}))
+    page.goto(server.base + "/sessions?since=30d")
+    expect(page.get_by_role("alert")).to_contain_text("the book is locked")
+    expect(page.get_by_text("empty")).to_have_count(0)
+    page.unroute("**/api/v1/sessions?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(_count(page)).to_have_text("62 sessions")
+
+
+def test_an_empty_book_says_so(look: Look, tmp_path: Path) -> None:
+    with served(tmp_path / "book.db") as server:
+        page = look(server, "/sessions?since=all").page
+        expect(page.get_by_text("This book is empty.")).to_be_visible()
+        tab = look(server, "/sessions?since=24h")
+        tab.page.get_by_role("button", name="Look at all time").click()
+        expect(tab.page.get_by_text("This book is empty.")).to_be_visible()
+
+
+def test_what_an_agent_wrote_is_text(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d&query=id:evil*").page
+    row = _rows(page)
+    expect(row.get_by_role("link")).to_have_text(EVIL)
+    expect(row).to_contain_text(EVIL)
+    assert row.locator("img, b").count() == 0
+    assert page.title() == "Sessions · Rollbook"
+    row.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(r"/session/[0-9a-f-]+/evil%2F1$"))
+
+
+def test_a_key_sees_only_its_own(server: Running, look: Look) -> None:
+    key = key_of(server._url, "bob", "reader")  # noqa: SLF001 - where the book is
+    page = look(server, "/sessions?since=7d", key=key).page
+    expect(_count(page)).to_have_text("30 sessions")
+    assert set(_titles(page, 100)) <= {f"Task {number}" for number in range(1, 60, 2)}
+    expect(page.get_by_role("columnheader", name="User")).to_have_count(0)
+
+
+def test_changes_come_without_moving_what_one_reads(look: Look, tmp_path: Path) -> None:
+    _fill(tmp_path / "book.db")
+    with served(tmp_path / "book.db") as server:
+        page = look(server, "/sessions?since=7d").page
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.locator(".list-rows").evaluate("place => { place.scrollTop = 300 }")
+        before = _row(page, "Task 20").bounding_box()
+        _post(server, "/api/v1/sessions/touch", session_id="fresh-1", title="A new one", agent="codex")
+        expect(page.get_by_role("button", name="1 new session")).to_be_visible(timeout=SOON_MS)
+        _post(server, "/api/v1/sessions/touch", session_id="fresh-2", title="Another one", agent="codex")
+        expect(page.get_by_role("button", name="2 new sessions")).to_be_visible(timeout=SOON_MS)
+        with rollbook.open(url_of(tmp_path / "book.db"), all_users=True) as book:
+            book.record_usage("s20", user_id="ann", model="m", tokens_in=7_000_000, cost_usd=3)
+        expect(_row(page, "Task 20")).to_contain_text("7M", timeout=SOON_MS)
+        assert _row(page, "Task 20").bounding_box() == before
+        page.get_by_role("button", name="2 new sessions").click()
+        expect(page.locator(".row-link").nth(0)).to_have_text("Task 20")
+        expect(page.locator(".row-link").nth(1)).to_have_text("Another one")
+        assert page.locator(".list-rows").evaluate("place => place.scrollTop") == 0
+        expect(page.locator(".announce")).to_have_count(0)
+
+
+def test_a_session_that_fits_no_more_stays_and_says_so(look: Look, tmp_path: Path) -> None:
+    with rollbook.open(url_of(tmp_path / "book.db"), all_users=True) as book:
+        book.touch("one", user_id="ann", title="One")
+        book.touch("two", user_id="ann", title="Two")
+    with served(tmp_path / "book.db") as server:
+        page = look(server, "/sessions?query=status:running").page
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        with rollbook.open(url_of(tmp_path / "book.db"), all_users=True) as book:
+            book.end("one", "failed", user_id="ann")
+        expect(_row(page, "One")).to_contain_text("Failed", timeout=SOON_MS)
+
+
+def _saved(page: Page, press: Callable[[], None]) -> list[list[str]]:
+    with page.expect_download() as waiting:
+        press()
+    text = waiting.value.path().read_text("utf-8")
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_what_is_shown_is_saved_as_csv(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d&query=id:formula,s5&sort=cost_usd").page
+    expect(_count(page)).to_have_text("2 sessions")
+    page.get_by_role("button", name="CSV").click()
+    lines = _saved(page, page.get_by_role("button", name="These columns, in this order").click)
+    assert lines[0][:3] == ["state", "title", "agent"]
+    by_title = {line[1]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+    assert list(by_title) == ["Task 5", "'=HYPERLINK(\"x\")"]
+    assert by_title["Task 5"]["cost_usd"] == "3.50"
+    assert by_title["'=HYPERLINK(\"x\")"]["cost_usd"] == "", "unpriced is not nothing"
+    page.get_by_role("button", name="CSV").click()
+    whole = _saved(page, page.get_by_role("link", name="Every column").click)
+    assert {line[whole[0].index("session_id")] for line in whole[1:]} == {"formula", "s5"}
+
+
+def test_columns_are_chosen_and_kept(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d").page
+    heads = page.get_by_role("columnheader")
+    expect(heads.filter(has_text="Channel")).to_have_count(0)
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Channel", exact=True).check()
+    page.get_by_label("Cost", exact=True).uncheck()
+    expect(heads.filter(has_text="Channel")).to_have_count(1)
+    expect(heads.filter(has_text="Cost")).to_have_count(0)
+    page.reload()
+    expect(heads.filter(has_text="Channel")).to_have_count(1)
+    expect(_row(page, "Task 0")).to_contain_text("slack")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("button", name="As usual").click()
+    expect(heads.filter(has_text="Channel")).to_have_count(0)
+
+
+def test_the_keyboard_moves_selects_compares_and_opens(server: Running, look: Look) -> None:
+    tab = look(server, "/sessions?since=7d")
+    page = tab.page
+    for key in ("j", "ArrowDown", "x", "j", "x"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("2 sessions selected")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="Select Task 1", exact=True)).to_be_checked()
+    page.keyboard.press("k")
+    expect(page.get_by_role("link", name="Task 1", exact=True)).to_be_focused()
+    for _ in range(30):
+        page.keyboard.press("j")
+    expect(page.get_by_role("link", name="Task 31", exact=True)).to_be_focused()
+    expect(page.get_by_role("link", name="Task 31", exact=True)).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/session/[0-9a-f-]+/s31$"))
+    page.go_back()
+    expect(page.get_by_role("link", name="Task 31", exact=True)).to_be_in_viewport()
+    page.get_by_role("link", name="Compare", exact=True).last.click()
+    expect(page).to_have_url(re.compile(r"/compare\?s=[0-9a-f-]+%2Fs1&s=[0-9a-f-]+%2Fs2$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_screen_readers_find_a_table(server: Running, look: Look, scheme: str) -> None:
+    page = look(server, "/sessions?since=7d&query=cost%3E1", color_scheme=scheme).page
+    expect(_count(page)).to_have_text("49 sessions")
+    table = page.get_by_role("table", name="Sessions")
+    expect(table).to_have_attribute("aria-rowcount", "50")
+    expect(_rows(page).first).to_have_attribute("aria-rowindex", "2")
+    assert _axe(page) == []
+    page.get_by_role("group", name="Filters").get_by_role("button", name=re.compile("^Model")).click()
+    _box(page).press("ArrowDown")
+    assert _axe(page) == []
+
+
+def _axe(page: Page) -> list[str]:
+    page.evaluate(_AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [f"{each['id']}: {node['html']}" for each in found["violations"] for node in each["nodes"]]
+
+
+def test_a_phone_shows_two_lines_each(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d", viewport={"width": 390, "height": 844}).page
+    row = _rows(page).first
+    expect(row).to_contain_text("Task 0")
+    expect(row).to_contain_text("1 h ago")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.locator(".list-rows").evaluate("place => place.scrollWidth <= place.clientWidth")
+    page.get_by_role("button", name="Sort").click()
+    page.get_by_role("button", name="Cost").last.click()
+    expect(page.locator(".row-link").first).to_have_text("Task 17")
+    assert _axe(page) == []
+
+
+def test_very_many_sessions_are_scrolled_through_with_few_on_the_page(many: Running, look: Look) -> None:
+    page = look(many, "/sessions?since=all").page
+    expect(_count(page)).to_have_text("100,000 sessions")
+    place = page.locator(".list-rows")
+    assert page.evaluate("document.querySelectorAll('*').length") < 1500
+    first = _titles(page, 1) + [_rows(page).first.get_attribute("data-place")]
+    for jump in (5_000, 15_000, 19_900):
+        place.evaluate("(place, row) => { place.scrollTop = row * 36 }", jump)
+        expect(page.locator(f'tr[data-place="{jump + 5}"]')).to_be_in_viewport()
+        expect(page.locator(f'tr[data-place="{jump + 5}"]')).to_have_attribute("aria-rowindex", str(jump + 7))
+        assert page.evaluate("document.querySelectorAll('*').length") < 1500
+    # Behind what can be jumped to cursors go on.
+    before = place.evaluate("place => place.scrollHeight")
+    place.evaluate("place => { place.scrollTop = place.scrollHeight }")
+    page.wait_for_function("before => document.querySelector('.list-rows').scrollHeight > before", arg=before)
+    page.keyboard.press("Home")
+    place.evaluate("place => { place.scrollTop = 0 }")
+    expect(page.locator('tr[data-place="0"]')).to_be_in_viewport()
+    assert _titles(page, 1) + [_rows(page).first.get_attribute("data-place")] == first
+
+
+def test_pages_fit_together(many: Running, look: Look) -> None:
+    """What is scrolled through by cursors is what the list is, without a gap and without anything twice."""
+    page = look(many, "/sessions?since=all").page
+    with many.client() as client:
+        expected = [
+            line["session_id"]
+            for line in client.get("/api/v1/sessions", params={"range": "all", "limit": 500}).json()["sessions"]
+        ]
+    seen: dict[int, str] = {}
+    for at in range(0, 480, 20):
+        page.locator(".list-rows").evaluate("(place, row) => { place.scrollTop = row * 36 }", at)
+        page.locator(f'tr[data-place="{at + 10}"]').wait_for()
+        found = page.evaluate(
+            "[...document.querySelectorAll('tr[data-place]')].map(row => [row.dataset.place, row.querySelector('.row-link').href])"
+        )
+        seen.update((int(place), href.rpartition("/")[2]) for place, href in found)
+    assert [seen[place] for place in range(450)] == expected[:450]
+
+
+def test_a_total_that_is_not_counted_out_says_so(many: Running, look: Look) -> None:
+    page = look(many, "/sessions?since=all&query=tokens_in%3E0").page
+    expect(_count(page)).to_have_text("10,000+ sessions")
+    expect(page.get_by_role("table", name="Sessions")).to_have_attribute("aria-rowcount", "-1")
+
+
+def test_the_page_knows_the_fields_of_the_language() -> None:
+    text = (HERE.parents[1] / "src/rollbook/server/web/app/sessions/fields.js").read_text("utf-8")
+    named = re.findall(r"^  (\w+): \{ says", text, re.MULTILINE)
+    assert named == list(FIELDS)
+    for name, field in FIELDS.items():
+        assert re.search(rf'^  {name}: .* kind: "{field.kind}"', text, re.MULTILINE), name
+    for name in ("STATUSES", "KINDS", "CHANNELS"):
+        found = re.search(rf"{name} = (\[.*\]);", text)
+        assert found is not None
+        field = {"STATUSES": "status", "KINDS": "kind", "CHANNELS": "channel"}[name]
+        assert sorted(json.loads(found[1])) == sorted(FIELDS[field].words)

@@ -1,0 +1,169 @@
+"""What stands around every page: ways from page to page, the range, signing in and out, being cut off."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import expect
+
+import rollbook
+from server.tools import TOKEN, Running, key_of, served, url_of
+
+from .conftest import Look
+
+#: What the first page may come to, with everything that it loads.
+MOST_PLAIN: Final = 250_000
+MOST_PACKED: Final = 90_000
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shell") / "book.db"
+
+
+@pytest.fixture(scope="module")
+def server(path: Path) -> Iterator[Running]:
+    with rollbook.open(url_of(path), all_users=True) as book:
+        book.record_usage("one", tokens_in=10, cost_usd=1, user_id="ann")
+    with served(path) as made:
+        yield made
+
+
+def test_the_first_page_is_light(server: Running, look: Look) -> None:
+    tab = look(server)
+    sizes: dict[str, tuple[int, int]] = {}
+
+    def answered(response: object) -> None:
+        url = response.url.removeprefix(server.base)  # type: ignore[attr-defined]
+        if not url.startswith("/api/"):
+            body = response.body()  # type: ignore[attr-defined]
+            sizes[url] = (len(body), len(gzip.compress(body, 9)))
+
+    tab.page.on("response", answered)
+    tab.go("/")
+    tab.page.locator(".u-over").wait_for()
+    plain, packed = (sum(size[place] for size in sizes.values()) for place in (0, 1))
+    assert any("uPlot" in url for url in sizes)
+    assert plain < MOST_PLAIN, sizes
+    assert packed < MOST_PACKED, sizes
+
+
+def test_from_page_to_page_and_back(server: Running, look: Look) -> None:
+    tab = look(server, "/")
+    page = tab.page
+    page.evaluate("window.same = true")
+    page.get_by_role("link", name="Settings").click()
+    expect(page).to_have_title("Settings · Rollbook")
+    page.get_by_role("navigation").get_by_role("link", name="Sessions").click()
+    expect(page).to_have_title("Sessions · Rollbook")
+    assert tab.path.startswith("/sessions?")
+    page.go_back()
+    expect(page).to_have_title("Settings · Rollbook")
+    page.go_back()
+    expect(page).to_have_title("Fleet · Rollbook")
+    page.go_forward()
+    expect(page.get_by_role("navigation").locator("[aria-current=page]")).to_have_text("Settings")
+    assert page.evaluate("window.same"), "the page was not loaded anew"
+
+
+def test_the_range_is_in_the_address_and_stays(server: Running, look: Look) -> None:
+    tab = look(server, "/?since=30d")
+    page = tab.page
+    expect(page.locator(".segments [aria-pressed=true]").first).to_have_text("30d")
+    page.get_by_role("button", name="24h").click()
+    assert tab.path == "/?since=24h"
+    page.go_back()
+    expect(page.locator(".segments [aria-pressed=true]").first).to_have_text("30d")
+    page.get_by_role("button", name="Own").click()
+    page.get_by_label("How many").fill("36")
+    page.get_by_label("Of what").select_option("hours")
+    page.get_by_role("button", name="Show").first.click()
+    assert tab.path == "/?since=36h"
+    expect(page.get_by_role("button", name="36 hours")).to_have_attribute("aria-pressed", "true")
+    tab.go("/sessions")
+    expect(page.get_by_role("button", name="36 hours")).to_be_visible()
+
+
+def test_menus_close_with_escape_and_give_the_focus_back(server: Running, look: Look) -> None:
+    page = look(server, "/").page
+    own = page.get_by_role("button", name="Own")
+    own.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("How many")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("How many")).to_have_count(0)
+    expect(own).to_be_focused()
+
+
+def test_an_address_that_is_no_page_says_so(server: Running, look: Look) -> None:
+    tab = look(server, "/")
+    tab.page.evaluate("history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))")
+    expect(tab.page.get_by_role("alert")).to_contain_text("There is no such page.")
+
+
+def test_signing_in_comes_back_to_the_page_that_was_asked_for(server: Running, look: Look) -> None:
+    tab = look(server)
+    tab.context.clear_cookies()
+    page = tab.page
+    page.goto(f"{server.base}/sessions?query=cost%3E5&since=30d")
+    page.fill("#key", TOKEN)
+    page.click("button")
+    expect(page).to_have_title("Sessions · Rollbook")
+    assert tab.path == "/sessions?query=cost%3E5&since=30d"
+
+
+def test_signing_out_ends_what_other_tabs_show(server: Running, look: Look) -> None:
+    tab = look(server, "/")
+    tab.page.get_by_role("button", name="Sign out").click()
+    tab.page.locator("#key").wait_for()
+    tab.page.goto(server.base + "/settings")
+    tab.page.locator("#key").wait_for()
+
+
+def test_a_session_that_ended_leads_to_signing_in(server: Running, path: Path, look: Look) -> None:
+    key = key_of(path, "zoe")
+    tab = look(server, "/", key=key)
+    expect(tab.page.locator(".who")).to_have_text("zoe")
+    tab.allow("401")
+    with server.client() as client:
+        client.delete(f"/api/v1/keys/{key.split('_')[1]}").raise_for_status()
+    server.server.doorkeeper.forget()
+    tab.page.get_by_role("button", name="30d").click()
+    tab.page.locator("#key").wait_for()
+
+
+def test_a_stream_that_is_cut_off_says_so_and_comes_back(server: Running, look: Look) -> None:
+    tab = look(server, "/")
+    live = tab.page.locator(".live")
+    expect(live).to_have_text("Live")
+    tab.allow("ERR_|503|Failed to load")
+    tab.context.set_offline(True)
+    for changes in list(server.server.limits._streams):
+        changes.close()
+    expect(live).to_contain_text("Cut off")
+    with server.client() as client:
+        client.post("/api/v1/usage", json={"session_id": "meanwhile", "cost_usd": 5}).raise_for_status()
+    tab.context.set_offline(False)
+    expect(live).to_have_text("Live")
+    expect(tab.page.locator(".running")).to_contain_text("meanwhile")
+
+
+def test_a_hidden_tab_asks_for_nothing(server: Running, look: Look) -> None:
+    tab = look(server, "/")
+    page = tab.page
+    expect(page.locator(".live")).to_have_text("Live")
+    asked: list[str] = []
+    page.evaluate("""Object.defineProperty(document, 'hidden', {get: () => window.away, configurable: true});
+        window.away = true; document.dispatchEvent(new Event('visibilitychange'))""")
+    expect(page.locator(".live")).to_have_text("Paused")
+    page.on("request", lambda request: asked.append(request.url))
+    with server.client() as client:
+        client.post("/api/v1/usage", json={"session_id": "unseen", "cost_usd": 7}).raise_for_status()
+    page.wait_for_timeout(400)
+    assert asked == []
+    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".running")).to_contain_text("unseen")
