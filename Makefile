@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git and make; everything is installed into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-integrations bench format lock clean
+.PHONY: help setup run test test-integrations bench screenshots format lock clean
 
 VENV := .venv
 FRAMEWORKS := .venv-integrations
@@ -31,6 +31,12 @@ test-integrations: $(FRAMEWORKS)/.installed ## Run the tests and the examples of
 
 bench: $(VENV)/.developing ## Run every benchmark at its small size
 	@set -e; for program in bench/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program" --small; done
+
+screenshots: $(VENV)/.developing ## Take pictures of every page of the dashboard, of a made-up fleet, into docs/screenshots
+	$(BIN)/python scripts/screenshots.py docs/screenshots
+
+screenshots: $(VENV)/.developing ## Take pictures of the dashboard's pages, light and dark, of a made-up fleet
+	@$(BIN)/python scripts/take-screenshots
 
 format: $(VENV)/.developing ## Bring the code into its form
 	$(BIN)/ruff format .

@@ -310,3 +310,11 @@ def test_every_trap_is_pushed_as_it_is_imported(server: Pushing, there: Rollbook
             assert pushed.problems == imported.problems
         assert told(there) == told(here)
     assert there.verify().ok
+
+
+def test_nothing_goes_to_another_machine_unencrypted() -> None:
+    with pytest.raises(InvalidInput, match="--allow-http"):
+        RemoteBook("http://rollbook.example.org", token="t" * 20)
+    for allowed in ({"allow_http": True}, {"env": {**os.environ, "ROLLBOOK_PUSH_ALLOW_HTTP": "1"}}):
+        with RemoteBook("http://rollbook.example.org", token="t" * 20, **allowed) as book:  # type: ignore[arg-type]
+            assert book.user_id == ""

@@ -341,3 +341,33 @@ def test_a_reader_signs_in_and_does_nothing_else(ask: Asking, tmp_path: Path) ->
     assert said == {200, 429}, "and not so often that it fills the book"
     other = key_of(tmp_path / "book.db", "yours@example.org", READER)
     assert ask.request("POST", "/signin", key=None, data={"key": other}).status_code == 200
+
+
+def test_connections_of_one_address_that_ask_nothing_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_UNASKED_MOST", 3)
+
+    async def run() -> tuple[list[bool], bytes]:
+        async with _connected() as (_, first, _):  # over which nothing is asked either
+            port = first.get_extra_info("peername")[1]
+            asking_ = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            for _, writer in asking_:
+                writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            answers = [await reader.readuntil(b"\r\n") for reader, _ in asking_]
+            silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+            ended = []
+            for reader, _ in silent:
+                try:
+                    await asyncio.wait_for(reader.read(1), 0.2)
+                except TimeoutError:
+                    ended.append(False)
+                except OSError:
+                    ended.append(True)
+                else:
+                    ended.append(True)
+            for _, writer in (*asking_, *silent):
+                writer.close()
+            return ended, answers[-1]
+
+    ended, answer = asyncio.run(run())
+    assert ended == [False, False, True, True, True], "who has asked something does not count"
+    assert answer.startswith(b"HTTP/1.1 204")

@@ -31,7 +31,7 @@ class Process:
     """A server that was started as users start it."""
 
     def __init__(self, home: Path, *said: str) -> None:
-        env = {"HOME": str(home), "PATH": os.environ["PATH"], "ROLLBOOK_TOKEN": "of-this-test"}
+        env = {"HOME": str(home), "PATH": os.environ["PATH"], "ROLLBOOK_TOKEN": "of-this-test-alone"}
         words = [sys.executable, "-m", "rollbook", "--db", url_of(home / "book.db"), "serve", "--port", "0", *said]
         self.process = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True)
         self.said: list[str] = []
@@ -82,7 +82,7 @@ def test_it_greets_signs_in_serves_and_ends(tmp_path: Path) -> None:
             assert "signed in" in browser.get(link[1]).text
             assert browser.get(f"{url}/api/v1/me").json()["role"] == "admin"
         assert httpx.get(f"{url}/readyz").json() == {"status": "ok"}
-        with httpx.stream("GET", f"{url}/api/v1/events", headers=bearer("of-this-test"), timeout=_SOON_S) as stream:
+        with httpx.stream("GET", f"{url}/api/v1/events", headers=bearer("of-this-test-alone"), timeout=_SOON_S) as stream:
             lines = stream.iter_lines()
             assert "event: ready" in [next(lines) for _ in range(3)]
             server.process.send_signal(signal.SIGTERM)
@@ -106,7 +106,7 @@ def test_what_was_begun_is_finished(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", port)) as raw:
             body = b'{"session_id":"last-words"}'
             raw.sendall(
-                b"POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer of-this-test\r\n"
+                b"POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer of-this-test-alone\r\n"
                 b"content-type: application/json\r\nconnection: close\r\n"
                 + f"content-length: {len(body)}\r\n\r\n".encode() + body[:5]
             )
@@ -143,7 +143,7 @@ def test_https(tmp_path: Path) -> None:
         assert url.startswith("https://")
         context = ssl.create_default_context(cafile=str(TLS / "cert.pem"))
         context.check_hostname = False
-        answer = httpx.post(f"{url}/signin", data={"key": "of-this-test"}, verify=context)
+        answer = httpx.post(f"{url}/signin", data={"key": "of-this-test-alone"}, verify=context)
         assert "Secure" in answer.headers["set-cookie"]
         assert server.end() == 0
 
@@ -169,7 +169,7 @@ def test_others_can_reach_it_only_with_keys(tmp_path: Path) -> None:
             time.sleep(0.02)
         base = f"http://127.0.0.1:{found[1]}"
         assert httpx.get(f"{base}/api/v1/me", headers=bearer(key)).json()["user_name"] == "ann"
-        assert httpx.get(f"{base}/api/v1/me", headers=bearer("of-this-test")).status_code == 401, "no token out there"
+        assert httpx.get(f"{base}/api/v1/me", headers=bearer("of-this-test-alone")).status_code == 401, "no token out there"
         assert "sign in" not in "".join(server.said)
     finally:
         assert server.end() == 0
@@ -209,7 +209,9 @@ def test_the_local_token_is_private(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("server-token")
     assert path.stat().st_mode & 0o777 == 0o600
     assert [*path.parent.glob("server-token.*")] == []
-    assert local_token({**env, "ROLLBOOK_TOKEN": "another"}) == "another"
+    assert local_token({**env, "ROLLBOOK_TOKEN": "another-one-of-mine"}) == "another-one-of-mine"
+    with pytest.raises(rollbook.InvalidInput, match="16"):
+        local_token({**env, "ROLLBOOK_TOKEN": "short"})
     path.chmod(0o644)
     with pytest.raises(rollbook.StoreError, match="chmod 600"):
         local_token(env)
@@ -219,10 +221,10 @@ def test_a_log_tells_no_contents_and_no_secrets(tmp_path: Path) -> None:
     with process(tmp_path, "--log") as server:
         url = server.url()
         said: dict[str, Any] = {"session_id": "of-my-client", "title": "a private matter"}
-        httpx.post(f"{url}/api/v1/sessions", json=said, headers=bearer("of-this-test"))
-        httpx.get(f"{url}/api/v1/sessions/of-my-client", headers=bearer("of-this-test"))
+        httpx.post(f"{url}/api/v1/sessions", json=said, headers=bearer("of-this-test-alone"))
+        httpx.get(f"{url}/api/v1/sessions/of-my-client", headers=bearer("of-this-test-alone"))
         assert server.end() == 0
     log = "".join(server.said)
     assert '"route": "/api/v1/sessions/{session_id}"' in log
-    for private in ("of-my-client", "a private matter", "of-this-test"):
+    for private in ("of-my-client", "a private matter", "of-this-test-alone"):
         assert private not in log

@@ -37,8 +37,8 @@ def fill(book: Rollbook) -> None:
         return start + timedelta(seconds=seconds)
 
     book.touch("talk", user_id=ANN, at=start, agent="support-bot", title="Where is my order", tags=["shop"])
-    book.record_usage("talk", user_id=ANN, model="m-1", tokens_in=900, tokens_out=20, cost_usd=0.5, at=at(2))
-    book.record_usage("talk", user_id=ANN, model="m-1", tokens_in=10, errored=True, at=at(15), usage_id="broken")
+    book.record_usage("talk", user_id=ANN, model="m-1", tokens_in=900, tokens_out=20, cost_usd=0.5, occurred_at=at(2))
+    book.record_usage("talk", user_id=ANN, model="m-1", tokens_in=10, errored=True, occurred_at=at(15), usage_id="broken")
     book.add_trace_step("talk", origin_function="find_order", tool_name="find_order", method_params={"path": "/orders/12"},
         method_return_value={"state": "sent"}, trace_id="t1", duration_s=1.5, at=at(5), user_id=ANN)  # fmt: skip
     book.add_trace_step("talk", origin_function="find_parcel", status="error", error="Timeout", error_message="no answer in 10 s",
@@ -48,7 +48,7 @@ def fill(book: Rollbook) -> None:
     book.set_state("talk", values={"step": {"n": 3}}, user_id=ANN)
     book.set_graph_context("talk", "order 12 belongs to ann", user_id=ANN)
     book.touch("talk/helper", user_id=ANN, parent="talk", title="Ask the depot", at=at(6))
-    book.record_usage("talk/helper", user_id=ANN, model="m-1", tokens_in=10, cost_usd=0.25, at=at(7))
+    book.record_usage("talk/helper", user_id=ANN, model="m-1", tokens_in=10, cost_usd=0.25, occurred_at=at(7))
     book.end("talk/helper", "completed", user_id=ANN, at=at(9))
 
     book.touch(ODD, user_id=ANN, title="Odd id")
@@ -122,7 +122,7 @@ def test_all_of_it_is_on_one_line_of_time(server: Running, ids: dict[str, str], 
     expect(page.locator("article.entry")).to_have_count(6)
     names = page.locator("article.entry").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
     assert names == ["Step find_order", "Sub-agent", "Failed step find_parcel", "Failed call", "Question and answer", "Question and answer"]
-    expect(page.locator(".figures")).to_contain_text("$0.75 with 1 sub-agent")
+    expect(page.locator(".figures")).to_contain_text("$0.75+ with 1 sub-agent")
     expect(page.locator(".row-gap")).to_contain_text("33 min of silence")
     expect(page.locator(".said strong")).to_have_text("sent")
     expect(page.locator("article.entry").nth(0).locator(".entry-cost")).to_have_text("$0.50")
@@ -171,6 +171,7 @@ def test_a_link_leads_to_an_entry_and_back_returns(server: Running, ids: dict[st
 def test_keys_move_and_nothing_is_moved_by_what_is_typed(server: Running, ids: dict[str, str], look: Look) -> None:
     tab = opened(look, server, ids, "talk")
     page = tab.page
+    expect(page.locator("article.entry")).to_have_count(6)
     for key, wanted in [("j", "find_order"), ("j", "Ask the depot"), ("k", "find_order"), ("e", "find_parcel"), ("e", "Call failed"),
                         ("E", "find_parcel"), ("G", "And now?"), ("g", "find_order")]:  # fmt: skip
         page.keyboard.press(key)
@@ -277,7 +278,7 @@ def test_feedback_is_given_changed_and_cleared(server: Running, ids: dict[str, s
 
 
 def test_what_agents_write_is_text(server: Running, ids: dict[str, str], look: Look) -> None:
-    tab = opened(look, server, ids, "nasty")
+    tab = opened(look, server, ids, "nasty", viewport={"width": 1000, "height": 9000})
     page = tab.page
     for button in page.locator("button.step, .fold button").all():
         button.click()

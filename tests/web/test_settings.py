@@ -57,7 +57,7 @@ def test_a_key_is_shown_once_works_and_is_revoked(server: Running, look: Look) -
     page.get_by_role("button", name="New key").click()
     assert tab.violations() == []
     page.get_by_label("User", exact=True).fill("dora")
-    page.get_by_label("Role", exact=True).select_option("reader")
+    page.locator("select[name=role]").select_option("reader")
     page.get_by_label("Label", exact=True).fill(MARKUP)
     page.get_by_role("button", name="Make it").click()
     key = page.get_by_label("The key", exact=True).input_value()
@@ -137,10 +137,10 @@ def test_prices_and_what_has_none(server: Running, look: Look) -> None:
 def test_what_would_go_is_told_and_nothing_goes(server: Running, look: Look, path: Path) -> None:
     page = look(server, "/settings#retention").page
     expect(page.get_by_role("navigation", name="Settings").locator("[aria-current]")).to_have_text("Retention")
-    page.get_by_label("Sessions", exact=True).select_option("90d")
+    page.locator("select[name=sessions]").select_option("90d")
     expect(page.locator(".foreseen")).to_contain_text("1 session (what they spent stays) would go.")
     assert page.get_by_label("The command").input_value() == "rollbook prune --sessions 90d --all-users"
-    page.get_by_label("Sessions", exact=True).select_option("")
+    page.locator("select[name=sessions]").select_option("")
     expect(page.locator(".foreseen")).to_have_count(0)
     with rollbook.open(url_of(path), all_users=True) as book:
         assert book.stats(since="all").sessions == 2

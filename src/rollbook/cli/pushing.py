@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -39,6 +38,9 @@ def push(
     content: Annotated[
         bool, typer.Option("--content", help="Also what was said and which tools were called, without secrets.")
     ] = False,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Send it unencrypted to another machine, key and all.")
+    ] = False,
 ) -> None:
     """Send what is new in the transcripts of coding agents, and events of hooks that wait, to a server.
 
@@ -46,15 +48,11 @@ def push(
     """
     from rollbook.hooks import delivery, spool  # noqa: PLC0415 - other commands send nothing
     from rollbook.remote.book import RemoteBook  # noqa: PLC0415
-    from rollbook.remote.client import is_loopback, server_url  # noqa: PLC0415
 
     if desk.user is not None and desk.user != os.environ.get("ROLLBOOK_USER"):
         raise InvalidInput("whose sessions they are is the key's to say; leave out --user")
     wanted = importing.named(sources, path or []) if sources else importing.chosen(path or [])
-    url = server_url(to)
-    if urlsplit(url).scheme == "http" and not is_loopback(url):
-        say(f"{url} is not encrypted: whoever is on the way reads the key and what is sent")
-    with RemoteBook(url, token=token, waiting=_waiting) as book:
+    with RemoteBook(to, token=token, allow_http=allow_http, waiting=_waiting) as book:
         hooks = delivery.deliver_all(book, spool.folder())
         reports = importing.gather(book, wanted, content=content)
     screen = desk.screen()

@@ -37,7 +37,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 def opened(url: str, now: datetime) -> Rollbook:
     """A book whose clock stands at a time, so that all that is made in it depends on nothing else."""
     moment = to_micros(now)
-    settings = load()
+    settings = load()._replace(journal=None)  # what is made up is not put where others keep what they said
     redactor = Redactor() if settings.redact else None
     return Rollbook(
         Plans(url, user=None, all_users=True, settings=settings, redactor=redactor, clock=lambda: moment)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from rollbook import inbox
+from rollbook import gate, inbox
 from rollbook.core import Outside, Plan, Write, one
 from rollbook.errors import Gone, InvalidInput, RollbookError
 from rollbook.journal.steps import Done, Drop
@@ -300,6 +300,7 @@ class WritePlans(ReadPlans):
         ops: List[Any] = list(items) if isinstance(items, inbox.Checked) else [self._checked(item) for item in items]
         if self.redactor is not None:
             ops = [self._redacted_or_refused(op) if isinstance(op, Touch | End | Mark) else op for op in ops]
+        ops = [op if isinstance(op, RollbookError) else self._allowed(op) for op in ops]
         made = yield from self._jotted_outside(ops)
         registry = [replace(file, user_id=self.user_id) for file in files]
         taken = [op for op in ops if not isinstance(op, RollbookError)]
@@ -324,6 +325,14 @@ class WritePlans(ReadPlans):
         if kept is None and not refused:
             return InvalidInput("there is nothing to append: contents are at least one entry")
         return refused[0] if refused or kept is None else kept
+
+    def _allowed(self, op: Any) -> Any:
+        """An operation, or why whoever asks may not do it: one of a dataset that is not granted costs only itself."""
+        try:
+            gate.check(self.principal, [op])
+        except RollbookError as error:
+            return error
+        return op
 
     def _redacted_or_refused(self, op: Touch | End | Mark) -> Touch | End | Mark | RollbookError:
         try:

@@ -34,6 +34,8 @@ _PART_FILES: Final = 500
 _MACHINE_FILE: Final = "machine"
 _MACHINE_BYTES: Final = 8
 
+ALLOW_HTTP: Final = "ROLLBOOK_PUSH_ALLOW_HTTP"
+
 Answer = Outcome | Done | RollbookError | None
 
 
@@ -49,6 +51,7 @@ class RemoteBook:
         url: str,
         *,
         token: str | None = None,
+        allow_http: bool = False,
         patient: bool = True,
         settings: Settings | None = None,
         env: Mapping[str, str] | None = None,
@@ -57,6 +60,7 @@ class RemoteBook:
         env = os.environ if env is None else env
         chosen = load(env) if settings is None else settings
         more: dict[str, Any] = {} if patient else {"patience_s": 0.0}
+        more["allow_http"] = allow_http or env.get(ALLOW_HTTP, "").strip().lower() in ("1", "true", "yes", "on")
         self._client = Client(url, token_for(url, token, env), waiting=waiting, **more)
         self._machine = machine_name(env)
         self._redactor = Redactor() if chosen.redact else None

@@ -7,10 +7,12 @@ waits any more, since the answer was sent before it, and for answers that nobody
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections import Counter
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_UNASKED_MOST: Final = 256  #: connections of one address over which nothing was asked yet, so that all are not its own
 _ASKS_S: Final = 20.0  #: in which the head of a request must have come, from the connection or its first byte on
 _LOOSE_MOST: Final = 64 << 10  #: bytes of a request that are not its body
 _FRAMED: Final = 8  #: bytes around each one of a body that is sent in chunks
@@ -21,6 +23,9 @@ _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-le
 class Impatient(HttpToolsProtocol):
     """Lets go of a connection over which no request comes, or one that never ends."""
 
+    spared: ClassVar[frozenset[str]] = frozenset()  #: proxies, over which everybody comes
+    _unasked: ClassVar[Counter[str]] = Counter()  #: connections of an address over which nothing was asked yet
+    _address: str | None = None  #: as long as it counts among those
     _patience: Any = None
     _loose = 0  #: bytes that came for a request and were not of its body
     _in_head = _in_body = _moved = False
@@ -31,6 +36,19 @@ class Impatient(HttpToolsProtocol):
         """Somebody connected."""
         super().connection_made(transport)
         self._wait()
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple) and peer[0] not in self.spared:
+            self._address = peer[0]
+            self._unasked[peer[0]] += 1
+            if self._unasked[peer[0]] > _UNASKED_MOST:
+                transport.abort()
+
+    def _has_asked(self) -> None:
+        if self._address is not None:
+            self._unasked[self._address] -= 1
+            if not self._unasked[self._address]:
+                del self._unasked[self._address]
+            self._address = None
 
     def data_received(self, data: bytes) -> None:
         """Something came; no more of a head, or around a body, than any client sends."""
@@ -50,6 +68,7 @@ class Impatient(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """They are gone."""
+        self._has_asked()
         self._rest()
         self.resume_writing()
         super().connection_lost(exc)
@@ -62,6 +81,7 @@ class Impatient(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
+        self._has_asked()
         self._in_head, self._in_body, self._moved = False, True, True
         self._loose = 0
         self._rest()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -76,6 +77,11 @@ def listening(options: Options, *, or_any: bool = False) -> socket.socket:
     return made
 
 
+def _connection(options: Options) -> type[Impatient]:
+    """How connections of this server are looked after."""
+    return type("Connection", (Impatient,), {"spared": frozenset(options.proxies), "_unasked": Counter()})
+
+
 async def serve(
     book: AsyncRollbook,
     options: Options,
@@ -87,7 +93,7 @@ async def serve(
     server = Server(book, options)
     config = uvicorn.Config(
         App(server), log_level="warning", log_config=None, access_log=False, lifespan="off", server_header=False,
-        proxy_headers=False, http=Impatient, loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S,
+        proxy_headers=False, http=_connection(options), loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S,
         timeout_keep_alive=75, limit_concurrency=options.streams + _SPARE, ssl_certfile=options.cert,
         ssl_keyfile=options.cert_key, h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip

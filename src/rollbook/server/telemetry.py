@@ -1,7 +1,8 @@
 """Telemetry in: OTLP over HTTP, for traces, logs and metrics, under every path that emitters are set up with.
 
-A body is read in a thread, so that a large one holds up nobody. Whatever of it is understood is stored in one
-transaction; what is not is counted in the answer, and costs only itself.
+A body is read in a thread, and a large one is stored in portions, so that it holds up nobody. Of each portion whatever is
+understood is stored in one transaction; what is not is counted in the answer, and costs only itself. Where a portion
+cannot be stored now, the whole body is to be sent again: what was stored of it is known then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rollbook.otlp.wire import Signal
 from rollbook.server.routing import WRITE, At, Nothing, Reply, Route
 from rollbook.telemetry.told import Told
 
+_AT_ONCE: Final = 2_000  #: records that are stored in one transaction
 _PREFIXES: Final = ("", "/otlp", "/api/public/otel")
 _MAPPED: Final[dict[Signal, Callable[[Sequence[Any]], Any]]] = {
     "traces": mapping.mapped,
@@ -29,9 +31,10 @@ def _answer(signal: Signal) -> Callable[[At, Nothing], Any]:
         """Take in one export."""
         most = at.server.options.body_bytes
         told, rejected, message, json = await asyncio.to_thread(_read, signal, at, most)
-        if told:
-            async with at.server.turns.of(at.principal.user_id, told):
-                observed = await at.book.observe(told)
+        for start in range(0, len(told), _AT_ONCE):
+            portion = told[start : start + _AT_ONCE]
+            async with at.server.turns.of(at.principal.user_id, portion):
+                observed = await at.book.observe(portion)
             later = next((each for each in observed.refused.values() if isinstance(each, Overloaded)), None)
             if later is not None and not observed.accepted:
                 raise later  # nothing of it was stored, so that it can be sent again

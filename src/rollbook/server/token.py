@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from rollbook.errors import StoreError
+from rollbook.errors import InvalidInput, StoreError
 from rollbook.settings import data_dir
 
 _NAME: Final = "server-token"
+_LEAST: Final = 16  #: characters of a token that somebody chose
 
 
 def local_token(env: Mapping[str, str] | None = None) -> str:
     """``ROLLBOOK_TOKEN``, or what the file holds, which is made if it is not there. Raises StoreError."""
     env = os.environ if env is None else env
     if given := env.get("ROLLBOOK_TOKEN", "").strip():
+        if len(given) < _LEAST:
+            raise InvalidInput(f"ROLLBOOK_TOKEN is what lets people in: it must have at least {_LEAST} characters")
         return given
     path = data_dir(env) / _NAME
     try:

@@ -87,13 +87,21 @@ function Delete({ session, close }) {
       <p>“${oneLine(session.title || session.session_id, 120)}”: what was said and done in it goes for good. What it cost stays in the figures of spend.</p><//>`;
 }
 
-// A sign of life that is no later than the last one, so that an edit does not look like work.
+// Of a session that has not ended, an edit is a sign of life; it is said to be hardly later than the last one, so that it
+// does not look like work, nor wakes what is presumed crashed.
+// A microsecond later. (Dates of JavaScript know milliseconds alone.)
+function hardlyAfter(text) {
+  const [whole, rest] = text.split(".");
+  const micros = Number(rest?.slice(0, 6) ?? 0) + 1;
+  return micros < 1e6 ? `${whole}.${String(micros).padStart(6, "0")}+00:00` : `${new Date(Date.parse(`${whole}Z`) + 1000).toISOString().slice(0, 19)}+00:00`;
+}
+
 function Edit({ session, close }) {
   const [title, setTitle] = useState(session.title ?? "");
   const [tags, setTags] = useState(session.tags.join(", "));
   const [busy, act] = useDoing(close);
   const keep = () => act(() => post(pathOf(session, "/touch"), {
-    title: title.trim(), tags: [...new Set(tags.split(",").map((tag) => tag.trim()).filter(Boolean))], at: session.last_activity_at,
+    title: title.trim(), tags: [...new Set(tags.split(",").map((tag) => tag.trim()).filter(Boolean))], ...(session.ended_at ? {} : { at: hardlyAfter(session.last_activity_at) }),
   }), "It is kept.");
   return html`
     <${Dialog} title="Title and tags" onClose=${close} actions=${html`<button type="button" class="button button-main" disabled=${busy} onClick=${keep}>Keep</button>`}>

@@ -171,7 +171,7 @@ function useBar(place) {
   const [bar, setBar] = useState({ top: 52, height: 48 });
   useEffect(() => {
     const header = document.querySelector(".top");
-    const measure = () => setBar((old) => {
+    const measure = () => place.current && setBar((old) => {
       const next = { top: header?.offsetHeight ?? 0, height: place.current.querySelector("[data-bar]").offsetHeight };
       return next.top === old.top && next.height === old.height ? old : next;
     });

@@ -34,7 +34,7 @@ function beginning(text) {
 }
 
 // A named value: arguments, result, context …
-export const Named = ({ name, children }) => html`<div class="named"><h4>${name}</h4>${children}</div>`;
+export const Named = ({ name, children }) => html`<div class="named"><p class="named-name">${name}</p>${children}</div>`;
 
 export function Copy({ text, name = "Copy" }) {
   const copy = async () => {

@@ -1,6 +1,6 @@
 // What changes while somebody looks at the table: rows change where they stand, and what is new is announced.
 
-import { useEffect, useRef, useState } from "../html.js";
+import { useEffect, useState } from "../html.js";
 import { get, sessionPath } from "../api.js";
 import { onChange } from "../live.js";
 import { keyOf } from "./rows.js";
@@ -10,75 +10,72 @@ const LATEST = 100; // sessions that were active last: those that changed are am
 const SINGLE = 20; // others that are asked for one by one
 const OFTEN_MS = 700;
 
-// { count, more (whether there may be more of them), unsure (whether anything may have changed), keys } since the rows were asked for.
-const NOTHING = { keys: new Set(), more: false, unsure: false };
+const NOTHING = { keys: new Set(), more: false };
 
+// { keys of sessions that began since the rows were asked for, more: whether there are more of them }
 export function useFresh(rows) {
   const [fresh, setFresh] = useState(NOTHING);
-  const work = useRef({ changed: new Map(), timer: 0, busy: false, unsure: false, last: 0 });
-
   useEffect(() => {
-    const own = { changed: new Map(), timer: 0, busy: false, unsure: false, last: 0, ended: false, abort: new AbortController() };
-    work.current = own;
     setFresh(NOTHING);
-    const soon = () => {
-      if (own.timer || own.busy || own.ended) return;
-      own.timer = setTimeout(run, Math.max(0, own.last + OFTEN_MS - performance.now()));
-    };
-    const run = async () => {
-      own.timer = 0;
-      own.busy = true;
-      const { changed, unsure } = own;
-      own.changed = new Map();
-      own.unsure = false;
-      try {
-        await follow(rows, changed, unsure, setFresh, own.abort.signal);
-      } catch {
-        // what changed is told again by the next change, or by asking anew
-      }
-      own.busy = false;
-      own.last = performance.now();
-      if (own.changed.size || own.unsure) soon();
-    };
-    const stop = onChange((changes) => {
-      if (changes === null) own.unsure = true;
-      for (const change of changes ?? []) own.changed.set(keyOf(change), change);
-      soon();
-    });
-    return () => {
-      own.ended = true;
-      clearTimeout(own.timer);
-      own.abort.abort();
-      stop();
-    };
+    return followed(rows, setFresh);
   }, [rows]);
   return fresh;
 }
 
-async function follow(rows, changed, unsure, setFresh, signal) {
+// One look at a time, and the longer it takes the seldomer.
+function followed(rows, setFresh) {
+  const abort = new AbortController();
+  let changed = new Map();
+  let anything = false;
+  let timer = 0;
+  let busy = false;
+  let next = 0;
+  const soon = () => {
+    if (!timer && !busy && !abort.signal.aborted) timer = setTimeout(run, Math.max(0, next - performance.now()));
+  };
+  const run = async () => {
+    const began = performance.now();
+    const told = { changed, anything };
+    [timer, busy, changed, anything] = [0, true, new Map(), false];
+    try {
+      await follow(rows, told, setFresh, abort.signal);
+    } catch {
+      // what changed is told again by the next change
+    }
+    const now = performance.now();
+    [busy, next] = [false, now + Math.max(OFTEN_MS, 4 * (now - began))];
+    if (changed.size || anything) soon();
+  };
+  const stop = onChange((changes) => {
+    if (changes === null) anything = true;
+    for (const change of changes ?? []) changed.set(keyOf(change), change);
+    soon();
+  });
+  return () => {
+    abort.abort();
+    clearTimeout(timer);
+    stop();
+  };
+}
+
+async function follow(rows, { changed, anything }, setFresh, signal) {
   if (!rows.loaded) return;
-  const removed = [...changed.values()].filter((change) => change.kinds.includes("removed"));
-  for (const change of removed) {
-    rows.drop(keyOf(change));
-    changed.delete(keyOf(change));
-  }
+  for (const [key, change] of changed) if (change.kinds.includes("removed")) rows.drop(key);
   const { order_by: _by, descending: _down, ...filters } = rows.params;
   const answer = await get(LIST, { ...filters, limit: LATEST }, { signal });
   const arrived = [];
   for (const session of answer.sessions) {
-    changed.delete(keyOf(session));
     if (!rows.put(session) && session.started_at > rows.newest) arrived.push(keyOf(session));
   }
-  await one(rows, [...changed.keys()].filter((key) => rows.find(key)).slice(0, SINGLE), signal);
+  const left = anything ? await rows.refresh(signal) : new Set([...changed.keys()].filter((key) => rows.find(key)));
+  for (const session of answer.sessions) left.delete(keyOf(session));
+  await singly(rows, [...left].filter((key) => !rows.removed.has(key)).slice(0, SINGLE), signal);
   rows.changed();
-  setFresh((before) => {
-    const keys = new Set([...before.keys, ...arrived]);
-    return { keys, more: before.more || arrived.length === LATEST, unsure: before.unsure || unsure };
-  });
+  if (arrived.length) setFresh((before) => ({ keys: new Set([...before.keys, ...arrived]), more: before.more || arrived.length === LATEST }));
 }
 
 // Those that changed and do not fit any more, or were not active: they stay, and say what they are by now.
-async function one(rows, keys, signal) {
+async function singly(rows, keys, signal) {
   for (const key of keys) {
     const { session_id: id, user_id } = rows.find(key) ?? {};
     if (!id) continue;

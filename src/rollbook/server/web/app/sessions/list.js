@@ -1,7 +1,7 @@
 // The list that is shown: that of before stays until the first page of the next is there; "back" finds it as it was.
 
 import { html, useEffect, useRef, useState } from "../html.js";
-import { plural, count } from "../format.js";
+import { count } from "../format.js";
 import { Rows } from "./rows.js";
 import { rowHeight } from "./table.js";
 import { useFresh } from "./fresh.js";
@@ -103,8 +103,8 @@ export function reveal(list, place, small) {
 }
 
 export function Announced({ list }) {
-  const { keys, more, unsure } = list.fresh;
-  const says = keys.size ? `${count(keys.size)}${more ? "+" : ""} new ${plural(keys.size, "session").replace(/^\S+ /, "")}` : unsure ? "The list may have changed" : "";
+  const { keys, more } = list.fresh;
+  const says = keys.size ? `${count(keys.size)}${more ? "+" : ""} new ${keys.size === 1 ? "session" : "sessions"}` : "";
   return html`<div class="announced" role="status">${says && html`
-    <button type="button" class="announce" onClick=${list.letIn} title=${keys.size ? "Show them" : "Ask for it anew"}>${says}</button>`}</div>`;
+    <button type="button" class="announce" onClick=${list.letIn} title="Show them">${says}</button>`}</div>`;
 }

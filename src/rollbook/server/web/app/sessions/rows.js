@@ -35,6 +35,7 @@ export class Rows {
     this.end = null;
     this.furthest = 0;
     this.wanted = [0];
+    this.seen = [0, 0];
     this.asking = new Set();
     this.waiting = 0;
     this.abort = new AbortController();
@@ -62,6 +63,7 @@ export class Rows {
   look(first, last) {
     const from = Math.floor(first / this.size);
     const to = Math.floor(Math.max(first, last) / this.size);
+    this.seen = [first, last];
     this.wanted = [];
     for (let page = from; page <= to + AHEAD; page += 1) this.wanted.push(page);
     if (from > 0) this.wanted.push(from - 1);
@@ -98,10 +100,8 @@ export class Rows {
 
   async ask(page) {
     this.asking.add(page);
-    const cursor = this.starts.get(page);
-    const place = cursor ? { cursor } : { offset: page ? page * this.size : null };
     try {
-      const answer = await get(LIST, { ...this.params, limit: this.size, ...place }, { signal: this.abort.signal });
+      const answer = await get(LIST, { ...this.params, limit: this.size, ...this.beginning(page) }, { signal: this.abort.signal });
       this.asking.delete(page);
       this.take(page, answer);
     } catch (error) {
@@ -138,6 +138,28 @@ export class Rows {
       for (const session of this.pages.get(page)) this.places.delete(keyOf(session));
       this.pages.delete(page);
     }
+  }
+
+  // The pages that are seen, asked for anew: each row changes where it stands. Answers with the keys of those that are seen
+  // and were not in the answers.
+  async refresh(signal) {
+    const [first, last] = this.seen;
+    const left = new Set();
+    for (let place = first; place <= last; place += 1) if (this.at(place)) left.add(keyOf(this.at(place)));
+    for (let page = Math.floor(first / this.size); page <= Math.floor(last / this.size); page += 1) {
+      if (!this.pages.has(page) || !(this.starts.has(page) || page * this.size <= REACH)) continue;
+      const answer = await get(LIST, { ...this.params, limit: this.size, ...this.beginning(page) }, { signal });
+      for (const session of answer.sessions) {
+        this.put(session);
+        left.delete(keyOf(session));
+      }
+    }
+    return left;
+  }
+
+  beginning(page) {
+    const cursor = this.starts.get(page);
+    return cursor ? { cursor } : { offset: page ? page * this.size : null };
   }
 
   // A session as it is now, in the place where it stands; whether it stands anywhere.
