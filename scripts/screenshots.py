@@ -1,4 +1,4 @@
-"""Pictures of every page of the dashboard, light and dark, from the made-up fleet: python scripts/screenshots.py FOLDER
+"""Takes pictures of every page of the dashboard, light and dark, of the made-up fleet, into a folder that is named.
 
 The fleet, the book's clock and the browser's clock all stand at the same time, so the same code makes the same
 pictures (on a machine with the same fonts). Pillow makes them smaller, where it is installed.
@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from unittest import mock
 from urllib.parse import quote, urlencode
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from rollbook.access import keys
 from rollbook.aio import AsyncRollbook
@@ -37,8 +38,8 @@ NOW: Final = datetime(2026, 5, 6, 15, 4, tzinfo=UTC)
 TOKEN: Final = secrets.token_urlsafe()
 MOST_BYTES: Final = 150_000
 COLOURS: Final = 256
-WIDE: Final = {"width": 1360, "height": 900}
-PHONE: Final = {"width": 390, "height": 844}
+WIDE: Final = ViewportSize(width=1360, height=900)
+PHONE: Final = ViewportSize(width=390, height=844)
 SETTLED_MS: Final = 700  #: in which charts are drawn and lists have come
 FLAGS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -54,8 +55,7 @@ class Shot(NamedTuple):
     name: str
     path: str
     scheme: str = "light"
-    size: dict[str, int] = WIDE
-    press: str = ""  #: a button that is pressed first
+    size: ViewportSize = WIDE
     signed_in: bool = True
 
 
@@ -79,11 +79,8 @@ def _give_keys(book: Rollbook) -> None:
     """Keys whose ids are the same each time."""
     for number, (user, role, label) in enumerate(KEYS):
         shown = keys.Shown(f"{0x7C4E1A9B30D2 + number * 0x1B3F5D77A1:012x}", secrets.token_urlsafe(32))
-        keys.made, made = (lambda shown=shown: shown), keys.made  # type: ignore[misc]  # put back below
-        try:
+        with mock.patch.object(keys, "made", return_value=shown):
             book.create_key(user, role=role, label=label)
-        finally:
-            keys.made = made
 
 
 def _shots(book: Rollbook) -> list[Shot]:
@@ -91,17 +88,15 @@ def _shots(book: Rollbook) -> list[Shot]:
     talk = next(each for each in book.iterate(since="all", agent="support-bot") if each.turns > 1)
     names = [("s", f"{each.user_id}/{each.session_id}") for each in dearest[1:4]]
     pages = [
-        ("fleet", "/?since=7d", ""),
-        ("sessions", "/sessions?since=7d", ""),
-        ("session", _page_of(dearest[0]), ""),
-        ("conversation", _page_of(talk), ""),
-        ("compare", f"/compare?{urlencode(names)}", ""),
-        ("settings", "/settings", ""),
-        ("health", "/settings#health", "Check now"),
+        ("fleet", "/?since=7d"),
+        ("sessions", "/sessions?since=7d"),
+        ("session", _page_of(dearest[0])),
+        ("conversation", _page_of(talk)),
+        ("compare", f"/compare?{urlencode(names)}"),
+        ("settings", "/settings"),
     ]
-    shots = [Shot(f"{name}-{scheme}", path, scheme, press=press) for name, path, press in pages for scheme in ("light", "dark")]
     return [
-        *shots,
+        *(Shot(f"{name}-{scheme}", path, scheme) for name, path in pages for scheme in ("light", "dark")),
         *(Shot(f"signin-{scheme}", "/", scheme, signed_in=False) for scheme in ("light", "dark")),
         Shot("fleet-phone", "/?since=7d", "light", PHONE),
         Shot("session-phone", _page_of(talk), "dark", PHONE),
@@ -121,7 +116,9 @@ def _served(url: str) -> Iterator[str]:
     async def serve() -> None:
         book = AsyncRollbook(Plans(url, user=None, all_users=True, settings=load(), clock=lambda: to_micros(NOW)))
         app = App(Server(book, Options(token=TOKEN)))
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        )
         task = asyncio.create_task(server.serve())
         while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.01)
@@ -148,8 +145,8 @@ def _chromium() -> str | None:
 
 def _take(browser: Browser, base: str, shot: Shot, file: Path) -> None:
     context: BrowserContext = browser.new_context(
-        color_scheme="dark" if shot.scheme == "dark" else "light", viewport={"width": shot.size["width"], "height": shot.size["height"]},
-        locale="en-GB", timezone_id="UTC", reduced_motion="reduce",
+        color_scheme="dark" if shot.scheme == "dark" else "light", viewport=shot.size, locale="en-GB",
+        timezone_id="UTC", reduced_motion="reduce",
     )  # fmt: skip
     if shot.signed_in:
         context.request.post(f"{base}/signin", form={"key": TOKEN})
@@ -157,16 +154,13 @@ def _take(browser: Browser, base: str, shot: Shot, file: Path) -> None:
     page.clock.set_fixed_time(NOW)
     page.goto(base + shot.path)
     page.locator("main:not(:has(.loading))").wait_for()
-    if shot.press:
-        page.get_by_role("button", name=shot.press).click()
-        page.locator(".verdict").wait_for()
     page.wait_for_timeout(SETTLED_MS)
     page.screenshot(path=file, animations="disabled", caret="hide")
     context.close()
     _smaller(file)
     if file.stat().st_size > MOST_BYTES:
         raise SystemExit(f"{file} has {file.stat().st_size:,} bytes; at most {MOST_BYTES:,} are wanted")
-    print(f"{file} {file.stat().st_size:,}")
+    sys.stderr.write(f"{file} {file.stat().st_size:,}\n")
 
 
 def _smaller(file: Path) -> None:
@@ -176,7 +170,7 @@ def _smaller(file: Path) -> None:
     except ModuleNotFoundError:
         return
     with image.open(file) as picture:
-        reduced = picture.convert("RGB").quantize(COLOURS, method=image.Quantize.MEDIANCUT, dither=image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(COLOURS, method=image.Quantize.MAXCOVERAGE, dither=image.Dither.NONE)
     reduced.save(file, optimize=True)
 
 

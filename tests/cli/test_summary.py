@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import signal
+import subprocess
 from pathlib import Path
+from typing import Final
 
+import httpx
 import pytest
 
 from rollbook.book import Rollbook
 from rollbook.cli.table import width
 from rollbook.importers import SAMPLES
 
-from .tools import OnTerminal, Run
+from .tools import PROGRAM, OnTerminal, Run
 
+ROOT: Final = Path(__file__).parents[2]
 KEYS = ["book", "samples", "stats", "look", "recent", "models", "spend", "sources"]
 
 
@@ -105,3 +113,33 @@ def test_fits_the_terminal(on_terminal: OnTerminal, columns: int) -> None:
     assert shown.status == 0
     page = shown.lines[next(at for at, line in enumerate(shown.lines) if line.startswith("Rollbook, ")) :]
     assert all(width(line) <= columns for line in page if not line.startswith("rollbook: "))
+
+
+def test_then_the_book_that_was_shown_is_served(url: str, tmp_path: Path) -> None:
+    env = {**os.environ, "HOME": str(tmp_path), "ROLLBOOK_TOKEN": "of-this-very-test"}
+    words = [*PROGRAM, "summary", "--import", "--serve"]
+    with subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        link = next(found[1] for line in process.stderr if (found := re.search(r"sign in: (\S+)", line)))
+        with httpx.Client() as browser:
+            assert "signed in" in browser.get(link).text
+            found = browser.get(link.partition("/signin")[0] + "/api/v1/sessions?range=all").json()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert found["sessions"][0]["session_id"].startswith("sample-"), "the samples, where there is nothing else"
+    assert (process.returncode, said) == (0, "")
+
+
+def test_make_run_serves_on_a_terminal_alone(tmp_path: Path) -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nrun:")[2].splitlines()[1]
+    (tmp_path / "Makefile").write_text(f"BIN := {tmp_path}\nrun:\n{recipe}\n", encoding="utf-8")
+    program = tmp_path / "rollbook"
+    program.write_text('#!/bin/sh\necho "[$*]"\n', encoding="utf-8")
+    program.chmod(0o755)
+    make = ["make", "-s", "-C", str(tmp_path), "run"]
+    assert "[summary --import]" in subprocess.run(make, check=True, capture_output=True, text=True).stdout
+    theirs, ours = pty.openpty()
+    subprocess.run(make, check=True, stdout=ours, stderr=ours)
+    os.close(ours)
+    assert b"[summary --import --serve]" in os.read(theirs, 10_000)
+    os.close(theirs)

@@ -16,8 +16,7 @@ START: Final = 1_700_000_000
 
 
 def _opened(path: Path, kind: str) -> rollbook.Rollbook:
-    journal = f"file://{path / 'journal'}" if kind == "files" else None
-    return rollbook.open(path / "book.db", **({} if journal is None else {"journal": journal}))
+    return rollbook.open(path / "book.db", journal=path / "journal" if kind == "files" else None)
 
 
 @pytest.fixture(params=["sql", "files"])

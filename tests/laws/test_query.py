@@ -29,7 +29,7 @@ NAMES: Final = ["ann", "ben@example.org", "Chika"]
 USERS: Final = [checks.user(name)[0] for name in NAMES] + [user(7)]
 MODELS: Final = [None, "claude-opus-4-5", "claude-sonnet-4-5", "gpt-5", "ä%_model"]
 AGENTS: Final = [None, "claude-code", "codex", "Code_x", "none"]
-PROJECTS: Final = [None, "/work/shop", "/work/shop api", "/home/x%"]
+PROJECTS: Final = [None, "/srv/shop", "/srv/shop api", "/home/x%"]
 TAGS: Final = [None, ("bug",), ("bug", "a,b"), ('q"uote', "Bug-2", "back\\slash")]
 TITLES: Final = [None, "100% of IT", "a_b", "Fix the cart", 'say "so"']
 
@@ -199,8 +199,8 @@ user:{USERS[1]}
 user:chika,ann
 user:*
 user:nobody
-project:/work/*
-project:"/work/shop api"
+project:/srv/*
+project:"/srv/shop api"
 project:none
 project:*%
 dataset:{DATASETS[1]}
@@ -353,7 +353,7 @@ def test_r6_a_query_finds_only_what_may_be_seen(
     asking = book.acting(who)
     visible = list(asking.iterate())
     assert len(visible) < len(list(book.iterate()))
-    for text in TERMS_READ if engine == "sqlite" else TERMS_READ[::4] + ["parent:*", "parent:none"]:
+    for text in TERMS_READ if engine == "sqlite" else [*TERMS_READ[::4], "parent:*", "parent:none"]:
         for query in (text, f"-{text}"):
             # By what is shown: a parent that may not be seen is none.
             fitting = [one for one in visible if hand.fits(one, query)]

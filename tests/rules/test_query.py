@@ -33,7 +33,7 @@ def _one(text: str) -> Term:
         ("model:claude-*-4-5*", "model:claude-*-4-5*"),
         ("model:**a***b", "model:*a*b"),
         ("agent:*", "agent:*"),
-        ('project:"/work/my shop"*', 'project:"/work/my shop"*'),
+        ('project:"/srv/my shop"*', 'project:"/srv/my shop"*'),
         ('agent:"a*b"', 'agent:"a*b"'),
         ('agent:"plain"', "agent:plain"),
         ("agent:none", "agent:none"),

@@ -19,7 +19,7 @@ def served(tmp_path: Path) -> Iterator[Asking]:
     with asking(tmp_path / "book.db") as made:
         told: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
             ("one", {"agent": "codex", "title": "Mend it", "tags": ["bug"]}, {"model": "gpt-5", "cost_usd": 7}),
-            ("two", {"agent": "claude-code", "project": "/work/shop"}, {"model": "claude-x", "cost_usd": 1}),
+            ("two", {"agent": "claude-code", "project": "/srv/shop"}, {"model": "claude-x", "cost_usd": 1}),
             ("three", {"agent": "claude-code", "user_id": "ann"}, {"model": "claude-y", "tokens_in": 5}),
         )
         for name, facts, call in told:
@@ -87,5 +87,5 @@ def test_r6_what_occurs_is_what_may_be_seen(tmp_path: Path, served: Asking) -> N
     fields = {one["name"]: one for one in served.json(f"{LIST}/fields", key=key)["fields"]}
     assert (fields["agent"]["values"], fields["model"]["values"]) == (["claude-code", "none"], ["claude-y"])
     assert fields["user"]["values"] == ["ann"]
-    assert not any(hidden in told for hidden in ("codex", "gpt-5", "/work/shop", "bug"))
+    assert not any(hidden in told for hidden in ("codex", "gpt-5", "/srv/shop", "bug"))
     assert served.json(LIST, key=key, query="agent:*")["total"] == 1

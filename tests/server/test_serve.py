@@ -20,6 +20,8 @@ import httpx
 import pytest
 
 import rollbook
+from rollbook.server.running import Options
+from rollbook.server.serve import listening
 
 from .tools import bearer, key_of, url_of
 
@@ -82,7 +84,9 @@ def test_it_greets_signs_in_serves_and_ends(tmp_path: Path) -> None:
             assert "signed in" in browser.get(link[1]).text
             assert browser.get(f"{url}/api/v1/me").json()["role"] == "admin"
         assert httpx.get(f"{url}/readyz").json() == {"status": "ok"}
-        with httpx.stream("GET", f"{url}/api/v1/events", headers=bearer("of-this-test-alone"), timeout=_SOON_S) as stream:
+        with httpx.stream(
+            "GET", f"{url}/api/v1/events", headers=bearer("of-this-test-alone"), timeout=_SOON_S
+        ) as stream:
             lines = stream.iter_lines()
             assert "event: ready" in [next(lines) for _ in range(3)]
             server.process.send_signal(signal.SIGTERM)
@@ -108,7 +112,8 @@ def test_what_was_begun_is_finished(tmp_path: Path) -> None:
             raw.sendall(
                 b"POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer of-this-test-alone\r\n"
                 b"content-type: application/json\r\nconnection: close\r\n"
-                + f"content-length: {len(body)}\r\n\r\n".encode() + body[:5]
+                + f"content-length: {len(body)}\r\n\r\n".encode()
+                + body[:5]
             )
             _until_taken(url)
             server.process.send_signal(signal.SIGTERM)
@@ -169,7 +174,9 @@ def test_others_can_reach_it_only_with_keys(tmp_path: Path) -> None:
             time.sleep(0.02)
         base = f"http://127.0.0.1:{found[1]}"
         assert httpx.get(f"{base}/api/v1/me", headers=bearer(key)).json()["user_name"] == "ann"
-        assert httpx.get(f"{base}/api/v1/me", headers=bearer("of-this-test-alone")).status_code == 401, "no token out there"
+        assert httpx.get(f"{base}/api/v1/me", headers=bearer("of-this-test-alone")).status_code == 401, (
+            "no token out there"
+        )
         assert "sign in" not in "".join(server.said)
     finally:
         assert server.end() == 0
@@ -228,3 +235,12 @@ def test_a_log_tells_no_contents_and_no_secrets(tmp_path: Path) -> None:
     assert '"route": "/api/v1/sessions/{session_id}"' in log
     for private in ("of-my-client", "a private matter", "of-this-test-alone"):
         assert private not in log
+
+
+def test_where_the_port_is_taken_another_one_may_do() -> None:
+    with listening(Options(port=0)) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(rollbook.StoreError, match="choose another --port"):
+            listening(Options(port=port))
+        with listening(Options(port=port), or_any=True) as second:
+            assert second.getsockname()[1] not in (0, port)

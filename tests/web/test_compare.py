@@ -17,6 +17,8 @@ from .conftest import Look
 
 MARKUP: Final = '<img src=x onerror="window.pwned=1"><b>bold</b>'
 ANN: Final = "ann"
+LESS: Final = "\N{MINUS SIGN}"
+NONE: Final = "\N{EN DASH}"
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +77,14 @@ def test_by_its_address(server: Running, look: Look, ids: dict[str, str]) -> Non
     expect(page).to_have_title("Compare · Rollbook")
     assert heads(page) == ["The slow one", MARKUP]
     assert line(page, "State") == ["Failed", "Completed"]
-    assert line(page, "Reason") == [MARKUP, "–"], "markup is text"
-    assert line(page, "Own") == ["$4.00+", "−75%\n$1.00"]
-    assert line(page, "With all below") == ["$4.00+", "−25%\n$3.00"]
+    assert line(page, "Reason") == [MARKUP, NONE], "markup is text"
+    assert line(page, "Own") == ["$4.00+", f"{LESS}75%\n$1.00"]
+    assert line(page, "With all below") == ["$4.00+", f"{LESS}25%\n$3.00"]
     assert line(page, "Sessions below") == ["0", "+1\n1"]
-    assert line(page, "opus-4-5") == ["1 call\n$4.00", "1 call\n−75%\n$1.00"]
-    assert line(page, "house") == ["1 call\nunpriced", "–"]
-    assert line(page, "Bash") == ["1 failed\n2", "−1\n1"]
-    assert line(page, "Failed steps") == ["1", "−1\n0"]
+    assert line(page, "opus-4-5") == ["1 call\n$4.00", f"1 call\n{LESS}75%\n$1.00"]
+    assert line(page, "house") == ["1 call\nunpriced", NONE]
+    assert line(page, "Bash") == ["1 failed\n2", f"{LESS}1\n1"]
+    assert line(page, "Failed steps") == ["1", f"{LESS}1\n0"]
     assert page.evaluate("window.pwned") is None
     assert tab.violations() == []
 

@@ -4,76 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 import rollbook
-from rollbook import Rollbook
-from server.tools import Running, key_of, served, url_of
+from server.tools import Running, served, url_of
 
-from .conftest import Look, Tab
-
-ANN, BOB = "ann@example.org", "bob@example.org"
-ODD: Final = "nightly/a b/ü?#%"
-MANY: Final = 10_000
-ROWS_AT_ONCE: Final = 120  #: in sight and somewhat beyond it
-NASTY: Final = "\n".join([
-    "<script>window.hurt = 1</script>", "<img src=x onerror='window.hurt = 1'>", "[a](javascript:window.hurt=1)",
-    "[b](JaVaScRiPt&colon;alert(1))", "[c](data:text/html,<script>window.hurt=1</script>)", "<javascript:window.hurt=1>",
-    "![picture](https://elsewhere.example/x.png)", "<svg/onload=window.hurt=1>", "<a href='javascript:window.hurt=1'>d</a>",
-    "[good](https://example.com/way)", "[https://bank.example](https://evil.example/)", "</div></main><style>*{display:none}</style>",
-    "safe\u202egnp.exe \u0007bell \u200bnothing",
-])  # fmt: skip
-
-
-def fill(book: Rollbook) -> None:
-    start = datetime.now(UTC) - timedelta(hours=3)
-
-    def at(seconds: float) -> datetime:
-        return start + timedelta(seconds=seconds)
-
-    book.touch("talk", user_id=ANN, at=start, agent="support-bot", title="Where is my order", tags=["shop"])
-    book.record_usage("talk", user_id=ANN, model="m-1", tokens_in=900, tokens_out=20, cost_usd=0.5, occurred_at=at(2))
-    book.record_usage("talk", user_id=ANN, model="m-1", tokens_in=10, errored=True, occurred_at=at(15), usage_id="broken")
-    book.add_trace_step("talk", origin_function="find_order", tool_name="find_order", method_params={"path": "/orders/12"},
-        method_return_value={"state": "sent"}, trace_id="t1", duration_s=1.5, at=at(5), user_id=ANN)  # fmt: skip
-    book.add_trace_step("talk", origin_function="find_parcel", status="error", error="Timeout", error_message="no answer in 10 s",
-        trace_id="t2", at=at(12), user_id=ANN)  # fmt: skip
-    book.add_qa("talk", question="Where is it?", answer="It was **sent** on Monday.", qa_id="q1", context="orders", at=at(20), user_id=ANN)
-    book.add_qa("talk", question="And now?", answer="See\n\n```py\nx = 1\n```", qa_id="q2", at=at(2000), user_id=ANN)
-    book.set_state("talk", values={"step": {"n": 3}}, user_id=ANN)
-    book.set_graph_context("talk", "order 12 belongs to ann", user_id=ANN)
-    book.touch("talk/helper", user_id=ANN, parent="talk", title="Ask the depot", at=at(6))
-    book.record_usage("talk/helper", user_id=ANN, model="m-1", tokens_in=10, cost_usd=0.25, occurred_at=at(7))
-    book.end("talk/helper", "completed", user_id=ANN, at=at(9))
-
-    book.touch(ODD, user_id=ANN, title="Odd id")
-    book.add_message(ODD, role="user", content="odd it is", message_id="m/1 ?#", user_id=ANN)
-    book.touch("nasty", user_id=ANN, title=NASTY[:900], agent="<b>x</b>", project="<img src=x onerror=window.hurt=1>", tags=["<i>t</i>"])
-    for role in ("user", "assistant", "tool"):
-        book.add_message("nasty", role=role, content=NASTY, user_id=ANN)
-    book.add_qa("nasty", question=NASTY, answer=NASTY, context=NASTY, feedback_text=NASTY, feedback_score=2, user_id=ANN)
-    book.add_trace_step("nasty", origin_function="<script>", tool_name=None, method_params={"<script>": NASTY}, method_return_value=NASTY,
-        status="error", error_message=NASTY, user_id=ANN)  # fmt: skip
-    book.append("nasty", "own", entries=[NASTY, {"__proto__": NASTY}], user_id=ANN)
-    book.set_state("nasty", values={"<b>key</b>": NASTY}, user_id=ANN)
-
-    book.touch("many", user_id=ANN, title="Very many", at=start)
-    for low in range(0, MANY, 1000):
-        bodies = [{"role": "assistant" if n % 7 else "user", "content": f"line {n} " + "and more of it " * (n % 23)} for n in range(low, low + 1000)]
-        book.append("many", "log", entries=bodies, ids=[f"e{n}" for n in range(low, low + 1000)], user_id=ANN, at=at(low))
-    book.touch("live", user_id=ANN, title="Still at it")
-    for n in range(60):
-        book.add_message("live", role="user" if n % 2 else "assistant", content=f"line {n}", message_id=f"m{n}", user_id=ANN, at=at(n))
-    for name in ("to end", "to delete", "to edit"):
-        book.touch(name, user_id=ANN, title=name)
-    book.touch("empty", user_id=ANN)
-    book.touch("of bob", user_id=BOB, title="Bob's own")
-    book.add_message("long", role="assistant", content="begin " + "word " * 3000 + "THE END", message_id="m1", user_id=ANN)
+from .conftest import Look
+from .session_book import ANN, ODD, ROWS_AT_ONCE, at, fill, here, ids_of, opened
 
 
 @pytest.fixture(scope="module")
@@ -92,27 +34,7 @@ def server(path: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def ids(server: Running) -> dict[str, str]:
-    """The ids of users by what they are called."""
-    with server.client() as client:
-        lines = client.get("/api/v1/sessions", params={"range": "all", "limit": 100}).json()["sessions"]
-    return {ANN: next(each["user_id"] for each in lines if each["session_id"] == "talk"),
-            BOB: next(each["user_id"] for each in lines if each["session_id"] == "of bob")}  # fmt: skip
-
-
-def at(ids: dict[str, str], session_id: str, anchor: str = "", user: str = ANN) -> str:
-    from urllib.parse import quote
-
-    return f"/session/{ids[user]}/{quote(session_id, safe='')}{anchor and '#' + anchor}"
-
-
-def opened(look: Look, server: Running, ids: dict[str, str], session_id: str, anchor: str = "", **said: Any) -> Tab:
-    tab = look(server, at(ids, session_id, anchor), **said)
-    tab.page.locator("article.entry").first.wait_for()
-    return tab
-
-
-def here(page: Page) -> Any:
-    return page.locator("article.entry-here")
+    return ids_of(server)
 
 
 def test_all_of_it_is_on_one_line_of_time(server: Running, ids: dict[str, str], look: Look) -> None:
@@ -121,7 +43,14 @@ def test_all_of_it_is_on_one_line_of_time(server: Running, ids: dict[str, str], 
     expect(page).to_have_title("Where is my order · Rollbook")
     expect(page.locator("article.entry")).to_have_count(6)
     names = page.locator("article.entry").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
-    assert names == ["Step find_order", "Sub-agent", "Failed step find_parcel", "Failed call", "Question and answer", "Question and answer"]
+    assert names == [
+        "Step find_order",
+        "Sub-agent",
+        "Failed step find_parcel",
+        "Failed call",
+        "Question and answer",
+        "Question and answer",
+    ]
     expect(page.locator(".figures")).to_contain_text("$0.75+ with 1 sub-agent")
     expect(page.locator(".row-gap")).to_contain_text("33 min of silence")
     expect(page.locator(".said strong")).to_have_text("sent")
@@ -172,8 +101,11 @@ def test_keys_move_and_nothing_is_moved_by_what_is_typed(server: Running, ids: d
     tab = opened(look, server, ids, "talk")
     page = tab.page
     expect(page.locator("article.entry")).to_have_count(6)
-    for key, wanted in [("j", "find_order"), ("j", "Ask the depot"), ("k", "find_order"), ("e", "find_parcel"), ("e", "Call failed"),
-                        ("E", "find_parcel"), ("G", "And now?"), ("g", "find_order")]:  # fmt: skip
+    moves = [
+        ("j", "find_order"), ("j", "Ask the depot"), ("k", "find_order"), ("e", "find_parcel"), ("e", "Call failed"),
+        ("E", "find_parcel"), ("G", "And now?"), ("g", "find_order"),
+    ]  # fmt: skip
+    for key, wanted in moves:
         page.keyboard.press(key)
         expect(here(page)).to_contain_text(wanted)
     assert page.evaluate("document.activeElement.matches('article.entry-here')")
@@ -206,6 +138,26 @@ def test_searching_inside(server: Running, ids: dict[str, str], look: Look) -> N
     expect(page.locator(".find-count")).to_have_text("none")
 
 
+def test_searching_finds_what_is_not_here_yet(server: Running, ids: dict[str, str], look: Look) -> None:
+    page = opened(look, server, ids, "long").page
+    page.get_by_role("searchbox").fill("the end")
+    expect(page.locator(".find-count")).to_have_text("1")
+
+
+def test_each_call_leads_to_what_came_of_it(server: Running, ids: dict[str, str], look: Look) -> None:
+    page = opened(look, server, ids, "talk").page
+    chart = page.locator(".calls .u-over")
+    box = chart.bounding_box()
+    assert box is not None
+    expect(page.locator(".calls-said")).to_contain_text("2 calls")
+    chart.hover(position={"x": box["width"] / 12 * 0.5, "y": 40})
+    expect(page.locator(".calls-said")).to_contain_text("900 read")
+    chart.click(position={"x": box["width"] / 12 * 0.5, "y": 40})
+    expect(here(page)).to_contain_text("find_order")
+    page.get_by_role("button", name="Tokens").click()
+    expect(page.get_by_role("img", name="Tokens of each of 2 calls")).to_be_visible()
+
+
 def test_filters_of_what_is_shown(server: Running, ids: dict[str, str], look: Look) -> None:
     page = opened(look, server, ids, "talk").page
     page.get_by_role("button", name="Errors 2").click()
@@ -216,7 +168,9 @@ def test_filters_of_what_is_shown(server: Running, ids: dict[str, str], look: Lo
     expect(page.locator("article.entry")).to_have_count(3)
 
 
-def test_of_ten_thousand_entries_only_those_in_sight_are_there(server: Running, ids: dict[str, str], look: Look) -> None:
+def test_of_ten_thousand_entries_only_those_in_sight_are_there(
+    server: Running, ids: dict[str, str], look: Look
+) -> None:
     page = opened(look, server, ids, "many").page
     expect(page.locator(".bar-count")).to_have_text("10,000 entries")
     assert page.locator("article.entry").count() < ROWS_AT_ONCE
@@ -224,7 +178,9 @@ def test_of_ten_thousand_entries_only_those_in_sight_are_there(server: Running, 
     seen = []
     for part in (0.2, 0.5, 0.9, 0.4):
         page.evaluate("to => scrollTo(0, to)", high * part)
-        page.wait_for_function("() => [...document.querySelectorAll('article.entry')].some(e => { const r = e.getBoundingClientRect(); return r.top < innerHeight / 2 && r.bottom > innerHeight / 3; })")
+        page.wait_for_function(
+            "() => document.elementsFromPoint(400, innerHeight / 2).some(each => each.matches('article.entry'))"
+        )
         assert page.locator("article.entry").count() < ROWS_AT_ONCE
         seen.append(page.locator("li.entry-row").first.get_attribute("data-key"))
     assert len(set(seen)) == 4
@@ -232,11 +188,15 @@ def test_of_ten_thousand_entries_only_those_in_sight_are_there(server: Running, 
     expect(here(page)).to_contain_text("line 9999 ")
     expect(here(page)).to_be_in_viewport()
     # Rows stand under each other, however high they turned out to be.
-    tops = page.locator("li.entry-row").evaluate_all("all => all.map(e => e.getBoundingClientRect()).map(r => [r.top, r.bottom])")
-    assert all(abs(one[1] - other[0]) < 1.5 for one, other in zip(tops, tops[1:], strict=False))
+    tops = page.locator("li.entry-row").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).map(r => [r.top, r.bottom])"
+    )
+    assert all(abs(one[1] - other[0]) < 1.5 for one, other in pairwise(tops))
 
 
-def test_what_is_new_comes_below_without_moving_what_is_read(server: Running, ids: dict[str, str], look: Look, path: Path) -> None:
+def test_what_is_new_comes_below_without_moving_what_is_read(
+    server: Running, ids: dict[str, str], look: Look, path: Path
+) -> None:
     tab = opened(look, server, ids, "live", "messages/m20")
     page = tab.page
     expect(here(page)).to_be_in_viewport()
@@ -269,7 +229,14 @@ def test_feedback_is_given_changed_and_cleared(server: Running, ids: dict[str, s
     expect(answer.get_by_role("img", name="4 of 5")).to_be_visible()
     expect(answer.locator("q")).to_have_text("quick, but <b>short</b>")
     with rollbook.open(url_of(path), user=ANN) as book:
-        assert (book.get_qa("talk", "q1").feedback_score, book.get_qa("talk", "q1").feedback_text) == (4, "quick, but <b>short</b>")
+        assert (book.get_qa("talk", "q1").feedback_score, book.get_qa("talk", "q1").feedback_text) == (
+            4,
+            "quick, but <b>short</b>",
+        )
+    with rollbook.open(url_of(path), user=ANN) as book:  # somebody else, meanwhile
+        book.add_feedback("talk", "q1", score=2, text="too short")
+    expect(answer.get_by_role("img", name="2 of 5")).to_be_visible()
+    expect(answer.locator("q")).to_have_text("too short")
     answer.get_by_role("button", name="Change feedback").click()
     answer.get_by_role("button", name="Clear feedback").click()
     expect(answer.get_by_role("button", name="Give feedback")).to_be_visible()
@@ -288,95 +255,23 @@ def test_what_agents_write_is_text(server: Running, ids: dict[str, str], look: L
     page.wait_for_timeout(200)
     assert page.evaluate("window.hurt") is None
     assert page.locator("main :is(script, img:not([role]), svg[onload], iframe, style, object, form)").count() == 0
-    links = page.locator("main .said a").evaluate_all("all => all.map(a => [a.href, a.rel, a.target, a.nextElementSibling?.textContent])")
+    links = page.locator("main .said a").evaluate_all(
+        "all => all.map(a => [a.href, a.rel, a.target, a.nextElementSibling?.textContent])"
+    )
     assert links
-    assert {link[0] for link in links} == {"https://example.com/way", "https://evil.example/", "https://elsewhere.example/x.png"}
+    assert {link[0] for link in links} == {
+        "https://example.com/way",
+        "https://evil.example/",
+        "https://elsewhere.example/x.png",
+    }
     assert all("noopener" in link[1] and link[2] == "_blank" for link in links)
     assert {link[3].strip() for link in links} == {"(example.com)", "(evil.example)", "(elsewhere.example)"}
     assert page.locator("main a[href^='javascript' i], main a[href^='data' i]").count() == 0
     text = page.locator("main").inner_text()
     assert "<script>window.hurt = 1</script>" in text
     assert "[a](javascript:window.hurt=1)" in text
-    assert "safe‹U+202E›gnp.exe ␇bell ‹U+200B›nothing" in text
+    assert "safe⟨U+202E⟩gnp.exe ␇bell ⟨U+200B⟩nothing" in text
     assert "\u202e" not in text
-
-
-PIECES: Final = [
-    "*", "**", "_", "__", "`", "```", "~~", "[", "](", ")", "](https://e.example/a)", "](javascript:hurt())", "<img src=x onerror=hurt()>", "!", "\\", "\n",
-    "\n\n", "- ", "1. ", "> ", "# ", "|", "|-|", "\n|-|-|\n", "---", "word", " ", "  ", "\t", "http://a.example", "<https://b.example>", "<script>hurt()</script>",
-    "&lt;", "\u202e", "\u0000", "😀", "(", "https://", "javascript:hurt()", "\n    ", "[x]: javascript:hurt()", "~~~html\n",
-]  # fmt: skip
-PROPERTY = """async ({ base, pieces, rounds, seed }) => {
-  const { Markdown } = await import(base + "session/markdown.js");
-  const { html, render } = await import(base + "html.js");
-  let state = seed;
-  const next = (most) => { state = (state * 1103515245 + 12345) % 2147483648; return state % most; };
-  const allowed = new Set("DIV P UL OL LI BLOCKQUOTE PRE CODE STRONG EM DEL A SPAN HR TABLE THEAD TBODY TR TH TD".split(" "));
-  const place = document.createElement("div");
-  let slowest = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    let text = "";
-    for (let left = 1 + next(40); left > 0; left -= 1) text += pieces[next(pieces.length)];
-    const began = performance.now();
-    render(html`<${Markdown} text=${text} />`, place);
-    slowest = Math.max(slowest, performance.now() - began);
-    for (const element of place.querySelectorAll("*")) {
-      if (!allowed.has(element.tagName)) return `${element.tagName} of ${JSON.stringify(text)}`;
-      for (const { name, value } of element.attributes) {
-        if (/^on|^style$|^src/.test(name)) return `${name} of ${JSON.stringify(text)}`;
-        if (name === "href" && !/^https?:/.test(value)) return `${value} of ${JSON.stringify(text)}`;
-      }
-    }
-    for (const word of ["word", "\U0001F600"]) {
-      const count = (all) => all.split(word).length;
-      const inFences = /```|~~~|[|]/.test(text); // the name of a language and cells beyond a table's head are not shown
-      if (!inFences && count(place.textContent) < count(text)) return `lost ${word} of ${JSON.stringify(text)}`;
-    }
-    render(null, place);
-  }
-  // Much of the same opens and closes nothing, and takes no time to find that out.
-  for (const mark of ["*", "**a", "_a ", "`", "``a`", "[", "[a](", "![", "<", "<a ", "> ", "- ", "1. ", "|", "~~a", "\\\\", "# ", "a\\n|-", "((", "[a](("]) {
-    const began = performance.now();
-    render(html`<${Markdown} text=${mark.repeat(Math.floor(50000 / mark.length))} />`, place);
-    const took = performance.now() - began;
-    slowest = Math.max(slowest, took);
-    if (took > 4000) return `${took} ms for ${mark}`;
-    render(null, place);
-  }
-  return { slowest };
-}"""
-
-
-def test_markdown_never_makes_anything_but_text_and_safe_links(server: Running, ids: dict[str, str], look: Look) -> None:
-    page = opened(look, server, ids, "talk").page
-    base = page.evaluate("performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/app/html.js'))").removesuffix("html.js")
-    said = page.evaluate(PROPERTY, {"base": base, "pieces": PIECES, "rounds": 1500, "seed": 7})
-    assert isinstance(said, dict), said
-
-
-MARKDOWN: Final = {
-    "a **b** *c* `d*e*` ~~f~~ g_h_i": "<p>a <strong>b</strong> <em>c</em> <code>d*e*</code> <del>f</del> g_h_i</p>",
-    "# T\n- a\n  - b\n- c": '<p class="md-h md-h1">T</p><ul><li><p>a</p><ul><li>b</li></ul></li><li>c</li></ul>',
-    "2. x\n3. y": '<ol start="2"><li>x</li><li>y</li></ol>',
-    "> q\n> r": "<blockquote><p>q\nr</p></blockquote>",
-    "|a|b|\n|-|-:|\n|1|2|": '<table><thead><tr><th scope="col">a</th><th scope="col" class="right">b</th></tr></thead><tbody><tr><td>1</td><td class="right">2</td></tr></tbody></table>',
-    "x < y > z & \\*": "<p>x &lt; y &gt; z &amp; *</p>",
-}  # fmt: skip
-
-
-def test_markdown_says_what_it_means(server: Running, ids: dict[str, str], look: Look) -> None:
-    page = opened(look, server, ids, "talk").page
-    base = page.evaluate("performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/app/html.js'))").removesuffix("html.js")
-    made = page.evaluate(
-        """async ({ base, texts }) => {
-          const { Markdown } = await import(base + "session/markdown.js");
-          const { html, render } = await import(base + "html.js");
-          return texts.map((text) => { const place = document.createElement("div"); render(html`<${Markdown} text=${text} />`, place);
-            return (place.querySelector("table")?.outerHTML ?? place.firstChild.innerHTML); });
-        }""",
-        {"base": base, "texts": list(MARKDOWN)},
-    )
-    assert made == list(MARKDOWN.values())
 
 
 def test_what_is_long_comes_when_it_is_asked_for(server: Running, ids: dict[str, str], look: Look) -> None:
@@ -397,95 +292,3 @@ def test_raw_json_of_a_session_and_of_an_entry(server: Running, ids: dict[str, s
     page.locator(".panel").get_by_role("button", name="Raw JSON").click()
     raw = json.loads(page.get_by_role("group", name="JSON of this session").inner_text())
     assert (raw["session_id"], raw["user_id"], raw["cost_nano_usd"]) == ("talk", ids[ANN], 500_000_000)
-
-
-def test_ending_reopening_editing_and_deleting(server: Running, ids: dict[str, str], look: Look, path: Path) -> None:
-    tab = look(server, at(ids, "to end"))
-    page = tab.page
-    page.get_by_role("button", name="End", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Failed").click()
-    page.get_by_role("dialog").get_by_role("textbox").fill("by hand")
-    page.get_by_role("dialog").get_by_role("button", name="End it").click()
-    expect(page.locator(".outcome")).to_contain_text("by hand")
-    page.get_by_role("button", name="Reopen").click()
-    page.get_by_role("dialog").get_by_role("button", name="Reopen").click()
-    expect(page.locator(".outcome")).to_contain_text("Running")
-
-    tab.go(at(ids, "to edit"))
-    page.get_by_role("button", name="Edit").click()
-    page.get_by_role("dialog").get_by_role("textbox", name="Title").fill("Another <title>")
-    page.get_by_role("dialog").get_by_role("textbox", name="Tags").fill("one, two,, one")
-    page.get_by_role("dialog").get_by_role("button", name="Keep").click()
-    expect(page.locator("h1")).to_have_text("Another <title>")
-    expect(page.locator(".outcome a.badge")).to_have_text(["one", "two"])
-
-    tab.go(at(ids, "to delete"))
-    page.get_by_role("button", name="More").click()
-    page.get_by_role("button", name="Delete…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    with rollbook.open(url_of(path), user=ANN) as book:
-        assert book.get("to delete").title == "to delete"
-    page.get_by_role("button", name="More").click()
-    page.get_by_role("button", name="Delete…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
-    expect(page).to_have_title("Sessions · Rollbook")
-    tab.allow("404|410")
-    page.go_back()
-    expect(page.get_by_text("There is no such session, or you may not see it.")).to_be_visible()
-
-
-def test_a_session_that_is_deleted_while_one_reads(server: Running, ids: dict[str, str], look: Look, path: Path) -> None:
-    with rollbook.open(url_of(path), all_users=True) as book:
-        book.add_message("short-lived", role="user", content="hello", user_id=ANN)
-    tab = opened(look, server, ids, "short-lived")
-    tab.allow("404|410")
-    with rollbook.open(url_of(path), all_users=True) as book:
-        assert book.delete("short-lived", user_id=ANN)
-    expect(tab.page.get_by_text("This session was deleted.")).to_be_visible()
-    expect(tab.page.get_by_text("hello")).to_have_count(0)
-
-
-def test_who_may_not_see_it_learns_nothing(server: Running, ids: dict[str, str], look: Look, path: Path) -> None:
-    tab = look(server, key=key_of(path, BOB, "reader"))
-    tab.allow("404")
-    page = tab.go(at(ids, "talk"))
-    expect(page.get_by_text("There is no such session, or you may not see it.")).to_be_visible()
-    assert "order" not in page.locator("main").inner_text()
-    tab.go(at(ids, "of bob", user=BOB))
-    expect(page.locator("h1")).to_have_text("Bob's own")
-    expect(page.get_by_text("Nothing was written down of this session.")).to_be_visible()
-    # A reader reads.
-    for name in ("Edit", "End", "Reopen"):
-        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
-
-
-def test_what_fails_is_said_and_tried_again(server: Running, ids: dict[str, str], look: Look) -> None:
-    tab = look(server)
-    tab.allow("500")
-    broken = True
-
-    def answer(route: Any) -> None:
-        if broken:
-            route.fulfill(status=500, json={"error": "it is broken"})
-        else:
-            route.continue_()
-
-    tab.page.route("**/timeline?*", answer)
-    page = tab.go(at(ids, "talk"))
-    expect(page.get_by_text("Not everything of this session can be shown.")).to_be_visible()
-    expect(page.get_by_text("Nothing was written down")).to_have_count(0)
-    broken = False
-    page.get_by_role("button", name="Try again").click()
-    expect(page.locator("article.entry")).to_have_count(6)
-
-
-def test_everybody_can_use_it(server: Running, ids: dict[str, str], look: Look) -> None:
-    tab = opened(look, server, ids, "talk")
-    page = tab.page
-    page.locator(".u-over").wait_for()
-    page.get_by_role("button", name="find_order").click()
-    page.get_by_role("button", name="Give feedback").first.click()
-    assert tab.violations() == []
-    dark = opened(look, server, ids, "nasty", color_scheme="dark", viewport={"width": 390, "height": 844})
-    assert dark.violations() == []
-    assert dark.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -99,6 +99,14 @@ def test_menus_close_with_escape_and_give_the_focus_back(server: Running, look: 
     expect(own).to_be_focused()
 
 
+def test_the_keyboard_gets_past_the_header(server: Running, look: Look) -> None:
+    page = look(server, "/").page
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the page")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
 def test_an_address_that_is_no_page_says_so(server: Running, look: Look) -> None:
     tab = look(server, "/")
     tab.page.evaluate("history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))")

@@ -137,11 +137,13 @@ def _begun(
 ) -> tuple[Script, Model, Job]:
     """A session with a coding agent, its model and its job."""
     model = chance.choices([one for one, _ in agent.models], [share for _, share in agent.models])[0]
+    title = None if job is None else job.title
     job = job or chance.choice(texts().jobs)
+    title = title or (f"#{chance.randrange(1200, 2400)} {job.title}" if chance.random() < 0.4 else job.title)
     channel = chance.choice(agent.channels)
     facts = Facts(
         agent=agent.name, kind="acp" if channel == "acp" else "interactive", channel=channel, project=job.project,
-        title=job.title, goal_text=job.goal, tags=job.tags, metadata=MADE_UP, actor=who.name,
+        title=title, goal_text=job.goal, tags=job.tags, metadata=MADE_UP, actor=who.name,
     )  # fmt: skip
     billing = "subscription" if agent.name == "claude-code" and who.name in ("dora", None) else "api"
     script = Script(
@@ -228,16 +230,16 @@ def _expensive(stage: Stage, chance: random.Random) -> Script:
     """One that somebody should have looked at earlier."""
     turn = Turn(
         ask="Convert the whole code base to the new order model, file by file, until everything passes.",
-        plan="There are 214 files that use the old model. I will go through them one by one, and test after each.",
-        done="213 of 214 files are converted. `jobs/settle.py` needs your decision: what is an order without lines?",
+        plan="There are 112 files that use the old model. I will go through them one by one, and test after each.",
+        done="111 of 112 files are converted. `jobs/settle.py` needs your decision: what is an order without lines?",
     )
     job = Job(
-        project="/work/shop-api", title="Convert everything to the new order model", tags=("migration",), turns=(turn,)
+        project="/srv/shop-api", title="Convert everything to the new order model", tags=("migration",), turns=(turn,)
     )
     script, _, _ = _begun(stage, chance, cast.DEVELOPERS[1], AGENTS[0], stage.now - 27 * _HOUR, job=job)
     script.say("user", turn.ask)
     script.say("assistant", turn.plan)
-    for number in range(214):
+    for number in range(112):
         path = f"shop/part_{number:03d}.py"
         acts.step(
             script, "claude-code", cast.OPUS, Deed(verb="read", on=path, gives="from shop.old import Order\n…"), 9_000
@@ -258,7 +260,7 @@ def _expensive(stage: Stage, chance: random.Random) -> Script:
 
 def _long(stage: Stage, chance: random.Random) -> Script:
     """One with ten thousand entries."""
-    job = Job(project="/work/ledger-jobs", title="Name every column of the old ledger", tags=("batch",))
+    job = Job(project="/srv/ledger-jobs", title="Name every column of the old ledger", tags=("batch",))
     script, _, _ = _begun(stage, chance, cast.DEVELOPERS[2], AGENTS[1], stage.now - 3 * _DAY, job=job)
     for number in range(_LARGE // 2):
         gave = {"output": f"column {number}: amount_{number % 97}, kept since version {number % 9 + 1}", "exit_code": 0}

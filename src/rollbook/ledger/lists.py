@@ -53,8 +53,9 @@ def page(
     if not portions:
         return Page(sessions=[], total=0, limit=limit, offset=offset, has_more=False, next_cursor=None)
     most = offset + limit + 1
-    many = asked.unordered and _active(tx, portions, asked, clock) > _MANY
-    everything = _gathered(tx, portions, asked, clock) if many and asked.scanned else None
+    counted = _counted(portions, asked)
+    many = (counted or asked.unordered) and _active(tx, portions, asked, clock) > _MANY
+    everything = _gathered(tx, portions, asked, clock) if many and counted else None
     if everything is None:
         found = [
             key
@@ -68,7 +69,7 @@ def page(
     shown = reads.show(tx, scope, [(key[1], key[2]) for key in keys], clock)
     if everything is not None:
         total, exact = len(everything), True
-    elif many and asked.scanned:  # there are more than were gathered
+    elif many and counted:  # there are more than were gathered
         total, exact = COUNTED_MOST, False
     else:
         total, exact = _total(tx, portions, asked, clock)
@@ -139,6 +140,11 @@ def spans_of(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
     if asked.status == Status.ABANDONED:
         return [(lives.RUNNING, since, clock.cutoff)]
     return [(lives.STATUS_CODES[asked.status], since, FOREVER)]
+
+
+def _counted(portions: list[Portion], asked: Filters) -> bool:
+    """Whether no sums are kept for what is asked for, so that sessions are counted one by one."""
+    return asked.scanned or (portions[0].part.everybody and asked.sliced)
 
 
 def _active(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> int:
@@ -216,7 +222,7 @@ def _keys(
 
 def _total(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> tuple[int, bool]:
     """How many sessions the list has: from the sums where they are kept for it, else counted up to a limit."""
-    if not asked.scanned and not (portions[0].part.everybody and asked.sliced):
+    if not _counted(portions, asked):
         parts = [Part(part.user_no, values["slices"]) for part, values in portions]
         counts = counts_by_status(tx, parts, asked.since, clock)
         return sum(counts[name] for name in asked.states(counts)), True

@@ -965,7 +965,7 @@ group by account.user_id, account.name, slice.agent
 user_no = :user_no
 
 -- activity_of_all --
-user_no in (select user_no from account)
+user_no > 0
 
 -- agents_edge --
 -- The same over a part of an hour, from the sessions themselves.
@@ -1032,7 +1032,7 @@ spend.user_no = :user_no
 spend.user_no = :user_no and spend.slice_no in (select value from json_each(cast(:slices as text)))
 
 -- spend_of_all --
-spend.user_no in (select user_no from account)
+spend.user_no > 0
 
 -- spend_by_slice --
 select {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),

@@ -15,13 +15,12 @@ from rollbook import __version__
 from rollbook.errors import InvalidInput
 from rollbook.model import Finding, Problem, Pruned
 from rollbook.pricing import Prices
-from rollbook.rules.shapes import said
 from rollbook.server.routing import ADMIN, At, Nothing, Route
 
 _TABLES: Final = "genai-prices"
 _NAMED: Final = 1000  #: problems that one answer names
 
-Age = Annotated[str | None, said("An age such as 90d, or a time.", 64)]
+Age = Annotated[str, msgspec.Meta(description="An age such as 36h or 90d.", pattern="^[1-9][0-9]{0,5}[hd]$")]
 
 
 class Looks:
@@ -90,9 +89,9 @@ class PricesInForce(msgspec.Struct, frozen=True, kw_only=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What is not to be kept for ever."""
 
-    sessions: Age = None
-    content: Age = None
-    ledger: Age = None
+    sessions: Age | None = None
+    content: Age | None = None
+    ledger: Age | None = None
 
 
 async def verified(at: At, asked: Nothing) -> Verified:  # noqa: ARG001 - the shape of what answers a route
@@ -139,6 +138,8 @@ def _in_force(known: Prices, *, in_full: bool) -> PricesInForce:
 async def foreseen(at: At, asked: Rule) -> Pruned:
     """What pruning would remove; nothing is."""
     rule = msgspec.structs.asdict(asked)
+    if not any(rule.values()):
+        return Pruned(dry_run=True)
     return await at.server.looks.of(f"retention {rule}", lambda: at.book.prune(**rule, dry_run=True))  # type: ignore[no-any-return]
 
 

@@ -20,7 +20,7 @@ export function useAnswer(path, params = {}, { live = false, read = get, every =
 
   useEffect(() => {
     if (name === null) return undefined;
-    const own = worker(name, () => read(path, params, { signal: own.abort.signal }), setHeld, every);
+    const own = worker(name, (signal) => read(path, params, { signal }), setHeld, every);
     work.current = own;
     own.run();
     const stop = live ? onChange((changes) => (live === true || live(changes)) && own.soon()) : null;
@@ -34,7 +34,7 @@ export function useAnswer(path, params = {}, { live = false, read = get, every =
 }
 
 function worker(name, load, setHeld, every) {
-  const own = { abort: new AbortController(), timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: every };
+  const own = { abort: null, timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: every };
   own.run = async () => {
     if (own.busy) {
       own.wanted = true;
@@ -44,7 +44,8 @@ function worker(name, load, setHeld, every) {
     own.wanted = false;
     const began = performance.now();
     setHeld((held) => (held.loading ? held : { ...held, loading: true }));
-    const outcome = await load().then((data) => ({ data, error: null }), (error) => ({ error }));
+    own.abort = new AbortController(); // one for each: a signal keeps what was fetched under it
+    const outcome = await load(own.abort.signal).then((data) => ({ data, error: null }), (error) => ({ error }));
     own.busy = false;
     own.last = performance.now();
     own.rest = Math.max(every, REST * (own.last - began));
@@ -64,7 +65,7 @@ function worker(name, load, setHeld, every) {
   own.end = () => {
     own.ended = true;
     clearTimeout(own.timer);
-    own.abort.abort();
+    own.abort?.abort();
   };
   return own;
 }

@@ -7,4 +7,9 @@ export { h, render, Fragment };
 export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState, useErrorBoundary } from "../vendor/hooks.mjs";
 export { batch, computed, effect, signal, useComputed, useSignal, useSignalEffect, untracked } from "../vendor/signals.mjs";
 
-export const html = htm.bind(h);
+// htm would keep parts of a template in which nothing changes and give them out again: each holds on to the tree in which
+// it stood first, and through what trees have in common all later ones would be kept. So it is told to keep none.
+export const html = htm.bind(function made(type, props, ...children) {
+  this[0] = 3;
+  return h(type, props, ...children);
+});

@@ -32,6 +32,7 @@ export function onChange(told) {
 export function listen() {
   document.addEventListener("visibilitychange", () => (document.hidden ? hide() : open()));
   addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && open());
   addEventListener("online", open);
   if (document.hidden) state.value = "hidden";
   else open();

@@ -117,7 +117,7 @@ function arrived() {
 function clicked(event) {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = event.target.closest?.("a[href]");
-  if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
+  if (!link || link.getAttribute("href").startsWith("#") || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
   if (pageOf(link.pathname).name === "unknown") return;
   event.preventDefault();
   if (link.href !== location.href) go(link.href);

@@ -37,7 +37,7 @@ function Stacked({ series, stack }) {
   return html`
     <div class="spend-parts">
       <div class="spend-chart"><${Bars} shown=${shown} lines=${lines} onPoint=${setAt} /></div>
-      <${Legend} shown=${shown} lines=${lines} stack=${stack} at=${at} />
+      <${Legend} shown=${shown} lines=${lines} stack=${stack} at=${at < shown.starts.length ? at : null} />
     </div>`;
 }
 
@@ -116,7 +116,7 @@ function periodName(shown, place) {
 
 // What the chart shows in figures: of the whole range, or of the bar that is pointed at. It stays where it is.
 function Legend({ shown, lines, stack, at }) {
-  const of = (values) => (at === null || at === undefined ? total(values) : values[at] ?? 0);
+  const of = (values) => (at === null ? total(values) : values[at]);
   const all = lines.reduce((sum, line) => sum + of(line.nano), 0);
   const unpriced = lines.reduce((sum, line) => sum + of(line.unpriced), 0);
   return html`

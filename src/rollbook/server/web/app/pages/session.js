@@ -1,6 +1,6 @@
 // One session in full: what it is, what it cost, and all that was said and done in it.
 
-import { html, useEffect, useMemo, useRef } from "../html.js";
+import { html, useEffect, useMemo, useRef, useSignal } from "../html.js";
 import { route } from "../state.js";
 import { about, useAnswer } from "../asking.js";
 import { sessionPath } from "../api.js";
@@ -53,6 +53,10 @@ function Whole({ session, failed, again, entries, usage, beside, tree, begun, va
   const control = useRef(null);
   const { user_id, session_id } = session;
   const of = useMemo(() => ({ user_id, session_id, writes, spent, change: entries.change }), [writes, spent]);
+  const sight = useSignal(null);
+  const onSight = (first, last) => {
+    if (first && last) sight.value = [first.start, last.at];
+  };
   const onCall = (call) => {
     const place = placeAt(items, ms(calls[call].occurred_at));
     if (place >= 0) control.current?.go(items[place].key);
@@ -64,9 +68,9 @@ function Whole({ session, failed, again, entries, usage, beside, tree, begun, va
       <${Head} session=${session} tree=${tree} writes=${writes} />
       ${broken && html`<${Failure} error=${broken.error} what="Not all of it can be shown." again=${broken.again} />`}
       <div class="session-parts">
-        <${Timeline} entries=${entries} items=${items} of=${of} control=${control} />
+        <${Timeline} entries=${entries} items=${items} of=${of} control=${control} onSight=${onSight} />
         <aside class="beside" aria-label="About this session">
-          <${Calls} calls=${calls} more=${usage?.has_more} onCall=${onCall} />
+          <${Calls} calls=${calls} more=${usage?.has_more} onCall=${onCall} sight=${sight} />
           ${tree && html`<${Tree} branches=${tree} />`}
           <${Kept} values=${values} session=${session} />
           <${KeysHelp} />

@@ -1,6 +1,6 @@
 // Sessions: a table of any number of them, and a box in which they are asked for.
 
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useRef } from "../html.js";
 import { ask, query as asked, since } from "../state.js";
 import { rangeName } from "../format.js";
 import { Empty, Failure } from "../ui/states.js";
@@ -27,13 +27,12 @@ export default function Sessions() {
   const text = (asked.value.get("query") ?? "").trim();
   const sort = sortOf(asked.value);
   const list = useList({ query: text, since: since.value, order_by: sort.by, descending: !sort.ascending });
-  const [names, near] = useNames(list.rows, since.value);
+  const [fields, near] = useNames();
   const small = useSmall();
   const input = useRef(null);
   const columns = columnsShown();
   useKeys(list, small, input);
   useEffect(near, []);
-  const drawn = list.rows.drawn.value; // (read, so that this is drawn anew with them)
   const wrong = list.error && [400, 422].includes(list.error.status) && text ? readError(list.error, text) : null;
   const writing = useRef(false);
   const askFor = (said, typed) => {
@@ -43,19 +42,19 @@ export default function Sessions() {
   const choose = (said) => askFor(said.trim(), false);
   const onSort = (by) => ask({ sort: by === "last_activity_at" ? null : by, up: by === sort.by && !sort.ascending ? "1" : null });
   return html`
-    <div class="sessions-page wide-page" data-drawn=${drawn}>
+    <div class="sessions-page wide-page">
       <h1 class="unseen">Sessions</h1>
       <div class="asking">
-        <${Box} query=${text} error=${wrong} onAsk=${askFor} values=${names} onNear=${near} input=${input} />
+        <${Box} query=${text} error=${wrong} onAsk=${askFor} fields=${fields} onNear=${near} input=${input} />
         ${small && html`<${SortMenu} sort=${sort} onSort=${onSort} />`}
         ${!small && html`<${Columns} />`}
         <${Csv} params=${list.params} columns=${columns} />
       </div>
       <div class="asking-more">
-        <${Filters} query=${text} onAsk=${choose} values=${names} onNear=${near} />
+        <${Filters} query=${text} onAsk=${choose} fields=${fields} onNear=${near} />
+        <${Announced} list=${list} />
         <p class="list-count" role="status">${list.error ? "" : total(list.shown)}</p>
       </div>
-      <${Announced} list=${list} />
       ${list.error && !wrong && html`<${Failure} error=${list.error} what="Sessions cannot be listed." again=${list.again} />`}
       <${Body} list=${list} columns=${columns} small=${small} sort=${sort} onSort=${onSort} text=${text} wrong=${wrong} />
       <${Selection} />

@@ -15,13 +15,29 @@ const PARTS = [
   ["prices", "Prices", Prices], ["retention", "Retention", Retention, true], ["health", "Health of the book", Health, true],
 ];
 
+const SETTLES_MS = 3000; // in which what stands above a part has come, as a rule
+
+// Show a part, and keep it in its place while what stands above it comes; whoever scrolls goes before that.
+function showPart(name) {
+  const place = document.getElementById(name);
+  const watch = new ResizeObserver(() => place.scrollIntoView());
+  const end = () => watch.disconnect();
+  watch.observe(place.parentElement);
+  const timer = setTimeout(end, SETTLES_MS);
+  const moves = ["wheel", "touchmove", "keydown", "pointerdown"];
+  for (const each of moves) addEventListener(each, end, { once: true, passive: true });
+  return () => {
+    clearTimeout(timer);
+    end();
+    for (const each of moves) removeEventListener(each, end);
+  };
+}
+
 export default function Settings() {
   const admin = isAdmin();
   const parts = PARTS.filter(([, , , guarded]) => admin || !guarded);
   const here = hash.value;
-  useEffect(() => {
-    if (parts.some(([name]) => name === here)) document.getElementById(here)?.scrollIntoView();
-  }, [here]);
+  useEffect(() => (parts.some(([name]) => name === here) ? showPart(here) : undefined), [here]);
   return html`
     <h1>Settings</h1>
     <div class="settings">

@@ -87,8 +87,14 @@ function Delete({ session, close }) {
       <p>“${oneLine(session.title || session.session_id, 120)}”: what was said and done in it goes for good. What it cost stays in the figures of spend.</p><//>`;
 }
 
-// Of a session that has not ended, an edit is a sign of life; it is said to be hardly later than the last one, so that it
-// does not look like work, nor wakes what is presumed crashed.
+// An edit is a sign of life, and shall not look like work: of a session that goes on it is said to be hardly later than
+// the last one; one that is only presumed to have ended would be woken by anything later than that.
+function timeOf(session) {
+  if (!session.ended_at) return { at: hardlyAfter(session.last_activity_at) };
+  const surely = session.effective_status !== "unknown" && session.decided_by !== "importer";
+  return surely ? {} : { at: session.ended_at };
+}
+
 // A microsecond later. (Dates of JavaScript know milliseconds alone.)
 function hardlyAfter(text) {
   const [whole, rest] = text.split(".");
@@ -100,9 +106,11 @@ function Edit({ session, close }) {
   const [title, setTitle] = useState(session.title ?? "");
   const [tags, setTags] = useState(session.tags.join(", "));
   const [busy, act] = useDoing(close);
-  const keep = () => act(() => post(pathOf(session, "/touch"), {
-    title: title.trim(), tags: [...new Set(tags.split(",").map((tag) => tag.trim()).filter(Boolean))], ...(session.ended_at ? {} : { at: hardlyAfter(session.last_activity_at) }),
-  }), "It is kept.");
+  const keep = () => act(async () => {
+    const wanted = { title: title.trim(), tags: [...new Set(tags.split(",").map((tag) => tag.trim()).filter(Boolean))] };
+    const kept = await post(pathOf(session, "/touch"), { ...wanted, ...timeOf(session) });
+    if ((kept.title ?? "") !== wanted.title) throw new Error("It was not taken: something that was said later stands.");
+  }, "It is kept.");
   return html`
     <${Dialog} title="Title and tags" onClose=${close} actions=${html`<button type="button" class="button button-main" disabled=${busy} onClick=${keep}>Keep</button>`}>
       <label class="session-field">Title <input value=${title} maxlength="1024" onInput=${(event) => setTitle(event.target.value)} /></label>

@@ -1,6 +1,6 @@
 // Cost and tokens of each call, in the order in which they were made. Hovering tells of one; a click goes to where it led.
 
-import { html, useMemo, useRef, useState } from "../html.js";
+import { html, useMemo, useRef, useSignalEffect, useState } from "../html.js";
 import { compact, count, dollars, exact, exactDollars, plural, roundDollars, shortModel, timeOfDay } from "../format.js";
 import { Choice, Section } from "../ui/parts.js";
 import { Chart, axis, colour } from "../ui/chart.js";
@@ -33,12 +33,18 @@ const LINES = {
   tokens: [["Read from the cache", "--mark-rest", (call) => call.cache_read], ["Read anew", "--mark-1", (call) => call.tokens_in - call.cache_read], ["Written", "--mark-2", (call) => call.tokens_out]],
 };
 
-export function Calls({ calls, more, onCall }) {
+// sight: a signal with the time (from and to, ms) of the entries that are in sight; those calls are marked.
+export function Calls({ calls, more, onCall, sight }) {
   const [what, setWhat] = useState("cost");
   const [at, setAt] = useState(null);
   const data = useMemo(() => dataOf(calls, LINES[what]), [calls, what]);
   const latest = useRef(calls);
   latest.current = calls;
+  const chart = useRef(null);
+  useSignalEffect(() => {
+    const seen = sight.value;
+    if (chart.current) mark(chart.current, latest.current, seen);
+  });
   if (!calls.length) return null;
   const label = `${what === "cost" ? "Cost" : "Tokens"} of each of ${plural(calls.length, "call")}, in their order`;
   const call = (at !== null && calls[at]) || null;
@@ -47,7 +53,7 @@ export function Calls({ calls, more, onCall }) {
   const go = (place) => led.current(place);
   return html`
     <${Section} title="Calls" kind="calls" aside=${html`<${Choice} label="Show of each call" value=${what} onChoose=${setWhat} options=${[["cost", "Cost"], ["tokens", "Tokens"]]} />`}>
-      <div class="calls-chart"><${Chart} data=${data} shape=${what} height=${HEIGHT} label=${label} options=${(uPlot) => optionsOf(uPlot, what, latest, setAt, go)} /></div>
+      <div class="calls-chart"><${Chart} data=${data} shape=${what} height=${HEIGHT} label=${label} options=${(uPlot) => optionsOf(uPlot, what, latest, setAt, go, sight)} onMade=${(made) => { chart.current = made; }} /></div>
       <p class="calls-said">${call ? html`<${Told} call=${call} />` : html`<${Legend} what=${what} calls=${calls} more=${more} />`}</p>
     <//>`;
 }
@@ -58,7 +64,20 @@ function dataOf(calls, lines) {
   return [calls.map((_, place) => place), ...tops.reverse()];
 }
 
-function optionsOf(uPlot, what, calls, setAt, onCall) {
+// Where in all of it one is: a band over the calls of the entries that are in sight.
+function mark(chart, calls, seen) {
+  chart.band ??= chart.over.appendChild(Object.assign(document.createElement("div"), { className: "calls-band" }));
+  const first = seen ? calls.findIndex((call) => Date.parse(call.occurred_at) >= seen[0]) : -1;
+  const past = first < 0 ? -1 : calls.findIndex((call, place) => place >= first && Date.parse(call.occurred_at) > seen[1]);
+  const last = past < 0 ? calls.length - 1 : past - 1;
+  const shown = first >= 0 && last >= first && last - first < calls.length - 1;
+  chart.band.hidden = !shown;
+  if (!shown) return;
+  const [from, to] = [chart.valToPos(first - 0.5, "x"), chart.valToPos(last + 0.5, "x")];
+  Object.assign(chart.band.style, { left: `${from}px`, width: `${Math.max(3, to - from)}px` });
+}
+
+function optionsOf(uPlot, what, calls, setAt, onCall, sight) {
   const tick = (place) => (calls.current[place] ? timeOfDay(calls.current[place].occurred_at).slice(0, 5) : "");
   const pointed = (plot) => {
     const place = plot.cursor.left >= 0 ? Math.round(plot.posToVal(plot.cursor.left, "x")) : -1;
@@ -72,6 +91,7 @@ function optionsOf(uPlot, what, calls, setAt, onCall) {
       axis({ values: (plot, values) => values.map(what === "cost" ? roundDollars : compact), size: 46, space: 34 })],
     series: [{}, ...LINES[what].map(([, name]) => ({ fill: () => colour(name), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.72, 14] }) })).reverse()],
     hooks: {
+      draw: [(plot) => mark(plot, calls.current, sight.peek())],
       setCursor: [(plot) => setAt(pointed(plot))],
       ready: [(plot) => plot.over.addEventListener("click", () => { const place = pointed(plot); if (place !== null) onCall(place); })],
     },

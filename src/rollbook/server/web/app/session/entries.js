@@ -11,6 +11,8 @@ const MORE = 2500;
 export const BRIEF = 3000; // characters of one value; the rest is fetched when it is opened
 const BY_ITSELF = 60_000; // entries; more are loaded when they are asked for
 const OFTEN_MS = 300;
+const JUDGED = 100; // answers, the newest, that are looked at when one may have been judged
+const FEEDBACK = ["feedback_score", "feedback_text"];
 
 // { items, total, whole (all are here), fresh (keys that came while one looked), error, loading, more(), again() }
 export function useEntries(userId, sessionId) {
@@ -19,7 +21,7 @@ export function useEntries(userId, sessionId) {
     const own = new Reader(userId, sessionId, setHeld);
     own.read();
     const mine = about(userId, sessionId);
-    const stop = onChange((changes) => mine(changes) && own.soon(changes));
+    const stop = onChange((changes) => mine(changes) && told(changes) && own.soon());
     return () => {
       stop();
       own.end();
@@ -27,6 +29,9 @@ export function useEntries(userId, sessionId) {
   }, [userId, sessionId]);
   return held;
 }
+
+// Whether something may have been written, and not only metered.
+const told = (changes) => changes === null || changes.some((each) => each.kinds.some((kind) => kind === "content" || kind === "removed"));
 
 const EMPTY = { items: [], total: null, whole: false, fresh: new Set(), error: null, loading: true, more: () => {}, again: () => {}, change: () => {} };
 
@@ -47,7 +52,9 @@ class Reader {
     this.wanted = false;
     let error = null;
     try {
+      const before = this.items.length;
       while (await this.page() && this.items.length < this.bound);
+      if (this.late && this.items.length === before) await this.changed();
       this.late = this.late || this.whole;
     } catch (why) {
       error = why;
@@ -70,6 +77,19 @@ class Reader {
     if (came.length) this.items = this.items.concat(came);
     this.show(null);
     return found.has_more;
+  }
+
+  // Nothing came, and yet something is other than it was: feedback, for answers are all that changes by itself.
+  async changed() {
+    const some = this.items.filter((item) => item.kind === "qa").slice(-JUDGED);
+    if (!some.length) return;
+    const { qas } = await get(sessionPath(this.sessionId, "/qa"), { user_id: this.userId, last_n: JUDGED }, { signal: this.abort.signal });
+    const told = new Map(qas.map((qa) => [`qa/${qa.qa_id}`, qa]));
+    for (const { key, body } of some) {
+      const qa = told.get(key);
+      const same = !qa || FEEDBACK.every((name) => (body[name] ?? null) === qa[name]);
+      if (!same) this.change(key, { ...body, ...Object.fromEntries(FEEDBACK.map((name) => [name, qa[name]])) });
+    }
   }
 
   show(error) {

@@ -1,20 +1,49 @@
 // Search inside: which entries hold a text, and marking it where it can be seen.
 
-import { useEffect, useMemo } from "../html.js";
+import { useEffect, useMemo, useState } from "../html.js";
+import { get } from "../api.js";
 import { textOf } from "./items.js";
 
 const MARKED = "found";
 const MOST_MARKS = 2000;
 
-// The places of the items that hold a text; case does not matter.
-export function useFound(items, text) {
+const WAITS_MS = 250;
+const NONE = new Set();
+
+// The places of the items that hold a text; case does not matter. Of entries of which only a beginning is here, those
+// count too that the server finds by the words of it.
+export function useFound(items, text, of) {
   const wanted = text.trim().toLowerCase();
+  const further = useFurther(wanted, useMemo(() => items.some((item) => item.entry?.cut), [items]), of);
   return useMemo(() => {
     if (!wanted) return [];
     const found = [];
-    items.forEach((item, place) => textOf(item).includes(wanted) && found.push(place));
+    items.forEach((item, place) => (textOf(item).includes(wanted) || further.has(item.key)) && found.push(place));
     return found;
-  }, [items, wanted]);
+  }, [items, wanted, further]);
+}
+
+function useFurther(text, any, of) {
+  const [keys, setKeys] = useState(NONE);
+  useEffect(() => {
+    setKeys(NONE);
+    if (!any || text.length < 3) return undefined;
+    const abort = new AbortController();
+    const ask = async () => {
+      try {
+        const { found } = await get("/api/v1/search", { text: `"${text.replaceAll('"', " ")}"`, session_id: of.session_id, user_id: of.user_id, limit: 100 }, { signal: abort.signal });
+        setKeys(new Set(found.map((each) => `${each.stream}/${each.entry_id}`)));
+      } catch {
+        // it holds no word, or contents are kept where nothing searches: what is here is searched all the same
+      }
+    };
+    const timer = setTimeout(ask, WAITS_MS);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [text, any]);
+  return keys;
 }
 
 // Marks the text in what is drawn, without touching it; draws anew whenever that changes.

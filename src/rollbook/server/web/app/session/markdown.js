@@ -140,13 +140,15 @@ const goesOn = (line, depth) => Boolean(line.trim()) && !FENCE.test(line) && !HE
 
 // Within a line
 
+const NO_MARKS = [];
+const LINKS = ["[", "h", "<"]; // a link holds no other link, which would look as if one got to that
 const SPECIAL = /[\\`*_~[!<]|https?:\/\//g;
 
 // The marks of one text are read once from left to right; what is not closed is text.
-export function inline(text, depth = 0) {
+export function inline(text, depth = 0, within = NO_MARKS) {
   if (depth > DEEPEST) return text;
   const made = [];
-  const misses = new Set(); // marks of which no end is to come
+  const misses = new Set(within); // marks of which no end is to come, or that mean nothing here
   let from = 0;
   SPECIAL.lastIndex = 0;
   for (let found = SPECIAL.exec(text); found; found = SPECIAL.exec(text)) {
@@ -175,6 +177,7 @@ function special(text, at, depth, misses) {
   const mark = text[at];
   if (mark === "\\") return /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "") ? { shown: text[at + 1], end: at + 2 } : null;
   if (mark === "`") return spelled(text, at, misses);
+  if (misses.has(mark)) return null;
   if (mark === "h") return bare(text, at);
   if (mark === "<") return angled(text, at);
   if (mark === "!") return text[at + 1] === "[" ? linked(text, at + 1, depth, misses) : null;
@@ -207,7 +210,7 @@ function stressed(text, at, depth, misses) {
   if (mark[0] === "_" && /[\p{L}\p{N}]/u.test(text[at - 1] ?? " ")) return null; // within a name
   const end = closing(text, open, mark);
   if (end < 0) return void misses.add(mark) ?? null;
-  return { shown: html`<${kind}>${inline(text.slice(open, end), depth + 1)}<//>`, end: end + mark.length };
+  return { shown: html`<${kind}>${inline(text.slice(open, end), depth + 1, misses.has("h") ? LINKS : NO_MARKS)}<//>`, end: end + mark.length };
 }
 
 function closing(text, open, mark) {
@@ -232,7 +235,7 @@ function linked(text, at, depth, misses) {
   if (end < 0) return null;
   const url = followed(text.slice(middle + 2, end).trim().replace(/^<(.*)>$/, "$1").replace(/\s+["'(].*$/s, ""));
   if (!url) return null;
-  return { shown: html`<${Out} url=${url}>${inline(words, depth + 1)}<//>`, end: end + 1 };
+  return { shown: html`<${Out} url=${url}>${inline(words, depth + 1, LINKS)}<//>`, end: end + 1 };
 }
 
 function endOfAddress(text, from) {

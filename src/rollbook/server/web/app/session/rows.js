@@ -15,7 +15,7 @@ export function Rows({ items, keyOf, guess, draw, stamp, control, label, onSight
   const offsets = useMemo(() => offsetsOf(items, keyOf, guess, sizes.current), [items, version]);
   const now = useRef(null);
   const kept = useRef({ key: null, offset: 0, pinned: 0 });
-  now.current = { items, offsets, top };
+  now.current = { items, offsets, top, onSight };
 
   const [range, setRange] = useState([0, 20]);
   const look = useCallback(() => {
@@ -29,7 +29,7 @@ export function Rows({ items, keyOf, guess, draw, stamp, control, label, onSight
       const seen = placeOf(at, above + bar);
       kept.current = { key: all[seen] ? keyOf(all[seen]) : null, offset: at[seen], place: seen, pinned: 0, inside: above + bar >= 0 };
     }
-    onSight?.(placeOf(at, above + bar + 1), Math.max(0, placeOf(at, above + innerHeight - 1)), above + innerHeight >= at[all.length] - 4);
+    now.current.onSight?.(placeOf(at, above + bar + 1), Math.max(0, placeOf(at, above + innerHeight - 1)), above + innerHeight >= at[all.length] - 4);
   }, []);
 
   useEffect(() => {

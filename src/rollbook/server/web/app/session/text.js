@@ -14,7 +14,7 @@ export function plain(text) {
 function named(character) {
   const code = character.charCodeAt(0);
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+  return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 }
 
 // One line of it, for where there is one line alone.

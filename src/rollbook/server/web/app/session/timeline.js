@@ -27,7 +27,7 @@ export function Timeline({ entries, items, of, control, onSight }) {
   const field = useRef(null);
   const shown = useMemo(() => filtered(items, show), [items, show]);
   const errors = useMemo(() => items.reduce((sum, item) => sum + (item.failed ? 1 : 0), 0), [items]);
-  const found = useFound(shown, text);
+  const found = useFound(shown, text, of);
   const bar = useBar(place);
   useMarks(place, text);
 

@@ -7,9 +7,9 @@ import { termsOf, unfinished } from "./terms.js";
 
 const PAUSE_MS = 350; // after the last key what is written is asked for
 
-// <${Box} query=${text} error=${{ text, message, at }} onAsk=${(text, typed) => …} values=${{ agent: [...] }} onNear=${() => …} input=${ref} />
+// <${Box} query=${text} error=${{ text, message, at }} onAsk=${(text, typed) => …} fields=${fields} onNear=${() => …} input=${ref} />
 // onNear: somebody is about to write, so that names to complete with can be fetched.
-export function Box({ query, error, onAsk, values, onNear, input }) {
+export function Box({ query, error, onAsk, fields, onNear, input }) {
   const [text, setText] = useState(query);
   const [caret, setCaret] = useState(null); // null: nothing is offered
   const [at, setAt] = useState(-1);
@@ -18,7 +18,7 @@ export function Box({ query, error, onAsk, values, onNear, input }) {
   const next = useRef(null);
   const asked = useRef(query);
   const id = useId();
-  const offered = caret === null ? null : choicesAt(text, caret, values);
+  const offered = caret === null ? null : choicesAt(text, caret, fields);
   const choices = offered?.choices ?? [];
 
   // What menus, links and "back" wrote is shown, but not over what somebody is writing.

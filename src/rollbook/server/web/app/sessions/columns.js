@@ -24,7 +24,10 @@ export const TitleLink = ({ session }) => html`
 const Title = ({ session }) => html`
   <span class="row-title">${session.parent_id && html`<span class="is-below" title=${`Started by ${session.parent_id}`}><${Icon} name="below" /><span class="unseen">Sub-agent: </span></span>`}<${TitleLink} session=${session} /></span>`;
 
-// One after another in code too: a running session shows for how long it has been silent, others when they were last active.
+// (A part of its own, because names become known later than rows.)
+const User = ({ id }) => html`<span class="clip" title=${id}>${userName(id)}</span>`;
+
+// A running session shows for how long it has been silent, others when they were last active.
 const Active = ({ session }) => (session.effective_status === "running" ? html`<${Ago} at=${session.last_activity_at} />` : html`<${Time} at=${session.last_activity_at} />`);
 
 // key; title; wide: in rem (of the title: at least); sort: what the API sorts by; cell; csv: [name, value] of each; field: of the query language.
@@ -34,7 +37,7 @@ export const COLUMNS = [
   { key: "id", title: "Id", wide: 11, cell: (session) => html`<span class="mono clip" title=${session.session_id}>${shortId(session.session_id)}</span>`, csv: text("session_id") },
   { key: "agent", title: "Agent", wide: 7.5, cell: (session) => shown(session.agent), csv: text("agent") },
   { key: "model", title: "Model", wide: 8.5, cell: (session) => (session.last_model ? html`<span class="clip" title=${session.last_model}>${shortModel(session.last_model)}</span>` : none), csv: text("last_model"), hint: "The model it used last" },
-  { key: "user", title: "User", wide: 6.5, cell: (session) => html`<span class="clip" title=${session.user_id}>${userName(session.user_id)}</span>`, csv: (session) => userName(session.user_id) },
+  { key: "user", title: "User", wide: 6.5, cell: (session) => html`<${User} id=${session.user_id} />`, csv: (session) => userName(session.user_id) },
   { key: "project", title: "Project", wide: 8.5, cell: (session) => (session.project ? html`<span class="clip" title=${session.project}>${folder(session.project)}</span>` : none), csv: text("project") },
   { key: "kind", title: "Kind", wide: 6.5, cell: (session) => shown(session.kind), csv: text("kind") },
   { key: "channel", title: "Channel", wide: 5.5, cell: (session) => shown(session.channel), csv: text("channel") },
@@ -47,13 +50,17 @@ export const COLUMNS = [
   { key: "tokens_out", title: "Written", wide: 4.75, right: true, sort: "tokens_out", hint: "Tokens written", cell: (session) => html`<${Tokens} value=${session.tokens_out} />`, csv: text("tokens_out") },
   { key: "cost", title: "Cost", wide: 5.5, right: true, sort: "cost_usd", cell: (session) => html`<${Money} of=${session} />`, csv: dollarsOf },
   { key: "duration", title: "Agent time", wide: 6.25, right: true, cell: (session) => html`<span title=${`${session.agent_time_s} s`}>${span(session.agent_time_s)}</span>`, csv: text("agent_time_s") },
-  { key: "started", title: "Started", wide: 7, right: true, sort: "started_at", cell: when("started_at"), csv: text("started_at") },
-  { key: "ended", title: "Ended", wide: 7, right: true, sort: "ended_at", cell: when("ended_at"), csv: text("ended_at") },
-  { key: "active", title: "Active", wide: 7, right: true, sort: "last_activity_at", hint: "Last active", cell: (session) => html`<${Active} session=${session} />`, csv: text("last_activity_at") },
+  { key: "started", title: "Started", wide: 7.25, right: true, sort: "started_at", cell: when("started_at"), csv: text("started_at") },
+  { key: "ended", title: "Ended", wide: 7.25, right: true, sort: "ended_at", cell: when("ended_at"), csv: text("ended_at") },
+  { key: "active", title: "Active", wide: 7.25, right: true, sort: "last_activity_at", hint: "Last active", cell: (session) => html`<${Active} session=${session} />`, csv: text("last_activity_at") },
 ];
-const USUAL = ["status", "title", "agent", "model", "user", "errors", "tokens_in", "tokens_out", "cost", "duration", "active"];
-const WIDE = "(min-width: 112rem)";
-const WIDE_TOO = ["project", "tags", "calls", "started"];
+// What is shown unless somebody chose: the more, the wider the window is.
+const USUAL = [
+  ["(min-width: 112rem)", ["status", "title", "agent", "model", "user", "project", "tags", "calls", "errors", "tokens_in", "tokens_out", "cost", "duration", "started", "active"]],
+  ["(min-width: 80rem)", ["status", "title", "agent", "model", "user", "errors", "tokens_in", "tokens_out", "cost", "duration", "active"]],
+  ["(min-width: 62rem)", ["status", "title", "agent", "model", "cost", "duration", "active"]],
+  ["all", ["status", "title", "agent", "cost", "active"]],
+];
 const ALWAYS = new Set(["title"]);
 export const SORTS = [["last_activity_at", "Last active"], ["started_at", "Started"], ["ended_at", "Ended"], ["cost_usd", "Cost"], ["tokens_in", "Tokens read"], ["tokens_out", "Tokens written"]];
 
@@ -70,7 +77,7 @@ function remembered() {
 
 // Who sees nobody else's sessions needs no column that names the owner, unless it was asked for.
 const usual = () => {
-  const keys = new Set(matchMedia(WIDE).matches ? [...USUAL, ...WIDE_TOO] : USUAL);
+  const keys = new Set(USUAL.find(([wide]) => matchMedia(wide).matches)[1]);
   if (!me.value?.everybody && me.value?.role !== "admin") keys.delete("user");
   return keys;
 };

@@ -1,46 +1,38 @@
 // What may come next in a query: fields where a term begins, values where one has a field.
 
-import { termsOf } from "./terms.js";
-import { FIELDS } from "./fields.js";
-import { quoted } from "../state.js";
+import { termsOf, written } from "./terms.js";
 
 const MOST = 9;
 
-// { from, to, choices: [{ text, says, name }] } for the text and the place of the caret in it; values: names by field.
-export function choicesAt(query, caret, values) {
+// { from, to, choices: [{ text, name, says, open }] } for the text and the place of the caret in it; fields: as the server tells them.
+// open: what is chosen is not whole yet.
+export function choicesAt(query, caret, fields) {
   const term = termsOf(query).find((each) => each.start < caret && caret <= each.end);
-  if (!term) return { from: caret, to: caret, choices: caret && !/\s/.test(query[caret - 1]) ? [] : fieldsLike("") };
-  const before = query.slice(term.start, caret);
-  const minus = before.startsWith("-") ? 1 : 0;
-  if (!term.field) return { from: term.start + minus, to: term.end, choices: fieldsLike(before.slice(minus), values) };
-  const from = term.start + minus + term.field.length;
-  return { from, to: term.end, choices: valuesLike(term, query.slice(from, caret), values) };
+  if (!term) return { from: caret, to: caret, choices: fieldsLike("", fields) };
+  const start = term.start + (term.negated ? 1 : 0);
+  const typed = query.slice(start, caret);
+  if (!term.field) return { from: start, to: term.end, choices: fieldsLike(typed, fields) };
+  const from = start + term.field.length;
+  return { from, to: term.end, choices: fields[term.field] ? valuesLike(fields[term.field], query.slice(from, Math.max(from, caret))) : [] };
 }
 
-function fieldsLike(typed, values = {}) {
+function fieldsLike(typed, fields) {
   const begin = typed.toLowerCase();
-  const fields = Object.entries(FIELDS).filter(([name]) => name.startsWith(begin) && name !== begin)
-    .map(([name, field]) => ({ text: field.begin ?? `${name}:`, name, says: field.says, open: true }));
-  if (!begin) return fields.slice(0, MOST);
-  const named = Object.keys(FIELDS).flatMap((name) => wordsOf(name, values).filter((word) => /^\w/.test(word) && word.toLowerCase().includes(begin))
-    .map((word) => ({ text: `${name}:${written(word)}`, name: `${name}:${word}`, says: "" })));
-  return [...fields, ...named].slice(0, MOST);
+  const found = Object.values(fields).filter(({ name }) => name.startsWith(begin) && name !== begin)
+    .map(({ name, says, kind, compares }) => ({ text: name + (compares && kind !== "time" ? ">" : ":"), name, says, open: true }));
+  if (!begin) return found.slice(0, MOST);
+  const named = Object.values(fields).filter((field) => !field.compares).flatMap(({ name, values }) => values.filter((value) => value.toLowerCase().includes(begin))
+    .map((value) => ({ text: `${name}:${written(value)}`, name: `${name}:${value}`, says: "" })));
+  return [...found, ...named].slice(0, MOST);
 }
-
-const wordsOf = (name, values) => FIELDS[name].words ?? values[name] ?? [];
-const written = (word) => (/^[\w.@/+:-]+$/.test(word) ? word : quoted(word));
 
 // Behind a comma another value is begun; those that stand there already are not offered again.
-function valuesLike(term, typed, values) {
-  const field = FIELDS[term.field];
-  if (!field) return [];
-  const [, sign, text] = /^(:|>=|<=|>|<|=)?(.*)$/s.exec(typed);
-  const compares = !["word", "name", "yes"].includes(field.kind);
-  if (compares) return field.words.filter((word) => word.startsWith(typed) && word !== typed).map((word) => ({ text: word, name: term.field + word, says: "" }));
-  const listed = text.split(",");
+function valuesLike({ name, values, compares }, typed) {
+  if (compares) return values.filter((value) => value.startsWith(typed) && value !== typed).map((value) => ({ text: value, name: name + value, says: "" }));
+  const listed = typed.replace(/^[:=]/, "").split(",");
   const begin = listed.pop().replace(/^"/, "").toLowerCase();
-  const found = wordsOf(term.field, values).filter((word) => word.toLowerCase().includes(begin) && word.toLowerCase() !== begin && !listed.includes(word));
-  return found.slice(0, MOST).map((word) => ({ text: (sign ?? ":") + [...listed, written(word)].join(","), name: word, says: "" }));
+  const found = values.filter((value) => value.toLowerCase().includes(begin) && value.toLowerCase() !== begin && !listed.includes(value));
+  return found.slice(0, MOST).map((value) => ({ text: `:${[...listed, written(value)].join(",")}`, name: value, says: "" }));
 }
 
 // The query with a choice in its place, and where the caret stands then.

@@ -5,25 +5,26 @@ import { Menu } from "../ui/menu.js";
 import { Icon } from "../ui/icon.js";
 import { Status } from "../ui/parts.js";
 import { shortModel } from "../format.js";
-import { CHANNELS, KINDS, STATUSES } from "./fields.js";
+import { userName } from "../people.js";
 import { comparisonsOf, valuesOf, withTerms, withValues } from "./terms.js";
 
 const COSTS = [["cost>0.1", "More than $0.10"], ["cost>1", "More than $1"], ["cost>5", "More than $5"], ["cost>20", "More than $20"], ["unpriced:yes", "With calls without a price"]];
 const TIMES = [["active:15m", "Active in the last 15 minutes"], ["active:1h", "In the last hour"], ["active:24h", "In the last 24 hours"], ["active:7d", "In the last 7 days"]];
+const called = (name) => (/^[0-9a-f-]{36}$/.test(name) ? userName(name) : name);
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
-// onAsk(query) with the query as it shall be; values: names by field.
-export const Filters = ({ query, onAsk, values, onNear }) => html`
+// onAsk(query) with the query as it shall be; fields: as the server tells them.
+export const Filters = ({ query, onAsk, fields, onNear }) => html`
   <div class="filters" role="group" aria-label="Filters" onPointerEnter=${onNear} onFocusIn=${onNear}>
-    <${Names} field="status" title="State" words=${STATUSES} query=${query} onAsk=${onAsk} says=${(name) => html`<${Status} name=${name} />`} />
-    <${Names} field="agent" title="Agent" words=${values.agent} query=${query} onAsk=${onAsk} />
-    <${Names} field="model" title="Model" words=${values.model} query=${query} onAsk=${onAsk} says=${shortModel} />
-    ${(values.user?.length !== 1 || valuesOf(query, "user").length > 0) && html`<${Names} field="user" title="User" words=${values.user} query=${query} onAsk=${onAsk} />`}
-    <${Names} field="kind" title="Kind" words=${KINDS} query=${query} onAsk=${onAsk} says=${capital} />
-    <${Names} field="channel" title="Channel" words=${CHANNELS} query=${query} onAsk=${onAsk} />
-    <${Names} field="dataset" title="Dataset" words=${values.dataset} query=${query} onAsk=${onAsk} />
-    <${Amounts} title="Cost" fields=${["cost", "unpriced"]} choices=${COSTS} query=${query} onAsk=${onAsk}><${OwnCost} query=${query} onAsk=${onAsk} /><//>
-    <${Amounts} title="Time" fields=${["active", "started", "ended"]} choices=${TIMES} query=${query} onAsk=${onAsk}><${OwnTime} query=${query} onAsk=${onAsk} /><//>
+    <${Names} field="status" title="State" words=${fields.status?.values} query=${query} onAsk=${onAsk} says=${(name) => html`<${Status} name=${name} />`} />
+    <${Names} field="agent" title="Agent" words=${fields.agent?.values} query=${query} onAsk=${onAsk} />
+    <${Names} field="model" title="Model" words=${fields.model?.values} query=${query} onAsk=${onAsk} says=${shortModel} />
+    ${(fields.user?.values.length !== 1 || valuesOf(query, "user").length > 0) && html`<${Names} field="user" title="User" words=${fields.user?.values} query=${query} onAsk=${onAsk} says=${called} />`}
+    <${Names} field="kind" title="Kind" words=${fields.kind?.values} query=${query} onAsk=${onAsk} says=${capital} />
+    <${Names} field="channel" title="Channel" words=${fields.channel?.values} query=${query} onAsk=${onAsk} />
+    <${Names} field="dataset" title="Dataset" words=${fields.dataset?.values} query=${query} onAsk=${onAsk} />
+    <${Amounts} title="Cost" fields=${["cost", "unpriced"]} choices=${COSTS} query=${query} onAsk=${onAsk}>${(close) => html`<${OwnCost} query=${query} onAsk=${(text) => { onAsk(text); close(); }} />`}<//>
+    <${Amounts} title="Time" fields=${["active", "started", "ended"]} choices=${TIMES} query=${query} onAsk=${onAsk}>${(close) => html`<${OwnTime} query=${query} onAsk=${(text) => { onAsk(text); close(); }} />`}<//>
   </div>`;
 
 function Label({ title, chosen }) {
@@ -49,7 +50,7 @@ function Amounts({ title, fields, choices, query, onAsk, children }) {
     <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} />`} pressed=${chosen.length > 0} kind="filter">${(close) => html`
       ${choices.map(([term, says]) => html`<button key=${term} type="button" class="filter-option" aria-pressed=${String(chosen.includes(term))} onClick=${() => { set(term); close(); }}>
         <span class="clip">${says}</span>${chosen.includes(term) && html`<${Icon} name="check" />`}</button>`)}
-      <div class="menu-own">${children}</div>
+      <div class="menu-own">${children(close)}</div>
       ${chosen.length > 0 && html`<button type="button" class="menu-clear" onClick=${() => { set(null); close(); }}>Any</button>`}`}<//>`;
 }
 

@@ -30,7 +30,7 @@ export function useList(params) {
     Object.assign(own, { name, turn, rows: made(params), top: 0, let_in: own.turn !== turn ? own.let_in : new Set() });
   }
   own.shown ??= own.rows;
-  own.rows.drawn.value; // eslint-disable-line no-unused-expressions
+  own.rows.drawn.value; // (read, so that whoever uses this is drawn anew with them)
   if (own.rows.loaded && own.shown !== own.rows) own.shown = own.rows;
   const { rows } = own;
 
@@ -46,7 +46,7 @@ export function useList(params) {
   }, [own.shown]);
   useEffect(() => () => {
     before = { name: own.name, rows: own.shown, top: own.top_now ?? 0, active: own.active_now, at: Date.now() };
-    own.rows.abort.abort();
+    own.rows.close();
   }, []);
   useEffect(() => {
     const place = scroller.current;
@@ -76,8 +76,6 @@ function remembered(name, params) {
   const kept = before;
   before = null;
   if (!kept || kept.name !== name || Date.now() - kept.at > KEPT_MS || !kept.rows.loaded) return { name, rows: made(params), top: 0 };
-  kept.rows.abort = new AbortController();
-  kept.rows.asking.clear();
   return { name, rows: kept.rows, top: kept.top, active: kept.active, back: true };
 }
 

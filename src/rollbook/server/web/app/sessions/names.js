@@ -1,43 +1,31 @@
-// Names to complete and to choose from: those of agents, models and users that the book knows, and what the rows hold.
+// What can be asked for, and the names that there are to choose from, as the server tells them.
 
-import { useMemo, useRef, useState } from "../html.js";
+import { useRef, useState } from "../html.js";
 import { get } from "../api.js";
-import { learn } from "../people.js";
 
-const LIST = "/api/v1/sessions";
-const LOOKED_AT = 500; // rows in which datasets, projects and tags are looked for
+const OLD_MS = 60_000; // after which they are asked for anew
 
-// [names by field, near]: near() fetches them, once for each range.
-export function useNames(rows, since) {
+// What is often compared with; the server knows no values of numbers.
+const EXAMPLES = {
+  cost: [">0.1", ">1", ">5", ">20"], tokens_in: [">100k", ">1M"], tokens_out: [">10k", ">100k"], calls: [">10", ">100"], errors: [">0", ">5"],
+  turns: [">5", ">20"], late: [">0"], attempt: [">1"], duration: [">10m", ">1h", ">8h"], started: [">1h", ">24h", ">7d"], active: [":1h", ":24h", ":7d"],
+  ended: [">1h", ">24h", ">7d"], unpriced: ["yes", "no"],
+};
+
+// [fields by name: { name, says, kind, values, compares }, near]: near() fetches them where they are not known, or old.
+export function useNames() {
   const [known, setKnown] = useState({});
-  const asked = useRef(null);
+  const asked = useRef(-Infinity);
   const near = () => {
-    if (asked.current === since) return;
-    asked.current = since;
-    fetched(since).then(setKnown, () => { asked.current = null; });
+    if (performance.now() - asked.current < OLD_MS) return;
+    asked.current = performance.now();
+    get("/api/v1/sessions/fields").then((answer) => setKnown(read(answer.fields ?? answer)), () => { asked.current = -Infinity; });
   };
-  const loaded = rows.pages.size;
-  const seen = useMemo(() => inRows(rows), [rows, loaded]);
-  return [{ ...seen, ...known }, near];
+  return [known, near];
 }
 
-async function fetched(since) {
-  const [agents, models] = await Promise.all([get(`${LIST}/cost-by-user-agent`, { since }), get(`${LIST}/cost-by-model`, { since })]);
-  learn(agents);
-  return {
-    agent: distinct(agents.map((line) => (line.agent === "unknown" ? null : line.agent))),
-    user: distinct(agents.map((line) => line.user_name ?? line.user_id)),
-    model: distinct(models.map((line) => line.model)),
-  };
+function read(fields) {
+  return Object.fromEntries(fields.map((field) => [field.name, {
+    ...field, values: field.values.length ? field.values : EXAMPLES[field.name] ?? [], compares: !["word", "name", "yes"].includes(field.kind),
+  }]));
 }
-
-function inRows(rows) {
-  const found = [...rows.pages.values()].flat().slice(0, LOOKED_AT);
-  return {
-    dataset: distinct(found.map((session) => session.dataset_id)),
-    project: distinct(found.map((session) => session.project)),
-    tag: distinct(found.flatMap((session) => session.tags)),
-  };
-}
-
-const distinct = (names) => [...new Set(names.filter(Boolean))].sort((left, right) => left.localeCompare(right));

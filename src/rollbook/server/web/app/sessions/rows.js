@@ -183,5 +183,6 @@ export class Rows {
   close() {
     clearTimeout(this.waiting);
     this.abort.abort();
+    this.abort = new AbortController(); // they may be shown for longer, or again
   }
 }

@@ -47,7 +47,8 @@ export function withValues(query, field, values) {
   return withTerms(query, field, values.length ? [`${field}:${values.map(written).join(",")}`] : []);
 }
 
-const written = (value) => (value.includes("*") || /^[\w.@/+:-]+$/.test(value) ? value : quoted(value));
+// A value as it is written: in quotes where it has to be.
+export const written = (value) => (value.includes("*") || /^[\w.@/+:-]+$/.test(value) ? value : quoted(value));
 
 // Whether somebody is still writing: a field without a value, or a quote without an end.
 export function unfinished(query) {

@@ -50,7 +50,8 @@ export function Copied({ text, label, long = false }) {
   return html`
     <div class="copied">
       ${long ? html`<textarea rows="2" ...${field} />` : html`<input ...${field} />`}
-      <button type="button" class="button" onClick=${copy}><${Icon} name=${done ? "check" : "copy"} /><span role="status">${done ? "Copied" : "Copy"}</span></button>
+      <button type="button" class="button" onClick=${copy}><${Icon} name=${done ? "check" : "copy"} />${done ? "Copied" : "Copy"}</button>
+      <span class="unseen" role="status">${done ? "It is copied." : ""}</span>
     </div>`;
 }
 

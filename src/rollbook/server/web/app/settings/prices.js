@@ -31,9 +31,8 @@ const own = (file) => html`
 function Unpriced({ lines }) {
   if (!lines.length) return html`<p class="well">Every call that you see has a price.</p>`;
   return html`
-    <h3 class="sub">Without a price</h3>
     <${Table} label="Models without a price" rows=${lines} keyOf=${(it) => it.model} columns=${[
-      { key: "model", title: "Model", kind: "fill", cell: (it) => html`<a class="mono" href=${sessionsUrl({ model: it.model }, { since: "all" })}>${it.model}</a>` },
+      { key: "model", title: "Models without a price", kind: "fill", cell: (it) => html`<a class="mono" href=${sessionsUrl({ model: it.model }, { since: "all" })}>${it.model}</a>` },
       { key: "calls", title: "Calls", right: true, cell: (it) => plural(it.unpriced_calls, "call") },
     ]} />
     <p class="after muted">Put a price into a file of your own, or take a newer version of the tables; then <code>rollbook reprice</code> prices them.</p>`;
