@@ -1,8 +1,8 @@
 """The same endpoints written the usual way: FastAPI, pydantic models, SQLAlchemy's async engine on SQLite.
 
-Metering itself is cognee's (see cognee_style.py): three statements for each call, a transaction for each request.
-The engine has SQLAlchemy's default pool and the write-ahead log, and is durable (``synchronous=FULL``), as ours is. (Without
-postponed annotations: FastAPI has to see what is defined within a function.)
+Metering itself is cognee's (see cognee_style.py): three statements for each call, a transaction for each request. The
+engine has SQLAlchemy's default pool and the write-ahead log, and is durable (``synchronous=FULL``), as ours is.
+(Without postponed annotations: FastAPI has to see what is defined within a function.)
 
     python fastapi_style.py BOOK PORT
 """

@@ -213,7 +213,8 @@ def test_r12_who_carried_out_a_pruning_does_not_take_away_the_note_of_a_later_de
 def test_r12_two_notes_of_one_moment_are_two(book: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
     book.add_qa("s", question="q", answer="a")
     now = book._plans.clock()
-    monkeypatch.setattr("rollbook.opened.apply_batch", lambda store, cache, ops, *_: apply_batch(store, cache, ops, now))
+    at_once = lambda store, cache, ops, *_: apply_batch(store, cache, ops, now)  # noqa: E731
+    monkeypatch.setattr("rollbook.opened.apply_batch", at_once)
     with Away(book, monkeypatch):
         book.delete("s")
         (first,) = outbox(book)

@@ -27,8 +27,8 @@ from .tools import MINUTE, NOW, Clock, call, opened_at, touch, user, write
 #: Tables that hold no rows of users' sessions, but names, numbers, and what writers and processes note of themselves:
 #: they are few or small, and every machine would have all of them.
 OF_ALL: Final = {
-    "access_key", "account", "book_fact", "dataset_grant", "instance", "journal_outbox", "journal_stream", "label", "lane", "model", "purged",
-    "rollbook_schema", "slice",
+    "access_key", "account", "book_fact", "dataset_grant", "instance", "journal_outbox", "journal_stream", "label",
+    "lane", "model", "purged", "rollbook_schema", "slice",
 }  # fmt: skip
 SESSIONS: Final = 4_000
 _OWNER: Final = re.compile(r"\buser_no\b")

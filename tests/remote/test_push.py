@@ -316,5 +316,5 @@ def test_nothing_goes_to_another_machine_unencrypted() -> None:
     with pytest.raises(InvalidInput, match="--allow-http"):
         RemoteBook("http://rollbook.example.org", token="t" * 20)
     for allowed in ({"allow_http": True}, {"env": {**os.environ, "ROLLBOOK_PUSH_ALLOW_HTTP": "1"}}):
-        with RemoteBook("http://rollbook.example.org", token="t" * 20, **allowed) as book:  # type: ignore[arg-type]
+        with RemoteBook("http://rollbook.example.org", token="t" * 20, **allowed) as book:
             assert book.user_id == ""

@@ -41,7 +41,7 @@ class Listener:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
-        self.until(lambda heard: bool(heard))
+        self.until(bool)
 
     def _read(self) -> None:
         fields: dict[str, str] = {}
@@ -201,8 +201,11 @@ _PAGE: Final = """
 new Promise((done) => {
   const heard = [];
   const source = new EventSource("/api/v1/events");
-  source.addEventListener("ready", () => { heard.push("ready"); if (heard.length > 2) done(heard); else fetch("/api/v1/sessions", {
-    method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({session_id: "of-a-browser"})}); });
+  const body = JSON.stringify({session_id: "of-a-browser"});
+  source.addEventListener("ready", () => {
+    heard.push("ready");
+    fetch("/api/v1/sessions", {method: "POST", headers: {"content-type": "application/json"}, body});
+  });
   source.addEventListener("change", (event) => { heard.push(JSON.parse(event.data).session_id); done(heard); });
 })
 """

@@ -27,7 +27,7 @@ from server import tools
 ENDLESS: Final = ("/api/v1/events",)
 #: What no schema can say: a cursor is one that was given, a query has a language of its own, a text to search for holds
 #: a word, bytes are OTLP.
-OPAQUE: Final = ("cursor", "query")
+OPAQUE: Final = ("cursor", "after", "query")
 #: Where what may be said depends on more than a schema can say, and why.
 BEYOND: Final = {
     "POST /api/v1/usage": "tokens are given in one of two ways",

@@ -1,4 +1,4 @@
-"""R6: every route, as every kind of principal. What is not visible does not exist, and nobody changes what is another's."""
+"""R6: every route, as every kind of principal: what is not visible does not exist, and nobody changes another's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -177,7 +176,9 @@ def _name(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-READS: Final = [route for route in ROUTES if route.method == "GET" and route.needs == "read" and route.path != "/api/v1/events"]
+READS: Final = [
+    route for route in ROUTES if route.method == "GET" and route.needs == "read" and route.path != "/api/v1/events"
+]
 WRITES: Final = [route for route in ROUTES if route.needs == WRITE]
 CLOSED: Final = [route for route in ROUTES if route.needs != OPEN]
 ADMINS: Final = [route for route in ROUTES if route.needs == ADMIN]

@@ -103,7 +103,7 @@ def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
 
 
 def test_what_was_begun_is_finished(tmp_path: Path) -> None:
-    """Requests whose bodies are on their way when the server is told to stop are answered, and what they said is kept."""
+    """Requests whose bodies are on their way when the server is told to stop are answered, and kept."""
     with process(tmp_path) as server:
         url = server.url()
         port = int(url.rpartition(":")[2])

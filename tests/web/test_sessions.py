@@ -45,12 +45,12 @@ def _fill(path: Path) -> None:
             )  # fmt: skip
             if number == 20:
                 continue  # it goes on
-            book.end(
-                f"s{number}", "failed" if number % 10 == 3 else "completed", at=at + timedelta(minutes=9), **said
-            )
+            book.end(f"s{number}", "failed" if number % 10 == 3 else "completed", at=at + timedelta(minutes=9), **said)
         book.touch("evil/1", user_id="ann", agent=EVIL, title=EVIL, at=now - timedelta(hours=70))
         book.touch("formula", user_id="ann", title='=HYPERLINK("x")', at=now - timedelta(hours=71))
-        book.record_usage("formula", user_id="ann", model="none-such", tokens_in=5, occurred_at=now - timedelta(hours=71))
+        book.record_usage(
+            "formula", user_id="ann", model="none-such", tokens_in=5, occurred_at=now - timedelta(hours=71)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -331,9 +331,9 @@ def test_what_is_shown_is_saved_as_csv(server: Running, look: Look) -> None:
     lines = _saved(page, page.get_by_role("button", name="These columns, in this order").click)
     assert lines[0][:3] == ["state", "title", "agent"]
     by_title = {line[1]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
-    assert list(by_title) == ["Task 5", "'=HYPERLINK(\"x\")"]
+    assert list(by_title) == ["Task 5", '\'=HYPERLINK("x")']
     assert by_title["Task 5"]["cost_usd"] == "3.50"
-    assert by_title["'=HYPERLINK(\"x\")"]["cost_usd"] == "", "unpriced is not nothing"
+    assert by_title['\'=HYPERLINK("x")']["cost_usd"] == "", "unpriced is not nothing"
     page.get_by_role("button", name="CSV").click()
     whole = _saved(page, page.get_by_role("link", name="Every column").click)
     assert {line[whole[0].index("session_id")] for line in whole[1:]} == {"formula", "s5"}

@@ -175,3 +175,14 @@ def test_a_hidden_tab_asks_for_nothing(server: Running, look: Look) -> None:
     assert asked == []
     page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator(".running")).to_contain_text("unseen")
+
+
+def test_no_part_of_a_template_is_given_out_twice(server: Running, look: Look) -> None:
+    """What is given out again holds on to the tree in which it stood first, and so to every later one."""
+    page = look(server, "/").page
+    same = page.evaluate("""async () => {
+        const { html } = await import(new URL("html.js", document.querySelector("script[type=module]").src));
+        const made = () => html`<p><b>always</b></p>`;
+        return made() === made();
+    }""")
+    assert same is False

@@ -58,8 +58,8 @@ class Client:
         self.url = server_url(url)
         if urlsplit(self.url).scheme == "http" and not (allow_http or is_loopback(self.url)):
             raise InvalidInput(
-                f"{self.url} is not encrypted: whoever is on the way reads the key and what is sent. Name https://, or say"
-                " --allow-http (ROLLBOOK_PUSH_ALLOW_HTTP=1) where nobody is on the way"
+                f"{self.url} is not encrypted: whoever is on the way reads the key and what is sent. Name https://, or"
+                " say --allow-http (ROLLBOOK_PUSH_ALLOW_HTTP=1) where nobody is on the way"
             )
         self._token = token
         self._patience_s = patience_s

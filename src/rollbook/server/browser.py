@@ -35,8 +35,11 @@ _PAGES: Final = Path(__file__).parent / "pages"
 _HTML: Final = "text/html; charset=utf-8"
 #: A page may show itself, ask this server, and nothing else.
 POLICY: Final = (
-    ("content-security-policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    (
+        "content-security-policy",
+        ("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
 )  # fmt: skip

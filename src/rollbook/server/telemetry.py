@@ -1,7 +1,7 @@
 """Telemetry in: OTLP over HTTP, for traces, logs and metrics, under every path that emitters are set up with.
 
-A body is read in a thread, and a large one is stored in portions, so that it holds up nobody. Of each portion whatever is
-understood is stored in one transaction; what is not is counted in the answer, and costs only itself. Where a portion
+A body is read in a thread, and a large one is stored in portions, so that it holds up nobody. Of each portion whatever
+is understood is stored in one transaction; what is not is counted in the answer, and costs only itself. Where a portion
 cannot be stored now, the whole body is to be sent again: what was stored of it is known then.
 """
 

@@ -24,6 +24,7 @@ function usePage(name) {
   const [, drawn] = useState(0);
   useEffect(() => {
     document.title = `${TITLES[name]} · Rollbook`;
+    document.body.dataset.page = name;
     if (loaded.has(name) || !PAGES[name]) return;
     PAGES[name]().then((module) => loaded.set(name, module.default), (error) => loaded.set(name, failedToLoad(error)))
       .then(() => drawn((turn) => turn + 1));

@@ -15,7 +15,7 @@ export function Comparison({ all, only, onRemove, onFirst }) {
       <table class=${all.length > 3 ? "compared compared-many" : "compared"}>
         <thead><tr>
           <td class="compared-corner"></td>
-          ${all.map((one, place) => html`<${Head} key=${one.name} one=${one} first=${place === 0} onRemove=${onRemove} onFirst=${onFirst} />`)}
+          ${all.map((one, place) => html`<${Head} key=${one.name} one=${one} first=${place === 0} alone=${all.length === 1} onRemove=${onRemove} onFirst=${onFirst} />`)}
           <td class="compared-rest"></td>
         </tr></thead>
         ${groups.map((group) => html`<${Group} key=${group.key} group=${group} columns=${all.length} />`)}
@@ -30,12 +30,12 @@ function shownOf(group, only) {
   return rows.length ? { ...group, rows } : null;
 }
 
-function Head({ one, first, onRemove, onFirst }) {
+function Head({ one, first, alone, onRemove, onFirst }) {
   const title = one.error ? one.id : titleOf(one.session);
   return html`
     <th scope="col" class=${first ? "compared-head compared-first" : "compared-head"}>
       <div class="compared-tools">
-        ${first ? html`<span class="muted">Compared with</span>`
+        ${first ? html`<span class="muted">${!alone && "Compared with"}</span>`
           : html`<button type="button" class="quiet" title="Compare the others with this one" onClick=${() => onFirst(one.name)}>Put first</button>`}
         <button type="button" class="icon-button" aria-label=${`Leave out: ${title}`} title="Leave out" onClick=${() => onRemove(one.name)}><${Icon} name="close" /></button>
       </div>
@@ -55,11 +55,12 @@ function Line({ row }) {
   const sizes = row.cells.map((cell) => cell?.size ?? 0);
   const most = Math.max(...sizes);
   const [first] = row.cells;
-  const kind = ["compared-line", row.differs ? "differs" : "alike", row.inner && "inner"].filter(Boolean).join(" ");
+  const alone = row.cells.length === 1;
+  const kind = ["compared-line", !alone && (row.differs ? "differs" : "alike"), row.inner && "inner"].filter(Boolean).join(" ");
   return html`
     <tr class=${kind}>
       <th scope="row" title=${row.hint}><span class=${row.code ? "clip mono" : "clip"}>${row.title}</span>${row.differs && html`<span class="unseen">, differs</span>`}</th>
-      ${row.cells.map((cell, place) => html`<td key=${place}>${cell && html`<${Cell} cell=${cell} first=${place ? first : null} share=${row.drawn && most > 0 ? sizes[place] / most : null} />`}</td>`)}
+      ${row.cells.map((cell, place) => html`<td key=${place}>${cell && html`<${Cell} cell=${cell} first=${place ? first : null} share=${row.drawn && !alone && most > 0 ? sizes[place] / most : null} />`}</td>`)}
       <td class="compared-rest"></td>
     </tr>`;
 }

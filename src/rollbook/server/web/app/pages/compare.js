@@ -26,7 +26,7 @@ export default function Compare() {
   return html`
     <div class="page-head compare-head">
       <h1>Compare</h1>
-      <p class="muted">${plural(names.length, "session")}${all.length > MOST ? `; ${all.length - MOST} more are left out` : ""}</p>
+      <p class="muted">${names.length === 1 ? "Add another session to compare this one with." : plural(names.length, "session")}${all.length > MOST ? `, ${all.length - MOST} more left out` : ""}</p>
       <div class="compare-tools">
         ${names.length > 1 && html`<${Choice} label="Which lines" options=${WHICH} value=${only} onChoose=${(which) => show(chosen, which)} />`}
         ${names.length < MOST && html`<${Picker} chosen=${chosen} onChoose=${add} />`}
@@ -34,8 +34,7 @@ export default function Compare() {
     </div>
     <${Shown} asked=${asked} what="These sessions cannot be compared." rows=${12}>${(data) => html`
       <${Comparison} all=${data} only=${names.length > 1 ? only : ""} onRemove=${(name) => show(chosen.filter((each) => each !== name))}
-        onFirst=${(name) => show([name, ...chosen.filter((each) => each !== name)])} />
-      ${names.length === 1 && html`<${Empty} title="Add another session to compare this one with." />`}`}<//>`;
+        onFirst=${(name) => show([name, ...chosen.filter((each) => each !== name)])} />`}<//>`;
 }
 
 const Nothing = ({ onChoose }) => html`

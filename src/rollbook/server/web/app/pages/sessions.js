@@ -42,7 +42,7 @@ export default function Sessions() {
   const choose = (said) => askFor(said.trim(), false);
   const onSort = (by) => ask({ sort: by === "last_activity_at" ? null : by, up: by === sort.by && !sort.ascending ? "1" : null });
   return html`
-    <div class="sessions-page wide-page">
+    <div class="sessions-page">
       <h1 class="unseen">Sessions</h1>
       <div class="asking">
         <${Box} query=${text} error=${wrong} onAsk=${askFor} fields=${fields} onNear=${near} input=${input} />

@@ -18,5 +18,9 @@ export function Kept({ values, session }) {
     ${metadata.length > 0 && html`<${Section} title="Metadata" kind="kept"><${Pairs} pairs=${metadata} /><//>`}`;
 }
 
+const SHORT = 60;
+const isShort = (value) => typeof value !== "object" && String(value).length <= SHORT && !String(value).includes("\n");
+
 const Pairs = ({ pairs }) => html`
-  <dl class="pairs">${pairs.map(([key, value]) => html`<div key=${key}><dt title=${oneLine(key, 300)}>${oneLine(key, 300)}</dt><dd><${Value} value=${value} label=${oneLine(key, 120)} /></dd></div>`)}</dl>`;
+  <dl class="pairs">${pairs.map(([key, value]) => html`<div key=${key} class=${isShort(value) ? "pair-short" : null}><dt title=${oneLine(key, 300)}>${oneLine(key, 300)}</dt>
+    <dd>${isShort(value) ? html`<span class="mono" dir="auto">${plain(String(value))}</span>` : html`<${Value} value=${value} label=${oneLine(key, 120)} />`}</dd></div>`)}</dl>`;

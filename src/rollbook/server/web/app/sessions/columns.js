@@ -14,7 +14,7 @@ const text = (name) => (session) => session[name];
 const shown = (value) => (value ? html`<span class="clip" title=${value}>${value}</span>` : none);
 const folder = (path) => path.replace(/\/+$/, "").split("/").at(-1) || path;
 const number = (name) => (session) => (session[name] ? count(session[name]) : html`<span class="muted">0</span>`);
-const when = (name) => (session) => html`<${Time} at=${session[name]} />`;
+const when = (name) => (session) => Time({ at: session[name] });
 // Exact, and without what a spreadsheet would not take for a number.
 const dollarsOf = (session) => (session.cost_usd === null ? null : exactDollars(session.cost_nano_usd).replace(/[$,]/g, "").replace("−", "-"));
 
@@ -22,18 +22,19 @@ export const TitleLink = ({ session }) => html`
   <a class="row-link clip" href=${sessionUrl(session.user_id, session.session_id)} title=${`${session.title || session.goal_text || "No title"}\n${session.session_id}`}>${titleOf(session)}</a>`;
 
 const Title = ({ session }) => html`
-  <span class="row-title">${session.parent_id && html`<span class="is-below" title=${`Started by ${session.parent_id}`}><${Icon} name="below" /><span class="unseen">Sub-agent: </span></span>`}<${TitleLink} session=${session} /></span>`;
+  <span class="row-title">${session.parent_id && html`<span class="is-below" title=${`Started by ${session.parent_id}`}><${Icon} name="below" /><span class="unseen">Sub-agent: </span></span>`}${TitleLink({ session })}</span>`;
 
 // (A part of its own, because names become known later than rows.)
 const User = ({ id }) => html`<span class="clip" title=${id}>${userName(id)}</span>`;
 
 // A running session shows for how long it has been silent, others when they were last active.
-const Active = ({ session }) => (session.effective_status === "running" ? html`<${Ago} at=${session.last_activity_at} />` : html`<${Time} at=${session.last_activity_at} />`);
+const Active = ({ session }) => (session.effective_status === "running" ? html`<${Ago} at=${session.last_activity_at} />` : Time({ at: session.last_activity_at }));
 
+// Cells are made by plain calls where they hold nothing that changes by itself: rows come by the dozen while one scrolls.
 // key; title; wide: in rem (of the title: at least); sort: what the API sorts by; cell; csv: [name, value] of each; field: of the query language.
 export const COLUMNS = [
-  { key: "status", title: "State", wide: 7, cell: (session) => html`<${Status} name=${session.effective_status} />`, csv: text("effective_status") },
-  { key: "title", title: "Session", wide: 16, fill: true, cell: (session) => html`<${Title} session=${session} />`, csv: (session) => session.title ?? session.goal_text },
+  { key: "status", title: "State", wide: 7, cell: (session) => Status({ name: session.effective_status }), csv: text("effective_status") },
+  { key: "title", title: "Session", wide: 16, fill: true, cell: (session) => Title({ session }), csv: (session) => session.title ?? session.goal_text },
   { key: "id", title: "Id", wide: 11, cell: (session) => html`<span class="mono clip" title=${session.session_id}>${shortId(session.session_id)}</span>`, csv: text("session_id") },
   { key: "agent", title: "Agent", wide: 7.5, cell: (session) => shown(session.agent), csv: text("agent") },
   { key: "model", title: "Model", wide: 8.5, cell: (session) => (session.last_model ? html`<span class="clip" title=${session.last_model}>${shortModel(session.last_model)}</span>` : none), csv: text("last_model"), hint: "The model it used last" },
@@ -46,13 +47,13 @@ export const COLUMNS = [
   { key: "turns", title: "Turns", wide: 4.5, right: true, cell: number("turns"), csv: text("turns") },
   { key: "calls", title: "Calls", wide: 4.5, right: true, cell: number("calls"), csv: text("calls") },
   { key: "errors", title: "Errors", wide: 4, right: true, cell: (session) => (session.error_count ? html`<span class="some-errors">${count(session.error_count)}</span>` : number("error_count")(session)), csv: text("error_count") },
-  { key: "tokens_in", title: "Read", wide: 4.75, right: true, sort: "tokens_in", hint: "Tokens read", cell: (session) => html`<${Tokens} value=${session.tokens_in} />`, csv: text("tokens_in") },
-  { key: "tokens_out", title: "Written", wide: 4.75, right: true, sort: "tokens_out", hint: "Tokens written", cell: (session) => html`<${Tokens} value=${session.tokens_out} />`, csv: text("tokens_out") },
-  { key: "cost", title: "Cost", wide: 5.5, right: true, sort: "cost_usd", cell: (session) => html`<${Money} of=${session} />`, csv: dollarsOf },
+  { key: "tokens_in", title: "Read", wide: 4.75, right: true, sort: "tokens_in", hint: "Tokens read", cell: (session) => Tokens({ value: session.tokens_in }), csv: text("tokens_in") },
+  { key: "tokens_out", title: "Written", wide: 4.75, right: true, sort: "tokens_out", hint: "Tokens written", cell: (session) => Tokens({ value: session.tokens_out }), csv: text("tokens_out") },
+  { key: "cost", title: "Cost", wide: 5.5, right: true, sort: "cost_usd", cell: (session) => Money({ of: session }), csv: dollarsOf },
   { key: "duration", title: "Agent time", wide: 6.25, right: true, cell: (session) => html`<span title=${`${session.agent_time_s} s`}>${span(session.agent_time_s)}</span>`, csv: text("agent_time_s") },
   { key: "started", title: "Started", wide: 7.25, right: true, sort: "started_at", cell: when("started_at"), csv: text("started_at") },
   { key: "ended", title: "Ended", wide: 7.25, right: true, sort: "ended_at", cell: when("ended_at"), csv: text("ended_at") },
-  { key: "active", title: "Active", wide: 7.25, right: true, sort: "last_activity_at", hint: "Last active", cell: (session) => html`<${Active} session=${session} />`, csv: text("last_activity_at") },
+  { key: "active", title: "Active", wide: 7.25, right: true, sort: "last_activity_at", hint: "Last active", cell: (session) => Active({ session }), csv: text("last_activity_at") },
 ];
 // What is shown unless somebody chose: the more, the wider the window is.
 const USUAL = [
@@ -82,9 +83,14 @@ const usual = () => {
   return keys;
 };
 
+let last = { name: null, columns: null };
+
+// The same array as long as it holds the same: rows are not made anew for nothing.
 export function columnsShown() {
   const keys = new Set(chosen.value ?? usual());
-  return COLUMNS.filter((column) => keys.has(column.key) || ALWAYS.has(column.key));
+  const name = [...keys].join();
+  if (last.name !== name) last = { name, columns: COLUMNS.filter((column) => keys.has(column.key) || ALWAYS.has(column.key)) };
+  return last.columns;
 }
 
 export const mayHide = (column) => !ALWAYS.has(column.key);

@@ -48,13 +48,6 @@ export function useList(params) {
     before = { name: own.name, rows: own.shown, top: own.top_now ?? 0, active: own.active_now, at: Date.now() };
     own.rows.close();
   }, []);
-  useEffect(() => {
-    const place = scroller.current;
-    if (!place) return undefined;
-    const moved = () => { own.top_now = place.scrollTop; };
-    place.addEventListener("scroll", moved, { passive: true });
-    return () => place.removeEventListener("scroll", moved);
-  }, [own.shown, rows.loaded, rows.height === 0]);
   own.active_now = active;
 
   const fresh = useFresh(own.shown);
@@ -68,7 +61,7 @@ export function useList(params) {
   };
   return {
     rows, shown: own.shown, busy: own.shown !== rows, error: rows.error, params, fresh, letIn, again, setActive,
-    view: { scroller, active, fresh: own.let_in },
+    view: { scroller, active, fresh: own.let_in, moved: (top) => { own.top_now = top; } },
   };
 }
 

@@ -14,7 +14,8 @@ const STEP = 5; // rows are exchanged so many at a time
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 export const rowHeight = (small) => Math.round((small ? 3.75 : 2.25) * rem());
 
-// view: { scroller (a ref), active (the row that the keyboard is at, or null), fresh (keys that were let in last) }
+// view: { scroller (a ref), active (the row that the keyboard is at, or null), fresh (keys that were let in last),
+// moved (told where the scroll bar is) }
 export function SessionTable({ rows, columns, small, sort, onSort, view, onActive, busy }) {
   const high = rowHeight(small);
   const [[first, last], setWindow] = useState([0, 40]);
@@ -24,8 +25,10 @@ export function SessionTable({ rows, columns, small, sort, onSort, view, onActiv
   const look = () => {
     const place = view.scroller.current;
     if (!place) return;
-    const top = Math.floor(place.scrollTop / high);
-    const bottom = Math.ceil((place.scrollTop + place.clientHeight) / high);
+    const { scrollTop, clientHeight } = place; // (read before anything is drawn: afterwards all would be laid out for it)
+    view.moved(scrollTop);
+    const top = Math.floor(scrollTop / high);
+    const bottom = Math.ceil((scrollTop + clientHeight) / high);
     rows.look(Math.min(top, Math.max(0, rows.height - 1)), bottom);
     const from = Math.max(0, Math.floor((top - BESIDE) / STEP) * STEP);
     const to = Math.ceil((bottom + BESIDE) / STEP) * STEP;
@@ -73,10 +76,12 @@ function Head({ columns, sort, onSort }) {
     <thead><tr aria-rowindex="1">
       <th scope="col" class="row-pick"><span class="unseen">Selected</span></th>
       ${columns.map((column) => html`
-        <th key=${column.key} scope="col" class=${column.right ? "right" : null} title=${column.hint} aria-sort=${sortedBy(column, sort)}>
+        <th key=${column.key} scope="col" class=${kindOf(column, columns)} title=${column.hint} aria-sort=${sortedBy(column, sort)}>
           ${column.sort ? html`<button type="button" onClick=${() => onSort(column.sort)}>${column.title}</button>` : column.title}</th>`)}
     </tr></thead>`;
 }
+
+const kindOf = (column, columns) => [column.right && "right", column === columns[0] && "beside-pick"].filter(Boolean).join(" ") || null;
 
 const SmallHead = () => html`<colgroup><col /><col style=${{ width: "7rem" }} /></colgroup><thead class="unseen"><tr aria-rowindex="1"><th scope="col">Session</th><th scope="col">Cost and time</th></tr></thead>`;
 
@@ -98,7 +103,7 @@ function Row({ place, session, failure, columns, small, high, active, onActive, 
     const pick = html`<input type="checkbox" checked=${chosen} aria-label=${`Select ${session.title || session.session_id}`} onChange=${() => select(session, !chosen)} />`;
     const cells = small ? html`<${SmallCells} session=${session} />` : html`
       <td class="row-pick"><label class="pick-area">${pick}</label></td>
-      ${columns.map((column) => html`<td key=${column.key} class=${column.right ? "right" : null}>${column.cell(session)}</td>`)}`;
+      ${columns.map((column) => html`<td key=${column.key} class=${kindOf(column, columns)}>${column.cell(session)}</td>`)}`;
     return html`<tr class=${kind} aria-rowindex=${place + 2} style=${style} data-place=${place} onClick=${(event) => pressed(event, place, onActive)}>${cells}</tr>`;
   }, [session, failure, columns, small, high, active, chosen, gone, isNew, place]);
 }
