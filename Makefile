@@ -35,9 +35,6 @@ bench: $(VENV)/.developing ## Run every benchmark at its small size
 screenshots: $(VENV)/.developing ## Take pictures of every page of the dashboard, of a made-up fleet, into docs/screenshots
 	$(BIN)/python scripts/screenshots.py docs/screenshots
 
-screenshots: $(VENV)/.developing ## Take pictures of the dashboard's pages, light and dark, of a made-up fleet
-	@$(BIN)/python scripts/take-screenshots
-
 format: $(VENV)/.developing ## Bring the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@ import { html, render, useEffect, useErrorBoundary, useState } from "./html.js";
 import { route, follow } from "./state.js";
 import { listen } from "./live.js";
 import { startClock } from "./clock.js";
+import { fetched } from "./fetched.js";
 import { meet, me } from "./people.js";
 import { Header } from "./ui/header.js";
 import { Failure, Loading } from "./ui/states.js";
@@ -12,7 +13,7 @@ import { Toasts } from "./ui/toast.js";
 const PAGES = {
   fleet: () => import("./pages/fleet.js"),
   sessions: () => import("./pages/sessions.js"),
-  session: () => import("./pages/session.js"),
+  session: () => Promise.all([import("./pages/session.js"), fetched("style/session.css")]).then(([module]) => module),
   compare: () => import("./pages/compare.js"),
   settings: () => import("./pages/settings.js"),
 };

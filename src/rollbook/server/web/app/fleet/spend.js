@@ -52,7 +52,7 @@ function Bars({ shown, lines, onPoint }) {
     padding: [8, 14, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { range: (plot) => [plot.data[0][0], plot.data[0].at(-1) + width(plot)] }, y: { range: (plot, low, high) => [0, high > 0 ? high * 1.06 : 1] } },
-    axes: [axis({ grid: { show: false }, values: (plot, values) => values.map((value) => tick(shown.step, value * 1000)), space: 72, size: 26 }),
+    axes: [axis({ grid: { show: false }, values: (plot, values) => values.map((value) => (value > plot.data[0].at(-1) ? "" : tick(shown.step, value * 1000))), space: 72, size: 26 }),
       axis({ values: (plot, values) => values.map(roundDollars), size: 48, space: 42 })],
     series: [{}, ...lines.map((line, place) => ({
       fill: () => colour(`--mark-${markOf(line, place)}`), width: 0, points: { show: false },

@@ -1,30 +1,18 @@
 // uPlot as a part of a page. It is fetched when the first chart is drawn.
 
 import { html, useEffect, useRef, useState } from "../html.js";
+import { fetched } from "../fetched.js";
 import { Failure } from "./states.js";
 
-const HERE = new URL("../../vendor/", import.meta.url);
 let library = null;
 
 // uPlot itself: a script and a style, as its authors publish them.
 export function uplot() {
-  library ??= Promise.all([fetched("script", "src", "uPlot.iife.min.js"), fetched("link", "href", "uPlot.min.css")])
-    .then(() => window.uPlot, (error) => {
-      library = null;
-      throw error;
-    });
-  return library;
-}
-
-function fetched(kind, attribute, name) {
-  return new Promise((done, refuse) => {
-    const element = document.createElement(kind);
-    if (kind === "link") element.rel = "stylesheet";
-    element[attribute] = new URL(name, HERE).href;
-    element.addEventListener("load", done);
-    element.addEventListener("error", () => refuse(new Error("What draws charts cannot be loaded.")));
-    document.head.append(element);
+  library ??= Promise.all([fetched("vendor/uPlot.iife.min.js"), fetched("vendor/uPlot.min.css")]).then(() => window.uPlot, (error) => {
+    library = null;
+    throw error;
   });
+  return library;
 }
 
 // A colour of the page as it is now: colour("--mark-1").
