@@ -1,6 +1,6 @@
 // The dashboard: what stands around every page, and which page is shown.
 
-import { html, render, useEffect, useErrorBoundary, useState } from "./html.js";
+import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useState } from "./html.js";
 import { route, follow } from "./state.js";
 import { listen } from "./live.js";
 import { startClock } from "./clock.js";
@@ -23,9 +23,10 @@ const loaded = new Map();
 
 function usePage(name) {
   const [, drawn] = useState(0);
+  // (Before effects of the page that is shown: its style may depend on it.)
+  useLayoutEffect(() => { document.body.dataset.page = name; }, [name]);
   useEffect(() => {
     document.title = `${TITLES[name]} · Rollbook`;
-    document.body.dataset.page = name;
     if (loaded.has(name) || !PAGES[name]) return;
     PAGES[name]().then((module) => loaded.set(name, module.default), (error) => loaded.set(name, failedToLoad(error)))
       .then(() => drawn((turn) => turn + 1));

@@ -4,7 +4,7 @@
 import { html } from "../html.js";
 import { followed, plain } from "./text.js";
 
-const LONGEST = 60_000; // characters; what is longer is shown as it stands
+const LONGEST = 40_000; // characters; what is longer is shown as it stands
 const DEEPEST = 6; // quotes and lists within each other
 
 export function Markdown({ text }) {

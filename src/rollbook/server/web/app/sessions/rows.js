@@ -54,6 +54,11 @@ export class Rows {
 
   at(place) { return this.pages.get(Math.floor(place / this.size))?.[place % this.size] ?? null; }
   failure(place) { return this.failed.get(Math.floor(place / this.size))?.error ?? null; }
+  isGone(place) {
+    const session = this.removed.size > 0 && this.at(place);
+    return Boolean(session) && this.removed.has(keyOf(session));
+  }
+
   find(key) {
     const place = this.places.get(key);
     return place === undefined ? null : this.at(place);

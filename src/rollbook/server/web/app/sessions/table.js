@@ -55,7 +55,7 @@ export function SessionTable({ rows, columns, small, sort, onSort, view, onActiv
         <${Gap} rows=${from} high=${high} span=${span} />
         <tbody>${places.map((place) => html`
           <${Row} key=${place} place=${place} session=${rows.at(place)} failure=${rows.failure(place)} columns=${columns} small=${small} high=${high}
-            active=${view.active === place} onActive=${onActive} rows=${rows} fresh=${view.fresh} />`)}</tbody>
+            gone=${rows.isGone(place)} active=${view.active === place} onActive=${onActive} rows=${rows} fresh=${view.fresh} />`)}</tbody>
         <${Gap} rows=${height - Math.max(from, to)} high=${high} span=${span} />
       </table>
     </div>`;
@@ -91,10 +91,10 @@ function sortedBy(column, sort) {
   return sort.ascending ? "ascending" : "descending";
 }
 
-function Row({ place, session, failure, columns, small, high, active, onActive, rows, fresh }) {
+// (Drawn anew only when what it is given is another: all that it shows is given.)
+function Row({ place, session, failure, columns, small, high, gone, active, onActive, rows, fresh }) {
   const key = session ? keyOf(session) : null;
   const chosen = key !== null && selected.value.has(key);
-  const gone = key !== null && rows.removed.has(key);
   const isNew = key !== null && fresh.has(key);
   return useMemo(() => {
     const kind = ["srow", active && "here", chosen && "picked", gone && "removed", isNew && "let-in"].filter(Boolean).join(" ");
