@@ -126,7 +126,8 @@ function useFollowed({ entries, items, shown, show, setShow, setCurrent, rows, p
   const followed = useRef(null);
   const wanted = hash.value;
   useEffect(() => {
-    if (!wanted || wanted === "main" || followed.current === wanted) return;
+    // What was wanted when this was drawn may be past: whoever moves by keys is quicker than effects are.
+    if (!wanted || wanted === "main" || followed.current === wanted || hash.peek() !== wanted) return;
     const name = decoded(wanted);
     const is = (item) => item.key === name || item.entry?.entry_id === name;
     const to = shown.findIndex(is);
