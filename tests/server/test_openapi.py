@@ -74,8 +74,8 @@ class Many(NamedTuple):
     drawn: int  #: values drawn at random, right ones and wrong ones
 
 
-THOROUGH: Final = Many(edges=30, drawn=4)
-BRIEF: Final = Many(edges=6, drawn=2)
+THOROUGH: Final = Many(edges=12, drawn=3)
+BRIEF: Final = Many(edges=3, drawn=1)
 _SPARSE: Final = 3  #: of so many edges in a row one is taken
 
 

@@ -112,6 +112,8 @@ def _tried(  # noqa: PLR0917 - what apply_batch was given
     cache.keep(state for place, state in work.states.items() if place not in work.purged_states)
     if work.purged_states or work.leaving:
         cache.clear()
+    elif any(type(op) in _ALONE for op in ops):
+        cache.taken.clear()  # what was pruned is not taken any more
     return answers
 
 

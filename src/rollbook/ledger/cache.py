@@ -24,6 +24,7 @@ class Cache:
         self.by_id: dict[tuple[int, str], int] = {}
         self.session_numbers = Numbers("session_numbers")
         self.journal = JournalCache()
+        self.taken: dict[tuple[str, str, int], int] = {}  #: of calls that are alike so many are taken (see ``alike``)
 
     def clear(self) -> None:
         self.names.clear()
@@ -31,6 +32,7 @@ class Cache:
         self.by_id.clear()
         self.session_numbers.clear()
         self.journal.clear()
+        self.taken.clear()
 
     def keep(self, states: Iterable[State]) -> None:
         """Take in what a commit made true."""

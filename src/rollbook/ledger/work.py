@@ -82,6 +82,7 @@ class Work:
         self.complete: dict[tuple[int, int], dict[int, LedgerRow]] = {}
         self.changed_late: dict[Place, LedgerRow] = {}
         self.changed_evidence: dict[Place, LedgerRow] = {}
+        self.alikes: dict[tuple[str, int], dict[str, int]] = {}  #: places of calls that are alike, as far as looked at
         self.unsettled: set[tuple[int, int]] = set()  #: sessions whose last model has to be found anew
         self.spend: dict[tuple[int, int, int, int], st.Vector] = {}
         self.deleted_slices: set[int] = set()
