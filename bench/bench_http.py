@@ -198,10 +198,12 @@ def _streams(folder: str, streams: int, writes: int) -> Measured:
 async def _listen(port: int, streams: int, writes: int, process: psutil.Process) -> tuple[list[float], float, float]:
     """Open streams, write one thing after another, and see when each stream is told of it."""
     asked = request("GET", "/api/v1/events", headers=[_KEY])
-    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(streams)]
-    for reader, writer in opened:
+    opened = []
+    for _ in range(streams):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(asked)
         await reader.readuntil(b"event: ready")
+        opened.append((reader, writer))
     full = _memory(process)
     seen: dict[str, list[float]] = {}
     chance = random.Random(3)
