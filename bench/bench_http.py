@@ -91,7 +91,8 @@ def _variants(folder: str, sessions: int, connections: int, small: bool, streams
         variant("POST, 50 calls", "ours", "many", 2_000 // few, baseline="usual: POST, 50 calls"),
         variant("usual: GET, 50 sessions", "usual", "list", 500 // few),
         variant("GET, 50 sessions", "ours", "list", 5_000 // few, baseline="usual: GET, 50 sessions"),
-        variant("OTLP, 500 spans", "ours", "spans", 100 // few),
+        variant("usual: OTLP, 500 spans", "usual", "spans", 10 // few),
+        variant("OTLP, 500 spans", "ours", "spans", 100 // few, baseline="usual: OTLP, 500 spans"),
         Variant(name="streams", run=_streams, arguments=(folder, streams, 100 // few)),
     ]
 

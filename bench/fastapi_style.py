@@ -15,8 +15,10 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 import uvicorn
-from fastapi import Body, Depends, FastAPI, HTTPException, Query
+from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import BaseModel, Field
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -89,6 +91,13 @@ def made(path: str) -> FastAPI:
         await session.commit()
         return {"results": [{"usage_id": call.usage_id, "outcome": "counted"} for call in given]}
 
+    @app.post("/v1/traces", dependencies=[Depends(who)])
+    async def traces(request: Request, session: database_of) -> dict[str, Any]:
+        for call in _calls(MessageToDict(ExportTraceServiceRequest.FromString(await request.body()))):
+            await meter(session, call)
+        await session.commit()
+        return {}
+
     @app.get("/api/v1/sessions", dependencies=[Depends(who)])
     async def listed(session: database_of, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Records:
         newest = sa.select(records).order_by(records.c.last_activity_at.desc()).limit(limit)
@@ -97,6 +106,22 @@ def made(path: str) -> FastAPI:
         return Records(sessions=[Record(**row) for row in rows], total=total)
 
     return app
+
+
+def _calls(told: dict[str, Any]) -> list[dict[str, Any]]:
+    scopes = [scope for resource in told["resourceSpans"] for scope in resource["scopeSpans"]]
+    return [_call(span) for scope in scopes for span in scope["spans"]]
+
+
+def _call(span: dict[str, Any]) -> dict[str, Any]:
+    said = {each["key"]: next(iter(each["value"].values())) for each in span["attributes"]}
+    return {
+        "session_id": said["gen_ai.conversation.id"],
+        "model": said["gen_ai.response.model"],
+        "tokens_in": int(said["gen_ai.usage.input_tokens"]),
+        "tokens_out": int(said["gen_ai.usage.output_tokens"]),
+        "cost_usd": 0.0,
+    }
 
 
 def _settings(connection: Any, _record: Any) -> None:

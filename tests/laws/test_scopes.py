@@ -31,7 +31,7 @@ FILTERS: Final[list[dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=range(2))
+@pytest.fixture(scope="module", params=range(3))
 def book(request: pytest.FixtureRequest, engine: str) -> Iterator[tuple[Truth, random.Random]]:
     """A random book as one sees it who sees everything."""
     del engine  # which says where it is

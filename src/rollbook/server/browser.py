@@ -33,6 +33,8 @@ _FORM: Final = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{12}|local)\.([A-Za-z0-9_-
 _BEYOND: Final = re.compile(r"/(sessions|compare|settings)(\?[!-~]*)?|/session/[!-~]*")  #: pages of who has signed in
 _PAGES: Final = Path(__file__).parent / "pages"
 _HTML: Final = "text/html; charset=utf-8"
+_REFUSED: Final = "That key lets nobody in."
+_USED: Final = "That link was used before, or is older than ten minutes."
 #: A page may show itself, ask this server, and nothing else.
 POLICY: Final = (
     (
@@ -97,11 +99,11 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
 async def page(at: At, asked: Code) -> Reply:
     """The page on which one signs in; with a code that signs in once, it is done."""
     if asked.once is None:
-        return Reply(content=_read("signin.html"), media_type=_HTML, headers=POLICY)
+        return Reply(content=_signing_in(), media_type=_HTML, headers=POLICY)
     local = at.server.doorkeeper.local_user
     if local is None or not at.server.doorkeeper.redeem(asked.once):
         at.server.limits.guess(at.client)
-        return Reply(status=401, content=_read("used.html"), media_type=_HTML, headers=POLICY)
+        return Reply(status=401, content=_signing_in(_USED), media_type=_HTML, headers=POLICY)
     return await _welcome(at, local)
 
 
@@ -114,7 +116,7 @@ async def enter(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of
     guest = await at.server.doorkeeper.by_secret(given) if given else None
     if guest is None:
         at.server.limits.guess(at.client)
-        return Reply(status=401, content=_read("refused.html"), media_type=_HTML, headers=POLICY)
+        return Reply(status=401, content=_signing_in(_REFUSED), media_type=_HTML, headers=POLICY)
     return await _welcome(at, guest.principal)
 
 
@@ -146,13 +148,13 @@ async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
         await at.server.book.acting(Principal(user_id=shown.user_id, role=READER)).sign_out(shown.secret)
         at.server.doorkeeper.forget(mark_of(shown))
     return Reply(
-        content=_read("signin.html"), media_type=_HTML, headers=(*POLICY, _cookie(at, "", timedelta(0))),
+        content=_signing_in(), media_type=_HTML, headers=(*POLICY, _cookie(at, "", timedelta(0))),
     )  # fmt: skip
 
 
 def asked_in() -> Reply:
     """The page on which one signs in, in the place of one that only those see who did."""
-    return Reply(content=_read("signin.html"), media_type=_HTML, headers=POLICY)
+    return Reply(content=_signing_in(), media_type=_HTML, headers=POLICY)
 
 
 async def style(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
@@ -167,6 +169,12 @@ def _cookie(at: At, value: str, lasts: timedelta) -> tuple[str, str]:
     if at.secure:
         parts.append("Secure")
     return "set-cookie", "; ".join(parts)
+
+
+def _signing_in(why: str = "") -> bytes:
+    """The page on which one signs in, with why one is there again."""
+    told = f'<p class="alert" role="alert">{html.escape(why)}</p>\n' if why else ""
+    return _read("signin.html").replace(b"{why}", told.encode())
 
 
 def _read(name: str) -> bytes:
