@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -32,9 +32,9 @@ _SOON_S: Final = 30.0
 class Process:
     """A server that was started as users start it."""
 
-    def __init__(self, home: Path, *said: str) -> None:
+    def __init__(self, home: Path, *said: str, program: Sequence[str] = ("-m", "rollbook")) -> None:
         env = {"HOME": str(home), "PATH": os.environ["PATH"], "ROLLBOOK_TOKEN": "of-this-test-alone"}
-        words = [sys.executable, "-m", "rollbook", "--db", url_of(home / "book.db"), "serve", "--port", "0", *said]
+        words = [sys.executable, *program, "--db", url_of(home / "book.db"), "serve", "--port", "0", *said]
         self.process = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True)
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read)

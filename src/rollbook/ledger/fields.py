@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from rollbook.ledger import lists
+from rollbook.ledger import lists, reads
 from rollbook.ledger.filters import Filters
 from rollbook.ledger.reads import Clock
 from rollbook.ledger.scopes import Scope
@@ -50,7 +50,9 @@ def _known(tx: Reading, scope: Scope, clock: Clock) -> dict[str, Iterable[str]]:
                 found["dataset"].add(row[4])
                 found["agent"].add(row[5])
                 found["project"].add(row[7])
-    page = lists.page(tx, scope, Filters(), clock, question="", limit=_LOOKED_AT, cursor=None, offset=0)
+    page = lists.page(
+        tx, scope, Filters(), clock, reads.session_of, question="", limit=_LOOKED_AT, cursor=None, offset=0
+    )
     for one in page.sessions:
         found["tag"].update(one.tags)
         found["model"].update([one.last_model] if one.last_model else ())

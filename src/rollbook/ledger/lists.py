@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,7 +13,7 @@ from rollbook.ledger.figures import counts_by_status
 from rollbook.ledger.filters import Filters
 from rollbook.ledger.reads import FOREVER, Clock
 from rollbook.ledger.scopes import Part, Scope
-from rollbook.model import Page, Status
+from rollbook.model import Status
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 from rollbook.store.statements import Filling
@@ -21,6 +22,21 @@ SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "token
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 _MANY: Final = 50_000  #: sessions from which on reading them side by side is faster than in the order of their activity
 _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
+
+
+T = TypeVar("T")
+
+
+class Found(NamedTuple, Generic[T]):
+    """A page: what was made of its sessions, and what stands beside them."""
+
+    sessions: list[T]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None
+    total_exact: bool
 
 
 class Portion(NamedTuple):
@@ -35,13 +51,14 @@ def page(
     scope: Scope,
     asked: Filters,
     clock: Clock,
+    made: Callable[[Row, Clock], T],
     *,
     question: str,
     limit: int,
     cursor: str | None,
     offset: int,
-) -> Page:
-    """One page of a list, by cursor or by offset (R7)."""
+) -> Found[T]:
+    """One page of a list, by cursor or by offset (R7): what is made of the row of each session that it holds."""
     if cursor is not None and offset:
         raise InvalidInput("give a cursor or an offset, not both")
     after = None if cursor is None else cursors.read(cursor, question)
@@ -51,7 +68,7 @@ def page(
     since, asked = asked.since, asking.worked_out(tx, scope, asked, began)
     portions = portions_of(tx, scope, asked)
     if not portions:
-        return Page(sessions=[], total=0, limit=limit, offset=offset, has_more=False, next_cursor=None)
+        return Found([], 0, limit, offset, has_more=False, next_cursor=None, total_exact=True)
     most = offset + limit + 1
     counted = _counted(portions, asked)
     many = (counted or asked.unordered) and _active(tx, portions, asked, clock) > _MANY
@@ -66,7 +83,7 @@ def page(
         found = everything if after is None else [key for key in everything if _behind(key, after, asked)]
     keys = sorted(found, reverse=not asked.ascending)[offset:most]
     has_more, keys = len(keys) > limit, keys[:limit]
-    shown = reads.show(tx, scope, [(key[1], key[2]) for key in keys], clock)
+    shown = {row[:2]: row for row in reads.shown(tx, scope, [(key[1], key[2]) for key in keys])}
     if everything is not None:
         total, exact = len(everything), True
     elif many and counted:  # there are more than were gathered
@@ -77,15 +94,8 @@ def page(
     if has_more:
         value, user_no, session_no = keys[-1]
         following = cursors.write(cursors.Cursor(question, since, value, user_no, session_no, began.now))
-    return Page(
-        sessions=[shown[key[1], key[2]] for key in keys],
-        total=total,
-        limit=limit,
-        offset=offset,
-        has_more=has_more,
-        next_cursor=following,
-        total_exact=exact,
-    )
+    lines = [made(shown[key[1], key[2]], clock) for key in keys]
+    return Found(lines, total, limit, offset, has_more, following, exact)
 
 
 def portions_of(tx: Reading, scope: Scope, asked: Filters) -> list[Portion]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ from rollbook.store import Reading, Row
 
 FOREVER: Final = 2**62
 Place = tuple[int, int]  #: user and session, by their numbers
+T = TypeVar("T")
+_PARENT: Final = 21  #: where the id of the session above stands in a row of ``shown``; its user's stands behind it
+_PARENT_USER: Final = 22
 _life_decoder = msgspec.json.Decoder(tuple[lives.Event, ...])
 
 
@@ -41,18 +44,48 @@ class Clock(msgspec.Struct, frozen=True):
 
 
 def show(tx: Reading, scope: Scope, places: Sequence[Place], clock: Clock) -> dict[Place, Session]:
-    """Sessions by their numbers. What is above one of them is not told where it may not be seen."""
-    shown = {(row[0], row[1]): _session(row, clock) for row in tx.among("shown", places)}
+    """Sessions by their numbers."""
+    return {(row[0], row[1]): session_of(row, clock) for row in shown(tx, scope, places)}
+
+
+def shown(tx: Reading, scope: Scope, places: Sequence[Place]) -> list[Row]:
+    """All that is shown of sessions, in any order. What is above one is not told where it may not be seen."""
+    rows = tx.among("shown", places)
     if scope.within is None:
-        return shown
-    parents = {(one.parent_user_id, one.parent_id) for one in shown.values() if one.parent_id is not None}
+        return rows
+    parents = {(row[_PARENT_USER], row[_PARENT]) for row in rows if row[_PARENT] is not None}
     hidden = parents - visible_parents(tx, scope, parents)
-    return {
-        place: msgspec.structs.replace(one, parent_id=None, parent_user_id=None)
-        if (one.parent_user_id, one.parent_id) in hidden
-        else one
-        for place, one in shown.items()
-    }
+    if not hidden:
+        return rows
+    return [
+        (*row[:_PARENT], None, None, *row[_PARENT_USER + 1 :]) if (row[_PARENT_USER], row[_PARENT]) in hidden else row
+        for row in rows
+    ]
+
+
+class Lines(Generic[T]):
+    """What is made of sessions, kept for each until what is shown of it changes.
+
+    All that is made of a session follows from its row and its effective status, so there is nothing to be told of
+    changes: whatever is made of the same is the same, in whichever book.
+    """
+
+    def __init__(self, make: Callable[[Session], T], most: int = 2_000) -> None:
+        self._make = make
+        self._most = most
+        self._kept: dict[Place, tuple[Row, str, T]] = {}
+
+    def __call__(self, row: Row, clock: Clock) -> T:
+        """What is made of the session of a row."""
+        place, status = row[:2], lives.effective_status(row[5], row[7], clock.now, clock.abandon_after)
+        kept = self._kept.get(place)
+        if kept is not None and kept[0] == row and kept[1] == status:
+            return kept[2]
+        made = self._make(session_of(row, clock))
+        if kept is None and len(self._kept) >= self._most:
+            self._kept = {}  # and not the oldest alone: several threads may be here
+        self._kept[place] = (row, status, made)
+        return made
 
 
 def visible_parents(tx: Reading, scope: Scope, parents: AbstractSet[Any]) -> set[Any]:
@@ -64,7 +97,8 @@ def visible_parents(tx: Reading, scope: Scope, parents: AbstractSet[Any]) -> set
     return free | (known(tx, within, parents - free) if parents != free else set())
 
 
-def _session(row: Row, clock: Clock) -> Session:
+def session_of(row: Row, clock: Clock) -> Session:
+    """A session of its row among those of ``shown``."""
     status, started, last, ended = row[5:9]
     events = _life_decoder.decode(row[23]) if row[23] else ()
     decided = lives.fold(events, started, last).decided if events else None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -16,25 +17,50 @@ import msgspec
 from rollbook.rules.checks import MAX_MODEL_BYTES
 
 Attributes = Mapping[str, Any]
+Way = tuple[str, tuple[str, ...]]  #: the key of an attribute, and what leads into its value
+Ways = tuple[Way, ...]
 
 _MOST_DIGITS: Final = 18
 _HIDDEN: Final = ("[Scrubbed due to", "__REDACTED__", "<REDACTED>", "[REDACTED]")
 _JSON: Final = ("{", "[", '"')
 
 
-def find(names: Iterable[str], *places: Attributes) -> Any:
-    """The first value that says something, of names in the order of preference; None where none does.
+def ways(names: Iterable[str], keys: Collection[str]) -> Ways:
+    """Where names lead, the preferred one first, where there are attributes of these keys and no others.
 
-    Of a span's attributes and its resource's, every name is looked for in the first before the second is asked.
+    A name that stands for itself goes before what it would lead into.
     """
-    for attributes in places:
-        for name in names:
-            value = _loosely(name[1:], attributes) if name[0] == "~" else attributes.get(name)
-            if value is None and "/" in name:
-                value = _within(name, attributes)
-            if value is not None and value != "" and not is_hidden(value):
+    found: list[Way] = []
+    for name in names:
+        if name[0] == "~":
+            wanted = _loose(name[1:])
+            found += [(key, ()) for key in keys if _loose(key) == wanted][:1]
+            continue
+        if name in keys:
+            found.append((name, ()))
+        if "/" in name:
+            key, *path = name.split("/")
+            found += [(key, tuple(path))] if key in keys else []
+    return tuple(found)
+
+
+def first(among: Ways, attributes: Attributes) -> Any:
+    """The first value that says something; None where none does. Every key that is named is there."""
+    for key, path in among:
+        value = attributes[key]
+        if path:
+            value = _within(value, path)
+        if isinstance(value, str):
+            if value and not value.startswith(_HIDDEN):
                 return value
+        elif value is not None:
+            return value
     return None
+
+
+def find(names: Iterable[str], attributes: Attributes) -> Any:
+    """The first value that says something, of names in the order of preference; None where none does."""
+    return first(ways(names, attributes), attributes)
 
 
 def is_hidden(value: Any) -> bool:
@@ -42,20 +68,14 @@ def is_hidden(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(_HIDDEN)
 
 
-def _loosely(name: str, attributes: Attributes) -> Any:
-    wanted = _loose(name)
-    return next((value for key, value in attributes.items() if _loose(key) == wanted), None)
-
-
 def _loose(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _within(name: str, attributes: Attributes) -> Any:
-    first, *keys = name.split("/")
-    value = parsed(attributes.get(first))
-    for key in keys:
-        if not isinstance(value, Mapping):
+def _within(value: Any, path: tuple[str, ...]) -> Any:
+    value = parsed(value)
+    for key in path:
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
     return value
@@ -73,10 +93,11 @@ def parsed(value: Any) -> Any:
 
 def text(value: Any) -> str | None:
     """A text without what surrounds it; numbers as texts; None for what is no text, or says nothing."""
-    if isinstance(value, str) and value.startswith('"'):
-        value = parsed(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
+    if isinstance(value, str):
+        if value.startswith('"'):
+            value = parsed(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     return (value.strip() or None) if isinstance(value, str) else None
 
 
@@ -85,9 +106,12 @@ def label(value: Any, most: int = MAX_MODEL_BYTES) -> str | None:
     if isinstance(value, list) and value:
         value = value[0]
     found = text(value)
-    if found is None:
-        return None
-    line = " ".join(found[: 2 * most].split())
+    return None if found is None else _line(found[: 2 * most], most)
+
+
+@lru_cache(maxsize=1024)  # names of models, agents and users: there are few of them
+def _line(value: str, most: int) -> str | None:
+    line = " ".join(value.split())
     kept = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs"))
     return unicodedata.normalize("NFC", kept).encode()[:most].decode(errors="ignore").strip() or None
 

@@ -6,7 +6,7 @@ import functools
 from builtins import list as List  # noqa: N812 - a book's own list() hides the name
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,14 +23,16 @@ from rollbook.ledger.fields import QueryField
 from rollbook.ledger.filters import Filters
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.people import UserName
+from rollbook.ledger.reads import Clock
 from rollbook.ledger.scopes import Scope
 from rollbook.ledger.series import SpendSeries
 from rollbook.ledger.work import hash_of_call
 from rollbook.model import Inclusive, ModelCost, Page, Problem, Session, Spend, Stats, Usage, Verification
 from rollbook.rules import checks
 from rollbook.rules import query as query_rules
-from rollbook.store import Reading
+from rollbook.store import Reading, Row
 
+T = TypeVar("T")
 User = str | UUID | None
 Since = str | datetime | timedelta | None
 
@@ -122,11 +124,27 @@ class ReadPlans(Core):
         ``status`` is the effective one; ``since`` bounds ``last_activity_at``; ``text`` looks in id, title and goal.
         ``query`` asks for more in one text, such as ``status:failed cost>5 model:claude-* -agent:codex``.
         """
-        clock = self.now()
-        filters = asked_for(
-            clock.now, status=status, since=since, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
-            project=project, model=model, tag=tag, text=text, query=query, order_by=order_by, ascending=ascending,
+        found = yield from self.lines(
+            reads.session_of, status=status, since=since, kind=kind, channel=channel, agent=agent, project=project,
+            model=model, user_id=user_id, dataset_id=dataset_id, tag=tag, text=text, query=query, order_by=order_by,
+            ascending=ascending, limit=limit, cursor=cursor, offset=offset,
         )  # fmt: skip
+        return Page(**found._asdict())
+
+    def lines(
+        self,
+        made: Callable[[Row, Clock], T],
+        *,
+        since: Since = None,
+        user_id: User = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        offset: int = 0,
+        **conditions: Any,
+    ) -> Plan[lists.Found[T]]:
+        """The page that :meth:`list` would show, with what is made of the row of each session in the place of it."""
+        clock = self.now()
+        filters = asked_for(clock.now, since=since, **conditions)
         if checks.count(limit, "limit", checks.MAX_LIMIT) < 1:
             raise InvalidInput("limit must be at least 1")
         checks.count(offset, "offset", 2**53)
@@ -135,11 +153,11 @@ class ReadPlans(Core):
         named = None if user_id is None else self._whose(user_id)
         asked = cursors.question(msgspec.structs.replace(filters, since=None), str(since), who, named)
 
-        def look(tx: Reading) -> Page:
+        def look(tx: Reading) -> lists.Found[T]:
             scope, left = self._asking(tx, user_id, filters)
-            return lists.page(tx, scope, left, clock, question=asked, limit=limit, cursor=cursor, offset=offset)
+            return lists.page(tx, scope, left, clock, made, question=asked, limit=limit, cursor=cursor, offset=offset)
 
-        answer: Page = yield Read(look)
+        answer: lists.Found[T] = yield Read(look)
         return answer
 
     def query_fields(self, *, user_id: User = None) -> Plan[List[QueryField]]:

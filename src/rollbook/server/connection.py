@@ -3,6 +3,9 @@
 A request's head is kept in memory until it is whole, so it may be only so large and take only so long. The same goes
 for what belongs to a body and is none of it (the sizes of chunks, lines behind them), and for a body for which nobody
 waits any more, since the answer was sent before it, and for answers that nobody takes.
+
+There are only so many connections. Where nearly all are taken, those over which nothing was asked for longest make room
+for new ones, so that nobody keeps others out by holding them; those that are being answered stay.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-le
 class Impatient(HttpToolsProtocol):
     """Lets go of a connection over which no request comes, or one that never ends."""
 
+    most: ClassVar[int] = 1 << 30  #: connections, before the idle ones make room
     spared: ClassVar[frozenset[str]] = frozenset()  #: proxies, over which everybody comes
+    _idle: ClassVar[dict[Impatient, None]] = {}  #: without a request that is being answered, the longest so first
     _unasked: ClassVar[Counter[str]] = Counter()  #: connections of an address over which nothing was asked yet
     _address: str | None = None  #: as long as it counts among those
     _patience: Any = None
@@ -36,12 +41,22 @@ class Impatient(HttpToolsProtocol):
         """Somebody connected."""
         super().connection_made(transport)
         self._wait()
+        if len(self.connections) > self.most:
+            self._make_room()
+        self._idle[self] = None
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple) and peer[0] not in self.spared:
             self._address = peer[0]
             self._unasked[peer[0]] += 1
             if self._unasked[peer[0]] > _UNASKED_MOST:
                 transport.abort()
+
+    def _make_room(self) -> None:
+        """Let go of whoever is idle for longest, if anybody is."""
+        longest = next(iter(self._idle), None)
+        if longest is not None:
+            del self._idle[longest]
+            longest.transport.abort()
 
     def _has_asked(self) -> None:
         if self._address is not None:
@@ -68,6 +83,7 @@ class Impatient(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """They are gone."""
+        self._idle.pop(self, None)
         self._has_asked()
         self._rest()
         self.resume_writing()
@@ -81,6 +97,7 @@ class Impatient(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
+        self._idle.pop(self, None)
         self._has_asked()
         self._in_head, self._in_body, self._moved = False, True, True
         self._loose = 0
@@ -101,6 +118,8 @@ class Impatient(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """It was answered."""
         super().on_response_complete()
+        if not (self._is_answering or self.transport.is_closing()):
+            self._idle[self] = None
         if self._in_body:  # nobody reads the rest, so it is not waited for much longer
             self._wait()
 

@@ -5,6 +5,8 @@ In this order: who asks, whether that one may come here, what is asked; then the
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -26,6 +28,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log: Final = logging.getLogger("rollbook.server")
 _FORMS: Final = ("application/json", "text/json")
 _FORWARDED: Final = b"x-forwarded-"
+_STOPPED: Final = Reply(
+    status=503,
+    content={"detail": "the server was stopped before the book answered: write the same again, with the same ids"},
+    headers=(("retry-after", "1"), ("connection", "close")),
+)
 
 
 class Endpoint:
@@ -50,6 +57,12 @@ class Endpoint:
                 return
             status = reply.status
             await sent(send, reply)
+        except asyncio.CancelledError:
+            if not server.stopping:
+                raise
+            # The time in which requests are finished is over. What was begun of this one may be kept or not.
+            status = _STOPPED.status
+            await _last_words(send)
         finally:
             seconds = time.perf_counter() - began
             server.meters.request(route, status, seconds)
@@ -80,6 +93,8 @@ class Endpoint:
                 query=scope.get("query_string", b""),
             )
             server.limits.spend(at)
+            if route.shared:
+                return await server.shared.answered(at, lambda: self._looked_up(at, scope))
             asked = params.taken(route.takes, scope.get("path_params") or {}, at.query)
             if route.body is not None:
                 most = server.limits.most_of(route)
@@ -100,6 +115,11 @@ class Endpoint:
             if reply.status == 500:  # noqa: PLR2004
                 _log.exception("%s %s failed", route.method, route.path)
             return reply
+
+    async def _looked_up(self, at: At, scope: Scope) -> Reply:
+        """The answer to a request without a body that changes nothing."""
+        asked = params.taken(self.route.takes, scope.get("path_params") or {}, at.query)
+        return await self._server.once.answered(at, self.route, asked)
 
     def _decoded(self, body: bytes, headers: Mapping[str, str]) -> Any:
         if self._read is None:
@@ -148,3 +168,9 @@ async def sent(send: Send, reply: Reply) -> None:
     headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _last_words(send: Send) -> None:
+    """Say that there is no answer, where none was begun."""
+    with contextlib.suppress(RuntimeError):
+        await sent(send, _STOPPED)

@@ -117,12 +117,12 @@ async def me(at: At, asked: Nothing) -> Me:  # noqa: ARG001 - the shape of what 
 
 ROUTES: Final = (
     Route(
-        method="GET", path="/api/v1/spend", answer=spend, takes=Spending, gives=Spend, tag="figures",
+        method="GET", path="/api/v1/spend", shared=True, answer=spend, takes=Spending, gives=Spend, tag="figures",
         does="What was spent, by when calls happened.",
     ),
     Route(
-        method="GET", path="/api/v1/spend/series", answer=series, takes=Series, gives=SpendSeries, tag="figures",
-        does="What was spent over time, told apart by model or agent.",
+        method="GET", path="/api/v1/spend/series", shared=True, answer=series, takes=Series, gives=SpendSeries,
+        tag="figures", does="What was spent over time, told apart by model or agent.",
     ),
     Route(
         method="GET", path="/api/v1/search", answer=search, takes=Looking, gives=Places, tag="contents",

@@ -8,6 +8,7 @@ import msgspec
 
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.plans.metering import Reported, Taken
+from rollbook.rules import checks
 from rollbook.server import faults
 from rollbook.server.faults import Refused
 from rollbook.server.routing import ANSWERS, WRITE, At, Nothing, Reply, Route
@@ -86,6 +87,9 @@ async def usage(at: At, _: Nothing) -> Any:
 async def usage_here(at: At, asked: Named) -> Any:
     """Meter calls of one session."""
     body = at.body
+    checks.session_id(asked.session_id)  # even where there is no call that names it
+    if asked.user_id is not None:
+        checks.user(asked.user_id)
     return await _metered(at, [_here(each, asked) for each in body] if isinstance(body, list) else _here(body, asked))
 
 

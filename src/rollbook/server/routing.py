@@ -78,5 +78,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool = False  #: the function gets the ASGI channels as well and answers by itself
     status: int = 200
     kept: str = REPLY  #: how the answer is given again to the same idempotency key
+    shared: bool = False  #: whether the answer follows from the book and the time alone, and so is the same for many
     coded: bool = False  #: the function reads how the body is compressed by itself
     described: bool = True  #: whether it stands in the description of the interface

@@ -10,10 +10,12 @@ import msgspec
 from rollbook.aio import AsyncRollbook
 from rollbook.principals import READER, Principal
 from rollbook.server.doorkeeper import Doorkeeper
+from rollbook.server.guard import is_secure
 from rollbook.server.inspecting import Looks
 from rollbook.server.limits import Limits
 from rollbook.server.meters import Meters
 from rollbook.server.once import Once
+from rollbook.server.shared import Shared
 from rollbook.server.turns import Turns
 
 
@@ -50,6 +52,7 @@ class Server:
         self.limits = Limits(options)
         self.meters = Meters(self)
         self.once = Once()
+        self.shared = Shared(book._plans.store.version)  # noqa: SLF001 - nothing that a book's callers ask for
         self.turns = Turns()
         self.looks = Looks()
         self.stopping = False
@@ -61,10 +64,7 @@ class Server:
 
     def is_secure(self, scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> bool:
         """Whether whoever asks came over HTTPS, to this server or to a proxy that is trusted."""
-        client = scope.get("client")
-        if client and client[0] in self.options.proxies and "x-forwarded-proto" in headers:
-            return headers["x-forwarded-proto"] == "https"
-        return bool(scope.get("scheme") == "https")
+        return is_secure(scope, headers.get("x-forwarded-proto", ""), self.options)
 
     def client_of(self, scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> str:
         """The address of whoever asks; behind a proxy that is trusted, the one that it names."""

@@ -16,10 +16,12 @@ from rollbook.content import QA, Outline, TraceStep
 from rollbook.errors import InvalidInput, StoreError
 from rollbook.ledger.agents import guessed
 from rollbook.ledger.lists import SORTS
-from rollbook.model import ModelCost, Page, Session, Stats
+from rollbook.ledger.reads import Lines
+from rollbook.model import ModelCost, Session, Stats
 from rollbook.model import Status as Known
 from rollbook.rules import shapes
 from rollbook.server import asked as kinds
+from rollbook.server import wire
 from rollbook.server.asked import OfSession
 from rollbook.server.routing import At, Route
 
@@ -145,13 +147,36 @@ DrivenSessions: Final = msgspec.defstruct(
 )  # fmt: skip
 
 
-async def sessions(at: At, asked: Listing) -> Sessions:
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A page whose sessions are written already."""
+
+    sessions: list[msgspec.Raw]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None
+    total_exact: bool
+
+
+def _line(session: Session) -> msgspec.Raw:
+    return msgspec.Raw(wire.encoded(session))
+
+
+def _driven(session: Session) -> msgspec.Raw:
+    return msgspec.Raw(wire.encoded(Driven(**msgspec.structs.asdict(session), **_driver(session))))
+
+
+_LINES: Final = Lines(_line)
+_DRIVEN_LINES: Final = Lines(_driven)
+
+
+async def sessions(at: At, asked: Listing) -> Any:
     """R7; an unknown status is nobody's, an unknown column is an error."""
-    page = await _page(at, asked)
-    return Sessions(**msgspec.structs.asdict(page))
+    return await _page(at, asked, _LINES)
 
 
-async def _page(at: At, asked: Listing) -> Page:
+async def _page(at: At, asked: Listing, made: Lines[msgspec.Raw]) -> _Written:
     if asked.order_by not in SORTS:
         raise InvalidInput(f"unknown order_by {asked.order_by!r}; it is one of {', '.join(SORTS)}")
     known = not asked.status or asked.status in _KNOWN
@@ -159,21 +184,19 @@ async def _page(at: At, asked: Listing) -> Page:
         "status": (asked.status or None) if known else None,
         "since": asked.range if asked.since is None else asked.since,
     }
-    found = await at.book.list(
-        **filters, limit=asked.limit, offset=asked.offset, order_by=asked.order_by, ascending=not asked.descending,
-        cursor=asked.cursor,
+    plan = at.book._plans.lines(  # noqa: SLF001 - a book's callers ask for sessions, not for lines of an answer
+        made, **filters, limit=asked.limit, offset=asked.offset, order_by=asked.order_by,
+        ascending=not asked.descending, cursor=asked.cursor,
     )  # fmt: skip
-    if known:
-        return found
-    # What else was asked is checked all the same.
-    return Page(sessions=[], total=0, limit=asked.limit, offset=asked.offset, has_more=False, next_cursor=None)
+    found = await at.book._drive(plan)  # noqa: SLF001
+    if not known:  # what else was asked is checked all the same
+        found = found._replace(sessions=[], total=0, has_more=False, next_cursor=None, total_exact=True)
+    return _Written(**found._asdict())
 
 
 async def with_agent_info(at: At, asked: Listing) -> Any:
     """The list, with what drives each session: what it says itself, or else what its id speaks of."""
-    page = await _page(at, asked)
-    lines = [Driven(**msgspec.structs.asdict(session), **_driver(session)) for session in page.sessions]
-    return DrivenSessions(**{**msgspec.structs.asdict(page), "sessions": lines})
+    return await _page(at, asked, _DRIVEN_LINES)
 
 
 def _driver(session: Session) -> dict[str, str | None]:
@@ -261,24 +284,25 @@ def _step(step: TraceStep) -> SeedStep:
 
 ROUTES: Final = (
     Route(
-        method="GET", path="/api/v1/sessions", answer=sessions, takes=Listing, gives=Sessions, failed="list failed",
-        does="List sessions, a page at a time.",
+        method="GET", path="/api/v1/sessions", shared=True, answer=sessions, takes=Listing, gives=Sessions,
+        failed="list failed", does="List sessions, a page at a time.",
     ),
     Route(
-        method="GET", path="/api/v1/sessions/stats", answer=stats, takes=Range, gives=Stats, failed="stats failed",
-        tag="figures", does="Figures over the sessions active within a range.",
+        method="GET", path="/api/v1/sessions/stats", shared=True, answer=stats, takes=Range, gives=Stats,
+        failed="stats failed", tag="figures", does="Figures over the sessions active within a range.",
     ),
     Route(
-        method="GET", path="/api/v1/sessions/cost-by-model", answer=cost_by_model, takes=Range, gives=list[ModelCost],
-        failed="cost-by-model failed", tag="figures", does="Cost by model, most expensive first.",
+        method="GET", path="/api/v1/sessions/cost-by-model", shared=True, answer=cost_by_model, takes=Range,
+        gives=list[ModelCost], failed="cost-by-model failed", tag="figures",
+        does="Cost by model, most expensive first.",
     ),
     Route(
-        method="GET", path="/api/v1/sessions/with-agent-info", answer=with_agent_info, takes=Listing,
+        method="GET", path="/api/v1/sessions/with-agent-info", shared=True, answer=with_agent_info, takes=Listing,
         gives=DrivenSessions, failed="list failed", does="List sessions with what drives each of them.",
     ),
     Route(
-        method="GET", path="/api/v1/sessions/cost-by-user-agent", answer=cost_by_user_agent, takes=Range,
-        gives=list[UserAgentCost], failed="aggregation failed", tag="figures",
+        method="GET", path="/api/v1/sessions/cost-by-user-agent", shared=True, answer=cost_by_user_agent,
+        takes=Range, gives=list[UserAgentCost], failed="aggregation failed", tag="figures",
         does="Cost by user and kind of agent, most expensive first.",
     ),
     Route(

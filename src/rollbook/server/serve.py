@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import uvicorn
 
 from rollbook.aio import AsyncRollbook
@@ -19,13 +23,19 @@ from rollbook.server.chores import Chores
 from rollbook.server.connection import Impatient
 from rollbook.server.running import Options, Server
 
+_log: Final = logging.getLogger("rollbook.server")
 _FINISH_S: Final = 20  #: for requests that are being answered when the server is told to stop
+_CLOSE_S: Final = 5  #: after that, for what else is under way: of it nothing is acknowledged any more
 _SPARE: Final = 512  #: connections beside the streams
+_ROOM: Final = 64  #: of them, kept free by those that are idle
+_FILES: Final = 192  #: that a server opens beside connections, for its book most of all
+_FEWEST: Final = 2 * _ROOM  #: connections, whatever the system allows
+_HANDSHAKE_S: Final = 10  #: in which a connection must be a safe one, over HTTPS
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Uvicorn(uvicorn.Server):
-    """One that tells the streams before it waits for them, and leaves signals to those who called it."""
+    """One that tells the streams before it waits for them, and whose process ends when it was told to."""
 
     def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -34,7 +44,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at the first signal, and at once at the second."""
+        """Stop at the first signal."""
         loop = asyncio.get_running_loop()
         for number in _STOPS:
             loop.add_signal_handler(number, self.end)
@@ -45,14 +55,39 @@ class _Uvicorn(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def end(self) -> None:
-        """Stop; whoever says so twice does not want to wait."""
-        self.force_exit = self.should_exit
+        """Stop. A second signal, or time that has run out, ends the process: what was acknowledged is on the disk."""
+        loop = asyncio.get_running_loop()
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        last = threading.Timer(_FINISH_S + _CLOSE_S, _end_at_once)
+        last.daemon = True
+        last.start()
         self.should_exit = True
         self._server.stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen, as it does itself, but wait only so long for what makes a connection safe."""
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def made(_loop: asyncio.AbstractEventLoop | None = None) -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state={}, _loop=_loop
+            )
+
+        patience: dict[str, Any] = {} if config.ssl is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
+        self.servers = [
+            await loop.create_server(made, sock=each, ssl=config.ssl, backlog=config.backlog, **patience)
+            for each in sockets or ()
+        ]
+        self.started = True
         self._started()
+
+
+def _end_at_once() -> None:
+    """The book has not let go, since its database does not answer, say."""
+    _log.warning("ended without the book, which does not answer; what was not acknowledged may not be in it")
+    os._exit(1)
 
 
 def listening(options: Options, *, or_any: bool = False) -> socket.socket:
@@ -77,9 +112,30 @@ def listening(options: Options, *, or_any: bool = False) -> socket.socket:
     return made
 
 
-def _connection(options: Options) -> type[Impatient]:
+def _connection(options: Options, most: int) -> type[Impatient]:
     """How connections of this server are looked after."""
-    return type("Connection", (Impatient,), {"spared": frozenset(options.proxies), "_unasked": Counter()})
+    own = {"most": most - _ROOM, "spared": frozenset(options.proxies), "_unasked": Counter(), "_idle": {}}
+    return type("Connection", (Impatient,), own)
+
+
+def _most(options: Options) -> int:
+    """How many connections there may be at once: as many as are wanted, if the system lets a process have so many."""
+    most = options.streams + _SPARE
+    try:
+        import resource  # noqa: PLC0415 - not every platform has it
+    except ModuleNotFoundError:
+        return most
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most + _FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < wanted:
+            most = max(_FEWEST, soft - _FILES)
+            _log.warning("this system allows a process %s open files: enough for %s connections", soft, most)
+    return most
 
 
 async def serve(
@@ -89,12 +145,17 @@ async def serve(
     on: socket.socket | None = None,
     started: Callable[[Server], None] = lambda _: None,
 ) -> None:
-    """Serve a book, opened for all users, until SIGINT or SIGTERM."""
-    server = Server(book, options)
+    """Serve a book, opened for all users, until SIGINT or SIGTERM; a second one of them ends the process.
+
+    It ends in any case 25 seconds after the first: whoever waits for a database that is away may wait for long.
+    """
+    most = _most(options)
+    streams = min(options.streams, max(_ROOM, most - _SPARE))
+    server = Server(book, msgspec.structs.replace(options, streams=streams))
     config = uvicorn.Config(
         App(server), log_level="warning", log_config=None, access_log=False, lifespan="off", server_header=False,
-        proxy_headers=False, http=_connection(options), loop="none", ws="none", timeout_graceful_shutdown=_FINISH_S,
-        timeout_keep_alive=75, limit_concurrency=options.streams + _SPARE, ssl_certfile=options.cert,
+        proxy_headers=False, http=_connection(options, most), loop="none", ws="none", timeout_keep_alive=75,
+        timeout_graceful_shutdown=_FINISH_S, limit_concurrency=most, ssl_certfile=options.cert,
         ssl_keyfile=options.cert_key, h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
     sock = on or listening(options)

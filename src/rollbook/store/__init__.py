@@ -136,6 +136,10 @@ class Store(Protocol):
         """Within ``write()``: whether somebody else changed since this store last asked what cannot be held."""
         ...
 
+    def version(self) -> int | None:
+        """What is another number after every commit, whoever made it; None where that cannot be told. Never waits."""
+        ...
+
     def health(self) -> list[Check]:
         """What the database itself says of its state."""
         ...

@@ -182,6 +182,9 @@ class PostgresStore:
     def listen(self, told: Callable[[str | None], None]) -> Callable[[], None]:
         return self._notices.listen(told)
 
+    def version(self) -> int | None:
+        return None
+
     def health(self) -> list[Check]:
         with self._met(), contextlib.closing(self.connect()) as raw:
             return postgres_health.checks(raw, self._place.schema)

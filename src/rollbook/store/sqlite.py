@@ -52,7 +52,8 @@ class SqliteStore:
         self._writing = threading.Lock()
         self._memory = threading.RLock()
         self._version = self._looked = -1
-        self._watching: apsw.Connection | None = None  # of a book that is only read
+        self._watching: apsw.Connection | None = None  # writes nothing, so it is told of every commit
+        self._watch = threading.Lock()
         self._replaced = False  # the book in memory, by another
         self._turns: Turns | None = None
         self._writer: Connection | None = None
@@ -182,16 +183,17 @@ class SqliteStore:
         """
         if self.path is None or self._closed:
             return False
-        if self._writer is None and self._watching is None:
+        if self._writer is None:
             with translated(self.where):
-                self._watching = self.connect()
-        raw = self._watching if self._writer is None else self._writer.raw
-        assert raw is not None  # noqa: S101 - one of the two is there
+                found: Any = self._told()
+            changed, self._looked = found != self._looked, found
+            return changed and not anew
+        raw = self._writer.raw
         if not self._writing.acquire(blocking=False):
             self._looked = self._version if anew else self._looked  # of what came before this transaction
             return False
         try:
-            found: Any = raw.execute("pragma data_version").fetchall()[0][0]
+            found = raw.execute("pragma data_version").fetchall()[0][0]
         except apsw.Error:  # it is at work with something else: ask again
             return False
         finally:
@@ -199,6 +201,23 @@ class SqliteStore:
         changed = found != self._looked
         self._looked = found
         return bool(changed) and not anew
+
+    def version(self) -> int | None:
+        if self.path is None or self._closed:
+            return None
+        try:
+            return self._told()
+        except (apsw.Error, StoreError):
+            return None
+
+    def _told(self) -> int:
+        """What SQLite tells a connection that writes nothing: another number after every commit."""
+        with self._watch:
+            if self._watching is None:
+                self._watching = self.connect()
+                self._watching.set_busy_timeout(0)
+            version: Any = self._watching.execute("pragma data_version").fetchall()[0][0]
+            return int(version)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -283,7 +302,11 @@ class SqliteStore:
 
     def hold(self, deadline: float) -> Callable[[], None]:
         """Wait until nothing is under way, and let nothing begin until the returned function is called."""
-        locks: list[threading.Lock | threading.Semaphore] = [self._writing, *[self._reading] * self._settings.readers]
+        locks: list[threading.Lock | threading.Semaphore] = [
+            self._writing,
+            self._watch,
+            *[self._reading] * self._settings.readers,
+        ]
         if self._checkpoints is not None:
             locks.append(self._checkpoints.busy)
         held = [lock for lock in locks if lock.acquire(timeout=max(0.0, deadline - time.monotonic()))]

@@ -61,23 +61,21 @@ export function Rows({ items, keyOf, guess, draw, stamp, control, label, onSight
   control.current = {
     show: (place, how = "start") => bring(place, how, list, now, kept, keyOf, look),
   };
-  // What was drawn of an item stays as long as nothing that rows are drawn from has changed.
-  const drawn = useMemo(() => new Map(), [stamp]);
-  const drawnOf = (item, key) => {
-    const made = drawn.get(key);
-    if (made?.item === item) return made.shown;
-    const shown = draw(item);
-    drawn.set(key, { item, shown });
-    return shown;
-  };
   const rows = [];
   for (let place = range[0]; place < Math.min(range[1], items.length); place += 1) {
     const item = items[place];
     const key = keyOf(item);
     rows.push(html`<li key=${key} class="entry-row" data-key=${key} ref=${watch.refOf(key)} aria-posinset=${place + 1} aria-setsize=${items.length}
-      style=${{ transform: `translateY(${offsets[place]}px)` }}>${drawnOf(item, key)}</li>`);
+      style=${{ transform: `translateY(${offsets[place]}px)` }}><${Drawn} item=${item} draw=${draw} stamp=${stamp} /></li>`);
   }
   return html`<ol class="entries" ref=${list} aria-label=${label} style=${{ height: `${offsets[items.length]}px` }}>${rows}</ol>`;
+}
+
+// What was drawn of an item stays as long as nothing that rows are drawn from has changed. (Not by giving out the same
+// markup again: that holds on to the tree in which it stood first, and through it to every tree since.)
+function Drawn({ item, draw }) {
+  this.shouldComponentUpdate = (next) => next.item !== this.props.item || next.stamp !== this.props.stamp;
+  return draw(item);
 }
 
 function offsetsOf(items, keyOf, guess, sizes) {

@@ -1,0 +1,202 @@
+"""What of a span says what: decided once for all spans that have attributes of the same keys.
+
+An emitter's spans have but a few sets of keys. So which emitter wrote a span, and which of the names in its tables are
+there, is worked out for a set of keys when it comes first (:func:`of`), and for what sent a batch once
+(:class:`Sender`). What is left to do for a span is to look at its values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from msgspec import Struct
+
+from rollbook.otlp import words
+from rollbook.otlp.emitters import CONVENTIONS, EMITTERS, Emitter
+from rollbook.otlp.emitters.shape import Names, Said
+from rollbook.otlp.records import Resource
+from rollbook.otlp.words import Ways
+from rollbook.rules import checks
+
+PROJECT_BYTES: Final = 4096
+_NOBODY: Final = len(EMITTERS)  #: of what says nothing of who wrote it
+_MARKS: Final = tuple(mark for emitter in EMITTERS for mark in emitter.marks)
+_PASSED_OVER: Final = tuple(pair for emitter in EMITTERS for pair in emitter.passed_over.items())
+_MOST_MESSAGES: Final = 4_096
+_UNNAMED: Final = "unknown_service"  #: how a service is called that nobody named
+
+
+class Numbered(Struct, frozen=True, gc=False):
+    """Messages that stand in an attribute each."""
+
+    starts: tuple[str, ...] = ()  #: how the keys of each message begin
+    role: str = ""  #: what stands behind that
+    content: str = ""
+
+
+class SaidIn(Struct, frozen=True, gc=False):
+    """Where messages are."""
+
+    whole: Ways = ()
+    numbered: Numbered = Numbered()
+
+
+class Count(Struct, frozen=True, gc=False):
+    """Where a table has tokens."""
+
+    none: Mapping[str, int]  #: no token of any of its kinds
+    disjoint: bool
+    among: tuple[tuple[str, Ways], ...]
+
+
+class Reading(Struct, frozen=True, gc=False, kw_only=True):
+    """Where attributes of a set of keys say what: see ``Emitter``, whose fields these are."""
+
+    emitter: Emitter | None
+    passed_over: tuple[tuple[str, str], ...] = ()
+    calls: Names = ()
+    kind: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    counts: tuple[Count, ...] = ()
+    cost: Ways = ()
+    model: Ways = ()
+    provider: Ways = ()
+    response: Ways = ()
+    request: Ways = ()
+    succeeded: Ways = ()
+    asked: tuple[SaidIn, ...] = ()
+    answered: tuple[SaidIn, ...] = ()
+    tool: Ways = ()
+    tool_call: Ways = ()
+    arguments: Ways = ()
+    result: Ways = ()
+    error: Ways = ()
+    session: Ways = ()
+    sub_agent: Ways = ()
+    agents: Ways = ()
+    actor: Ways = ()
+    project: Ways = ()
+    title: Ways = ()
+    tags: Ways = ()
+    turns: Ways = ()
+    end: Ways = ()
+
+
+#: What is looked up in the conventions where an emitter's own table has nothing, and what is not.
+_SHARED: Final = (
+    "cost", "model", "provider", "response", "request", "tool", "tool_call", "arguments", "result", "error", "session",
+    "agents", "actor", "project", "title",
+)  # fmt: skip
+_OWN: Final = ("succeeded", "sub_agent", "tags", "turns", "end")
+
+
+def of(sender: Sender, name: str, attributes: Mapping[str, Any]) -> Reading:
+    """How to read a span of a name. Its emitter is None if it is of no agent's work."""
+    by = min(sender.place, _named(name)) if name.startswith(_MARKS) else sender.place
+    return _of(by, tuple(attributes))
+
+
+@lru_cache(maxsize=1024)
+def _of(by: int, keys: tuple[str, ...]) -> Reading:
+    marked = (place for place in range(by) if any(key.startswith(EMITTERS[place].marks) for key in keys))
+    by = next(marked, by)
+    there = dict.fromkeys(keys)
+    if by == _NOBODY:
+        return Reading(emitter=None, session=words.ways(CONVENTIONS.session, there))
+    return _narrowed(EMITTERS[by], there)
+
+
+def _named(name: str) -> int:
+    return next(place for place, emitter in enumerate(EMITTERS) if name.startswith(emitter.marks))
+
+
+def _narrowed(emitter: Emitter, keys: Collection[str]) -> Reading:
+    """What an emitter's table and the conventions say of attributes of these keys."""
+    tables = (emitter,) if emitter is CONVENTIONS else (emitter, CONVENTIONS)
+    shared = {
+        field: words.ways((name for table in tables for name in getattr(table, field)), keys) for field in _SHARED
+    }
+    own = {field: words.ways(getattr(emitter, field), keys) for field in _OWN}
+    return Reading(
+        emitter=emitter,
+        passed_over=tuple(pair for pair in _PASSED_OVER if pair[0] in keys),
+        calls=tuple(name for name in emitter.calls if name in keys),
+        kind=tuple((name, table.kinds) for table in tables for name in table.kind if name in keys),
+        counts=tuple(count for table in tables if (count := _count(table, keys)).among),
+        asked=tuple(_said(table.asked, keys) for table in tables),
+        answered=tuple(_said(table.answered, keys) for table in tables),
+        **shared,
+        **own,
+    )
+
+
+def _count(table: Emitter, keys: Collection[str]) -> Count:
+    among = ((field, words.ways(names, keys)) for field, names in table.tokens.items())
+    return Count(dict.fromkeys(table.tokens, 0), table.disjoint, tuple(one for one in among if one[1]))
+
+
+def _said(said: Said, keys: Collection[str]) -> SaidIn:
+    return SaidIn(words.ways(said.whole, keys), Numbered(_starts(said, keys), said.role, said.content))
+
+
+def _starts(said: Said, keys: Collection[str]) -> tuple[str, ...]:
+    found: dict[int, str] = {}
+    for prefix in said.numbered:
+        pattern = re.compile(rf"{re.escape(prefix)}\.(\d{{1,4}})\.")
+        for key in keys:
+            match = pattern.match(key) if key.startswith(prefix) else None
+            if match is not None and len(found) <= _MOST_MESSAGES:
+                found.setdefault(int(match[1]), match[0])
+    return tuple(start for _, start in sorted(found.items()))
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a resource says of the sessions of its spans, where they do not say it."""
+
+    session: str | None = None
+    agent: str | None = None
+    actor: str | None = None
+    project: str | None = None
+    title: str | None = None
+    tags: tuple[str, ...] | None = None
+
+
+class Sender:
+    """What is the same for all spans of a resource and scope."""
+
+    def __init__(self, resource: Resource) -> None:
+        said = resource.attributes.get("service.name")
+        senders = (str(said or "").lower(), resource.scope.lower())
+        self.place = next((at for at, one in enumerate(EMITTERS) if _sent(senders, one.services)), _NOBODY)
+        name = words.label(said)
+        self.service = None if name is None or name.startswith(_UNNAMED) else name
+        self._attributes = resource.attributes
+        self._facts: dict[str, Facts] = {}
+
+    def facts(self, emitter: Emitter) -> Facts:
+        """What it says, in an emitter's words."""
+        found = self._facts.get(emitter.name)
+        if found is None:
+            found = self._facts[emitter.name] = self._facts_of(_narrowed(emitter, self._attributes))
+        return found
+
+    def _facts_of(self, reading: Reading) -> Facts:
+        def of(ways: Ways, most: int = checks.MAX_MODEL_BYTES) -> str | None:
+            return words.label(words.first(ways, self._attributes), most)
+
+        return Facts(
+            session=words.text(words.first(reading.session, self._attributes)),
+            agent=of(reading.agents),
+            actor=of(reading.actor),
+            project=of(reading.project, PROJECT_BYTES),
+            title=of(reading.title, checks.MAX_TITLE_BYTES),
+            tags=words.labels(words.first(reading.tags, self._attributes), checks.MAX_TAGS),
+        )
+
+
+def _sent(senders: tuple[str, str], services: Names) -> bool:
+    return any(
+        sender.startswith(one) if one.endswith(("_", ".")) else sender == one for sender in senders for one in services
+    )
