@@ -6,7 +6,8 @@ The server is a process of its own on one core, and the loader on the other; eac
 durable. The book has 10,000 sessions with three models each.
 
 - ``POST, one call`` and ``POST, 50 calls`` meter calls, each request with a random session and usage ids of its own;
-- ``GET, 50 sessions`` is the first page of a list, with its exact total;
+- ``GET, 50 sessions`` is the first page of a list, with its exact total, asked for again and again while nothing is
+  written; ``each anew`` in words that differ each time, so that no answer is given to two who ask;
 - ``OTLP, 500 spans`` are model calls as an instrumentation exports them, in protobuf, each trace new;
 - ``usual`` is FastAPI with pydantic and SQLAlchemy's async engine (fastapi_style.py), which keeps no ledger;
 - ``streams`` opens so many event streams and measures the memory that each takes, and how long after a request to write
@@ -91,6 +92,7 @@ def _variants(folder: str, sessions: int, connections: int, small: bool, streams
         variant("POST, 50 calls", "ours", "many", 2_000 // few, baseline="usual: POST, 50 calls"),
         variant("usual: GET, 50 sessions", "usual", "list", 500 // few),
         variant("GET, 50 sessions", "ours", "list", 5_000 // few, baseline="usual: GET, 50 sessions"),
+        variant("GET, each anew", "ours", "anew", 5_000 // few, baseline="usual: GET, 50 sessions"),
         variant("usual: OTLP, 500 spans", "usual", "spans", 10 // few),
         variant("OTLP, 500 spans", "ours", "spans", 100 // few, baseline="usual: OTLP, 500 spans"),
         Variant(name="streams", run=_streams, arguments=(folder, streams, 100 // few)),
@@ -109,15 +111,16 @@ def _measure(  # noqa: PLR0917 - a variant's arguments
         found = load(port, warm, timed, connections, items=items)
         found.peak_mb = _memory(process)
         found.more["idle_mb"] = f"{idle:.0f}"
-    if way == "ours" and what != "list":
+    if way == "ours" and what not in ("list", "anew"):
         _check(path, sessions * 3 + len(many) * items)
     return found
 
 
 def _requests(what: str, count: int, sessions: int) -> tuple[list[bytes], int]:
     """So many requests, and how many items each carries."""
-    if what == "list":
-        return [request("GET", "/api/v1/sessions?range=all&limit=50", headers=[_KEY])] * count, 1
+    if what in ("list", "anew"):
+        ends = [""] * count if what == "list" else [f"&n={number}" for number in range(count)]
+        return [request("GET", f"/api/v1/sessions?range=all&limit=50{end}", headers=[_KEY]) for end in ends], 1
     if what == "spans":
         head = [_KEY, ("content-type", "application/x-protobuf")]
         return [request("POST", "/v1/traces", body=body_of(_SPANS, n), headers=head) for n in range(count)], _SPANS

@@ -9,7 +9,7 @@ import pytest
 
 from otlp.spans_of import messages, record, steps, told
 from rollbook.model import Tokens
-from rollbook.otlp import spans
+from rollbook.otlp import reading, spans
 from rollbook.otlp.emitters import EMITTERS
 from rollbook.otlp.emitters.shape import OTHER, TOOL
 from rollbook.otlp.records import Resource
@@ -83,9 +83,9 @@ def test_openllmetry_structure(kind: str, expected: str) -> None:
     seen = record(
         attributes={"traceloop.span.kind": kind, "traceloop.entity.name": "x", "gen_ai.usage.input_tokens": 9}
     )
-    emitter = spans.emitter_of(seen)
-    assert emitter is not None
-    assert spans.kind_of(emitter, seen) == expected
+    among = reading.of(reading.Sender(seen.resource), seen.name, seen.attributes)
+    assert among.emitter is not None
+    assert spans.kind_of(among, seen) == expected
     assert spans.told(seen).call is None
 
 

@@ -23,11 +23,9 @@ class Place:
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
-        self.asked = 0
         self.port = 0
 
-    async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        self.asked += 1
+    async def app(self, scope: Any, _: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         if scope["path"] == "/slow":
             await self.go.wait()
@@ -45,7 +43,13 @@ async def _place() -> AsyncIterator[tuple[Place, AsyncExitStack]]:
     place = Place()
     kind = _connection(Options(), _MOST)
     config = uvicorn.Config(
-        place.app, http=kind, ws="none", lifespan="off", log_level="warning", limit_concurrency=_MOST
+        place.app,
+        http=kind,
+        ws="none",
+        lifespan="off",
+        log_level="critical",
+        limit_concurrency=_MOST,
+        interface="asgi3",
     )
     config.load()
     state = uvicorn.server.ServerState()
@@ -68,8 +72,7 @@ def test_connections_that_ask_nothing_make_room_for_those_that_do() -> None:
         async with _place() as (place, stack):
             first = await place.line(stack, 2)
             first[1].write(_ASK % b"slow")
-            while not place.asked:
-                await asyncio.sleep(0.001)
+            await asyncio.wait_for(first[0].readuntil(b"\r\n\r\n"), _SOON_S)
             used = await place.line(stack, 2)
             assert b" 200 " in await _answer(used, b"")
             held = [await place.line(stack, 3 + number % 50) for number in range(3 * _MOST)]
@@ -86,13 +89,15 @@ def test_connections_that_ask_nothing_make_room_for_those_that_do() -> None:
 def test_where_all_are_being_answered_more_are_told_so() -> None:
     async def run() -> None:
         async with _place() as (place, stack):
-            lines = [await place.line(stack, 2 + number % 50) for number in range(_MOST)]
-            for line in lines:
-                line[1].write(_ASK % b"slow")
-            told = await asyncio.wait_for(lines[-1][0].readline(), _SOON_S)
-            assert b" 503 " in told
+            lines, told = [], []
+            for number in range(_MOST):
+                lines.append(await place.line(stack, 2 + number % 50))
+                lines[-1][1].write(_ASK % b"slow")
+                told.append(await asyncio.wait_for(lines[-1][0].readline(), _SOON_S))
+            assert [b" 200 " in line for line in told] == [True] * (_MOST - 1) + [False]
+            assert b" 503 " in told[-1]
             place.go.set()
             for line in lines[:-1]:
-                assert b" 200 " in await asyncio.wait_for(line[0].readuntil(b"ok"), _SOON_S)
+                await asyncio.wait_for(line[0].readuntil(b"ok"), _SOON_S)
 
     asyncio.run(run())

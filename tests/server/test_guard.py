@@ -46,6 +46,41 @@ def test_requests_of_other_sites_are_refused(said: dict[str, str], status: int |
     assert (None if found is None else found.status) == status
 
 
+_TLS: dict[str, Any] = {"scheme": "https", "client": ("203.0.113.5", 1)}
+_PROXIED: dict[str, Any] = {"scheme": "http", "client": ("10.0.0.1", 1)}
+_PLAIN: dict[str, Any] = {"scheme": "http", "client": ("203.0.113.5", 1)}
+
+
+@pytest.mark.parametrize(
+    ("scope", "scheme", "forwarded", "taken"),
+    [
+        (_PLAIN, "http", None, True),
+        (_PLAIN, "https", None, False),
+        (_TLS, "https", None, True),
+        (_TLS, "http", None, False),
+        (_PROXIED, "https", "https", True),
+        (_PROXIED, "https", "http, HTTPS", True),
+        (_PROXIED, "http", "https", False),
+        (_PROXIED, "http", "http", True),
+        (_PROXIED, "https", "http", False),
+        (_PROXIED, "https", None, False),
+        (_PLAIN, "https", "https", False),
+        (_PLAIN, "http", "https", True),
+    ],
+)
+def test_another_scheme_is_another_site(scope: dict[str, Any], scheme: str, forwarded: str | None, taken: bool) -> None:
+    """A page of plain HTTP may be anybody's; what a proxy says of it counts where the proxy is trusted."""
+    said = {"host": "books.example.org", "origin": f"{scheme}://books.example.org"}
+    if forwarded is not None:
+        said["x_forwarded_proto"] = forwarded
+    options = Options(host="0.0.0.0", hosts=("books.example.org",), proxies=("10.0.0.1",))
+    found = refused({**scope, **_headers(**said)}, options)
+    assert (found is None) == taken
+    if found is not None:
+        assert found.status == 403
+        assert "--proxy" in found.content["detail"]
+
+
 def test_a_server_with_names_is_known_by_these() -> None:
     options = Options(host="0.0.0.0", hosts=("books.example.org",))
     assert refused(_headers(host="books.example.org"), options) is None

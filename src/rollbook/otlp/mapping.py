@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from rollbook.errors import InvalidInput
 from rollbook.otlp import spans
+from rollbook.otlp.reading import Sender
 from rollbook.otlp.records import SpanRecord
 from rollbook.telemetry.told import SpanTold
 
@@ -24,9 +25,13 @@ def mapped(records: Sequence[SpanRecord]) -> MappedSpans:
     """What spans say. One that makes no sense is counted, and costs only itself."""
     told: list[SpanTold] = []
     rejected, message = 0, ""
+    senders: dict[int, Sender] = {}
     for record in records:
+        sender = senders.get(id(record.resource))
+        if sender is None:
+            sender = senders[id(record.resource)] = Sender(record.resource)
         try:
-            told.append(spans.told(record))
+            told.append(spans.told(record, sender))
         except InvalidInput as error:
             rejected += 1
             message = message or str(error)

@@ -102,10 +102,7 @@ def of(sender: Sender, name: str, attributes: Mapping[str, Any]) -> Reading:
 def _of(by: int, keys: tuple[str, ...]) -> Reading:
     marked = (place for place in range(by) if any(key.startswith(EMITTERS[place].marks) for key in keys))
     by = next(marked, by)
-    there = dict.fromkeys(keys)
-    if by == _NOBODY:
-        return Reading(emitter=None, session=words.ways(CONVENTIONS.session, there))
-    return _narrowed(EMITTERS[by], there)
+    return Reading(emitter=None) if by == _NOBODY else _narrowed(EMITTERS[by], dict.fromkeys(keys))
 
 
 def _named(name: str) -> int:
@@ -152,7 +149,7 @@ def _starts(said: Said, keys: Collection[str]) -> tuple[str, ...]:
     return tuple(start for _, start in sorted(found.items()))
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class Defaults(Struct, frozen=True, kw_only=True):
     """What a resource says of the sessions of its spans, where they do not say it."""
 
     session: str | None = None
@@ -173,20 +170,20 @@ class Sender:
         name = words.label(said)
         self.service = None if name is None or name.startswith(_UNNAMED) else name
         self._attributes = resource.attributes
-        self._facts: dict[str, Facts] = {}
+        self._defaults: dict[str, Defaults] = {}
 
-    def facts(self, emitter: Emitter) -> Facts:
+    def defaults(self, emitter: Emitter) -> Defaults:
         """What it says, in an emitter's words."""
-        found = self._facts.get(emitter.name)
+        found = self._defaults.get(emitter.name)
         if found is None:
-            found = self._facts[emitter.name] = self._facts_of(_narrowed(emitter, self._attributes))
+            found = self._defaults[emitter.name] = self._said_of(_narrowed(emitter, self._attributes))
         return found
 
-    def _facts_of(self, reading: Reading) -> Facts:
+    def _said_of(self, reading: Reading) -> Defaults:
         def of(ways: Ways, most: int = checks.MAX_MODEL_BYTES) -> str | None:
             return words.label(words.first(ways, self._attributes), most)
 
-        return Facts(
+        return Defaults(
             session=words.text(words.first(reading.session, self._attributes)),
             agent=of(reading.agents),
             actor=of(reading.actor),

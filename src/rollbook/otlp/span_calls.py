@@ -11,6 +11,7 @@ from rollbook.model import Evidence, Tokens
 from rollbook.otlp import words
 from rollbook.otlp.emitters import CONVENTIONS, Emitter
 from rollbook.otlp.emitters.shape import CALL, EMBEDDING, OTHER, TOOL
+from rollbook.otlp.reading import Reading
 from rollbook.otlp.records import SpanRecord
 from rollbook.rules import checks
 from rollbook.telemetry import names
@@ -24,11 +25,13 @@ class Seen(NamedTuple):
     """A span, and what is known of it."""
 
     record: SpanRecord
+    attributes: dict[str, Any]
     emitter: Emitter
+    reading: Reading
     kind: str | None
-    session_id: str | None
     root: str | None  #: the session, or that of which it is a sub-agent's
     until: int  #: microseconds
+    failed: bool  #: what it is about
 
 
 def call(seen: Seen) -> tuple[Call | None, bool]:
@@ -39,19 +42,15 @@ def call(seen: Seen) -> tuple[Call | None, bool]:
     if seen.kind in (OTHER, TOOL):
         return None, False
     raw, disjoint = _counted(seen)
-    used = any(raw.values())
-    went_wrong = failed(seen)
     certain = seen.kind in (CALL, EMBEDDING)
-    if not used and not (went_wrong and certain):
+    if not raw and not (seen.failed and certain):
         return None, False
-    record, emitter = seen.record, seen.emitter
-    response, request = (
-        words.text(words.find((*getattr(emitter, field), *getattr(CONVENTIONS, field)), record.attributes))
-        for field in ("response", "request")
+    record, emitter, among, attributes = seen.record, seen.emitter, seen.reading, seen.attributes
+    request = words.text(words.first(among.request, attributes)) if among.request else None
+    usage_id, aliases = names.first_of(
+        response(seen), names.request(request), otherwise=names.span(record.trace_id, record.span_id)
     )
-    own = names.span(record.trace_id, record.span_id)
-    usage_id, aliases = names.first_of(names.response(response), names.request(request), otherwise=own)
-    cost = _cost(seen)
+    cost = _cost(seen) if among.cost else None
     found = Call(
         user_id="",
         session_id="",
@@ -59,38 +58,31 @@ def call(seen: Seen) -> tuple[Call | None, bool]:
         aliases=aliases,
         occurred_at=seen.until,
         tokens=_tokens(raw, disjoint=disjoint),
-        model=words.label(_of(seen, "model")),
+        model=words.label(words.first(among.model, attributes)),
         provider=_provider(seen),
         cost_nano=cost,
         cost_source="unpriced" if cost is None else "reported",
         source=emitter.name,
         evidence=Evidence.SPAN,
-        errored=went_wrong,
+        errored=seen.failed,
         alike=None if request is not None and request.startswith("req_") else _alike(seen, raw),
     )
-    return found, certain and (used or emitter.name in _LEAVES)
+    return found, certain and (bool(raw) or emitter.name in _LEAVES)
 
 
-def failed(seen: Seen) -> bool:
-    """Whether what a span is about failed."""
-    attributes = seen.record.attributes
-    succeeded = words.yes(words.find(seen.emitter.succeeded, attributes))
-    return seen.record.failed or succeeded is False or words.text(attributes.get("error.type")) is not None
-
-
-def _of(seen: Seen, field: str) -> Any:
-    return words.find((*getattr(seen.emitter, field), *getattr(CONVENTIONS, field)), seen.record.attributes)
+def response(seen: Seen) -> str | None:
+    """The name of a call by its response's id."""
+    return names.response(words.text(words.first(seen.reading.response, seen.attributes)))
 
 
 def _counted(seen: Seen) -> tuple[Raw, bool]:
-    """What a span says that was used, and whether these are disjoint kinds."""
-    for table in (seen.emitter, CONVENTIONS):
-        raw = {
-            field: words.number(words.find(attributes, seen.record.attributes))
-            for field, attributes in table.tokens.items()
-        }
+    """What a span says that was used, and whether these are disjoint kinds; nothing where it says of nothing."""
+    for count in seen.reading.counts:
+        raw = {**count.none}
+        for field, among in count.among:
+            raw[field] = words.number(words.first(among, seen.attributes))
         if any(raw.values()):
-            return raw, table.disjoint
+            return raw, count.disjoint
     return {}, False
 
 
@@ -106,7 +98,7 @@ def _tokens(raw: Raw, *, disjoint: bool) -> Tokens:
 
 def _provider(seen: Seen) -> str | None:
     """Who sends the bill, where that is said: a framework's name is nobody's."""
-    found = words.label(_of(seen, "provider"))
+    found = words.label(words.first(seen.reading.provider, seen.attributes))
     if found is None or found.lower() in CONVENTIONS.no_providers:
         return None
     until = seen.emitter.provider_until
@@ -115,11 +107,11 @@ def _provider(seen: Seen) -> str | None:
 
 def _cost(seen: Seen) -> int | None:
     """Nano-dollars, if the emitter says them; a cost that is none says nothing."""
-    attributes = seen.record.attributes
+    attributes = seen.attributes
     currency = words.text(attributes.get("gen_ai.usage.cost.currency"))
     if currency is not None and currency.upper() != "USD":
         return None
-    value = _of(seen, "cost")
+    value = words.first(seen.reading.cost, attributes)
     try:
         return checks.cost(value.strip() if isinstance(value, str) else value) or None
     except InvalidInput:

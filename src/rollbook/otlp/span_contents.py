@@ -7,19 +7,19 @@ is kept once for each call.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 from rollbook.model import MICROS
 from rollbook.otlp import entries as written
 from rollbook.otlp import words
-from rollbook.otlp.emitters import CONVENTIONS, Emitter
+from rollbook.otlp.emitters import CONVENTIONS
 from rollbook.otlp.emitters.shape import CALL, TOOL, Said
 from rollbook.otlp.entries import ASSISTANT, USER, Entry, Ran
+from rollbook.otlp.reading import Numbered, SaidIn
 from rollbook.otlp.records import SpanRecord
-from rollbook.otlp.span_calls import Seen, failed
+from rollbook.otlp.span_calls import Seen, response
 from rollbook.telemetry import names
 
 _MOST_MESSAGES: Final = 4_096
@@ -31,7 +31,7 @@ _DETAILS: Final = "gen_ai.client.inference.operation.details"
 _EVENTS: Final = {"gen_ai.user.message": USER, "gen_ai.assistant.message": ASSISTANT, "gen_ai.tool.message": "tool"}
 _CHOICE: Final = "gen_ai.choice"
 
-Message = tuple[str, str]  #: role and text
+Message = tuple[str, Any]  #: role and content, of which little is looked at: a call repeats what was said before
 
 
 def entries(seen: Seen) -> Iterator[Entry]:
@@ -46,32 +46,30 @@ def entries(seen: Seen) -> Iterator[Entry]:
 
 
 def _step(seen: Seen) -> Entry:
-    record, emitter = seen.record, seen.emitter
-    went_wrong = failed(seen)
-    call_id = words.text(_of(emitter, "tool_call", record))
+    record, emitter, among, attributes = seen.record, seen.emitter, seen.reading, seen.attributes
+    call_id = words.text(words.first(among.tool_call, attributes))
     entry_id = record.span_id
     if emitter.agent and call_id and call_id.startswith(_UNIQUE):
         entry_id = names.step(emitter.agent, call_id)  # as its transcripts and logs call it
-    error = words.text(_of(emitter, "error", record)) or record.message or _raised(record, "exception.message")
-    params = words.parsed(_of(emitter, "arguments", record))
+    error = ""
+    if seen.failed:
+        said = words.text(words.first(among.error, attributes))
+        error = said or record.message or _raised(record, "exception.message") or ""
+    params = words.parsed(words.first(among.arguments, attributes))
     return written.step(
         entry_id,
         Ran(
-            name=words.label(_of(emitter, "tool", record)) or words.label(record.name) or "tool",
+            name=words.label(words.first(among.tool, attributes)) or words.label(record.name) or "tool",
             ended=seen.until,
             spent=max(0, seen.until - (record.start_us or seen.until)) / MICROS,
             params=None if params is None else words.plain(params),
-            value=words.plain(words.parsed(_of(emitter, "result", record))),
-            failed=went_wrong,
-            error=(error or "") if went_wrong else "",
-            kind=words.label(record.attributes.get("error.type")) or _raised(record, "exception.type"),
+            value=words.plain(words.parsed(words.first(among.result, attributes))),
+            failed=seen.failed,
+            error=error,
+            kind=words.label(attributes.get("error.type")) or _raised(record, "exception.type"),
             span_id=record.span_id,
         ),
     )
-
-
-def _of(emitter: Emitter, field: str, record: SpanRecord) -> Any:
-    return words.find((*getattr(emitter, field), *getattr(CONVENTIONS, field)), record.attributes)
 
 
 def _raised(record: SpanRecord, name: str) -> str | None:
@@ -84,16 +82,16 @@ def _raised(record: SpanRecord, name: str) -> str | None:
 
 def _messages(seen: Seen) -> Iterator[Entry]:
     """The user's newest message, and the model's answer."""
-    record = seen.record
-    asked, answered = _said_in(seen, "asked"), _said_in(seen, "answered")
-    if asked and asked[-1][0] in _USERS and _is_said(asked[-1][1]):
+    record, among = seen.record, seen.reading
+    asked = _said_in(among.asked, seen, USER)
+    if asked and asked[-1][0] in _USERS and _is_said(said := _text(asked[-1][1])):
         place = sum(role in _USERS for role, _ in asked)
-        mark = _digest(record.trace_id, str(place), asked[-1][1])
-        yield written.said(f"asked:{mark}", USER, asked[-1][1], record.start_us or seen.until)
-    text = "\n\n".join(text for role, text in answered if role in _ASSISTANTS and _is_said(text))
-    if text:
-        response = names.response(words.text(_of(seen.emitter, "response", record)))
-        yield written.said(f"answered:{response or record.span_id}", ASSISTANT, text, seen.until)
+        mark = _digest(record.trace_id, str(place), said)
+        yield written.said(f"asked:{mark}", USER, said, record.start_us or seen.until)
+    answered = _said_in(among.answered, seen, ASSISTANT)
+    texts = (_text(content) for role, content in answered if role in _ASSISTANTS)
+    if text := "\n\n".join(filter(_is_said, texts)):
+        yield written.said(f"answered:{response(seen) or record.span_id}", ASSISTANT, text, seen.until)
 
 
 def _is_said(text: str) -> bool:
@@ -104,15 +102,14 @@ def _digest(*texts: str) -> str:
     return blake2b("\0".join(texts).encode(errors="replace"), digest_size=12).hexdigest()
 
 
-def _said_in(seen: Seen, field: str) -> list[Message]:
+def _said_in(places: Sequence[SaidIn], seen: Seen, role: str) -> list[Message]:
     """The messages that went in or came out, wherever a span tells them."""
-    role = USER if field == "asked" else ASSISTANT
-    found: list[Message] = []
-    for table in (seen.emitter, CONVENTIONS):
-        said: Said = getattr(table, field)
-        found = found or messages(words.find(said.whole, seen.record.attributes), role)
-        found = found or _numbered(said, seen.record.attributes, role)
-    return found or _in_events(seen.record, CONVENTIONS.asked if field == "asked" else CONVENTIONS.answered, role)
+    attributes = seen.attributes
+    for said in places:
+        found = messages(words.first(said.whole, attributes), role) if said.whole else []
+        if found := found or _numbered(said.numbered, attributes, role):
+            return found
+    return _in_events(seen.record, CONVENTIONS.asked if role == USER else CONVENTIONS.answered, role)
 
 
 def _in_events(record: SpanRecord, said: Said, role: str) -> list[Message]:
@@ -129,20 +126,14 @@ def _in_events(record: SpanRecord, said: Said, role: str) -> list[Message]:
     return found
 
 
-def _numbered(said: Said, attributes: Mapping[str, Any], default: str) -> list[Message]:
+def _numbered(said: Numbered, attributes: Mapping[str, Any], default: str) -> list[Message]:
     """Messages that stand in an attribute each, under numbers."""
-    found: dict[int, Message] = {}
-    for prefix in said.numbered:
-        pattern = re.compile(rf"{re.escape(prefix)}\.(\d{{1,4}})\.")
-        for key in attributes:
-            match = pattern.match(key)
-            if match is None or int(match[1]) in found or len(found) > _MOST_MESSAGES:
-                continue
-            start = match[0]
-            role = words.text(attributes.get(start + said.role)) or default
-            content = words.parsed(attributes.get(start + said.content))
-            found[int(match[1])] = (role.lower(), _text(content) or _parts(attributes, start + said.content + "s."))
-    return [found[place] for place in sorted(found)]
+    found: list[Message] = []
+    for start in said.starts:
+        role = words.text(attributes.get(start + said.role)) or default
+        content = words.parsed(attributes.get(start + said.content))
+        found.append((role.lower(), _text(content) or _parts(attributes, start + said.content + "s.")))
+    return found
 
 
 def _parts(attributes: Mapping[str, Any], prefix: str) -> str:
@@ -156,32 +147,32 @@ def messages(value: Any, default: str) -> list[Message]:
     value = words.parsed(value)
     if isinstance(value, str):
         return [(default, value)] if value else []
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         inner = next((value[key] for key in ("messages", "input", "choices", "output") if value.get(key)), None)
         if inner is not None and "role" not in value:
             return messages(inner, default)
         value = [value]
     if not isinstance(value, list):
         return []
-    return [_message(one, default) for one in value[-_MOST_MESSAGES:] if isinstance(one, Mapping | str)]
+    return [_message(one, default) for one in value[-_MOST_MESSAGES:] if isinstance(one, dict | str)]
 
 
-def _message(value: Mapping[str, Any] | str, default: str) -> Message:
+def _message(value: dict[str, Any] | str, default: str) -> Message:
     if isinstance(value, str):
         return default, value
     inner = value.get("message")
-    if isinstance(inner, Mapping) and "role" not in value:
+    if isinstance(inner, dict) and "role" not in value:
         value = inner
     role = words.text(value.get("role")) or words.text(value.get("type")) or default
-    return role.lower(), _text(value.get("parts", value.get("content")))
+    return role.lower(), value.get("parts", value.get("content"))
 
 
 def _text(value: Any) -> str:
     """The text of a message's content; what is no text is left out."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
-        value = [value]
+    if isinstance(value, dict):
+        return _part(value)
     if not isinstance(value, list):
         return ""
     return "\n\n".join(filter(None, map(_part, value)))
@@ -190,7 +181,7 @@ def _text(value: Any) -> str:
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
-    if not isinstance(part, Mapping) or part.get("type", "text") not in _TEXTS:
+    if not isinstance(part, dict) or part.get("type", "text") not in _TEXTS:
         return ""
     found = part.get("text", part.get("content"))
     return found if isinstance(found, str) else ""

@@ -6,42 +6,52 @@ an agent's work is told all the same, since it may stand between others that do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from rollbook.errors import InvalidInput
 from rollbook.ledger.ops import End, Facts
-from rollbook.otlp import span_calls, span_contents, words
-from rollbook.otlp.emitters import CONVENTIONS, EMITTERS, Emitter
+from rollbook.otlp import reading, span_calls, span_contents, words
+from rollbook.otlp.emitters import CONVENTIONS
 from rollbook.otlp.emitters.shape import CALL
+from rollbook.otlp.reading import Defaults, Reading, Sender
 from rollbook.otlp.records import SpanRecord
 from rollbook.otlp.span_calls import Seen
+from rollbook.otlp.words import Ways
 from rollbook.rules import checks
 from rollbook.telemetry import names
 from rollbook.telemetry.told import Entry, SpanTold
 
-_PROJECT_BYTES: Final = 4096
-_UNNAMED: Final = "unknown_service"  #: how a service is called that nobody named
 _CHANNELS: Final = {"cli": "cli", "claude-vscode": "ide", "claude-desktop": "ide", "sdk-cli": "api", "sdk-ts": "api",
                     "sdk-py": "api"}  # fmt: skip
 _DECIDED: Final = "telemetry"
 
 
-def told(record: SpanRecord) -> SpanTold:
-    """What one span says. Raises InvalidInput for one that has no time, or ends before it begins by far."""
+def told(record: SpanRecord, sender: Sender | None = None) -> SpanTold:
+    """What one span says. Raises InvalidInput for one that has no time, or ends before it begins by far.
+
+    ``sender`` is that of its resource, for whoever asks for several spans of one.
+    """
     until = record.end_us or record.start_us
     at = record.start_us or until
     if not until:
         raise InvalidInput(f"the span {record.span_id} has no time")
-    emitter = emitter_of(record)
-    if emitter is None or _is_passed_over(record.attributes):
+    sender = sender or Sender(record.resource)
+    attributes, among = record.attributes, reading.of(sender, record.name, record.attributes)
+    if among.emitter is None or any(attributes.get(name) == value for name, value in among.passed_over):
         return SpanTold(
             trace_id=record.trace_id, span_id=record.span_id, parent_id=record.parent_id, at=at, until=max(at, until),
-            session_id=_session(CONVENTIONS, record)[0], ours=False,
+            session_id=_session(words.find(CONVENTIONS.session, attributes), sender.defaults(CONVENTIONS)), ours=False,
         )  # fmt: skip
-    session_id, root = _session(emitter, record)
-    seen = Seen(record, emitter, kind_of(emitter, record), session_id, root or session_id, until)
+    defaults = sender.defaults(among.emitter)
+    session_id = _session(words.first(among.session, attributes), defaults)
+    parent = None
+    if among.sub_agent and session_id is not None:
+        agent = words.text(words.first(among.sub_agent, attributes))
+        if agent is not None:
+            parent, session_id = session_id, names.sub_agent(session_id, agent)
+    kind, failed = kind_of(among, record), _failed(among, record)
+    seen = Seen(record, attributes, among.emitter, among, kind, parent or session_id, until, failed)
     call, sure = span_calls.call(seen)
     return SpanTold(
         trace_id=record.trace_id,
@@ -50,15 +60,19 @@ def told(record: SpanRecord) -> SpanTold:
         session_id=session_id,
         at=at,
         until=max(at, until),
-        facts=_facts(emitter, record, root),
-        service=_service(record),
-        turns=_turns(emitter, record),
+        facts=_facts(seen, defaults, parent),
+        service=sender.service,
+        turns=_turns(seen) if among.turns else None,
         call=call,
         sure=sure,
         steps=_entries(seen),
-        end=_end(emitter, record, until),
-        failed=span_calls.failed(seen),
+        end=_end(seen) if among.end else None,
+        failed=failed,
     )
+
+
+def _session(found: Any, defaults: Defaults) -> str | None:
+    return defaults.session if found is None else words.text(found)
 
 
 def _entries(seen: Seen) -> tuple[Entry, ...]:
@@ -69,91 +83,73 @@ def _entries(seen: Seen) -> tuple[Entry, ...]:
         return ()
 
 
-def emitter_of(record: SpanRecord) -> Emitter | None:
-    """Who wrote a span; None for one that is of no agent's work."""
-    resource = record.resource
-    service = str(resource.attributes.get("service.name") or "").lower()
-    return _writer(record.name, frozenset(record.attributes), (service, resource.scope.lower()))
-
-
-@lru_cache(maxsize=2048)  # an emitter's spans have but a few sets of attributes, and to go through all names takes long
-def _writer(name: str, keys: frozenset[str], senders: tuple[str, str]) -> Emitter | None:
-    for emitter in EMITTERS:
-        if name.startswith(emitter.marks) or any(key.startswith(emitter.marks) for key in keys):
-            return emitter
-        if any(_is_of(sender, emitter.services) for sender in senders):
-            return emitter
-    return None
-
-
-def _is_of(sender: str, services: tuple[str, ...]) -> bool:
-    return any(sender.startswith(one) if one.endswith(("_", ".")) else sender == one for one in services)
-
-
-def kind_of(emitter: Emitter, record: SpanRecord) -> str | None:
+def kind_of(among: Reading, record: SpanRecord) -> str | None:
     """What a span is: a model's call, a tool's, anything else; None where nothing says it."""
-    attributes = record.attributes
-    if record.name in emitter.spans:
+    emitter, attributes = among.emitter, record.attributes
+    if emitter is not None and record.name in emitter.spans:
         return emitter.spans[record.name]
-    if any(attributes.get(name) is not None for name in emitter.calls):
+    if any(attributes[name] is not None for name in among.calls):
         return CALL
-    for table in (emitter, CONVENTIONS):
-        for name in table.kind:
-            said = words.text(attributes.get(name))
-            if said is not None and (kind := table.kinds.get(said.lower())) is not None:
-                return kind
+    for name, kinds in among.kind:
+        said = words.text(attributes[name])
+        if said is not None and (kind := kinds.get(said.lower())) is not None:
+            return kind
     return None
 
 
-def _is_passed_over(attributes: Mapping[str, Any]) -> bool:
-    return any(attributes.get(name) == value for one in EMITTERS for name, value in one.passed_over.items())
+def _failed(among: Reading, record: SpanRecord) -> bool:
+    """Whether what a span is about failed."""
+    attributes = record.attributes
+    if record.failed or (among.succeeded and words.yes(words.first(among.succeeded, attributes)) is False):
+        return True
+    return "error.type" in attributes and words.text(attributes["error.type"]) is not None
 
 
-def _session(emitter: Emitter, record: SpanRecord) -> tuple[str | None, str | None]:
-    """The session that a span names, and that of which it is a sub-agent's."""
-    places = (record.attributes, record.resource.attributes)
-    found = words.text(words.find((*emitter.session, *CONVENTIONS.session), *places))
-    agent = words.text(words.find(emitter.sub_agent, record.attributes))
-    if found is None or agent is None:
-        return found, None
-    return names.sub_agent(found, agent), found
-
-
-def _facts(emitter: Emitter, record: SpanRecord, parent: str | None) -> Facts:
-    places = (record.attributes, record.resource.attributes)
-
-    def of(field: str, most: int = checks.MAX_MODEL_BYTES) -> str | None:
-        found = words.find((*getattr(emitter, field), *getattr(CONVENTIONS, field)), *places)
-        return words.label(found, most)
-
-    return Facts(
-        agent=emitter.agent or of("agents"),
-        actor=of("actor"),
-        project=of("project", _PROJECT_BYTES),
-        title=of("title", checks.MAX_TITLE_BYTES),
-        tags=words.labels(words.find(emitter.tags, *places), checks.MAX_TAGS),
-        channel=_CHANNELS.get(str(record.attributes.get("app.entrypoint"))),
-        parent_id=parent,
+def _facts(seen: Seen, defaults: Defaults, parent: str | None) -> Facts:
+    among, attributes = seen.reading, seen.attributes
+    return _made(
+        seen.emitter.agent or _label(among.agents, attributes, defaults.agent),
+        _label(among.actor, attributes, defaults.actor),
+        _label(among.project, attributes, defaults.project, reading.PROJECT_BYTES),
+        _label(among.title, attributes, defaults.title, checks.MAX_TITLE_BYTES),
+        _tags(among.tags, attributes, defaults.tags),
+        _CHANNELS.get(str(attributes["app.entrypoint"])) if "app.entrypoint" in attributes else None,
+        parent,
     )
 
 
-def _service(record: SpanRecord) -> str | None:
-    found = words.label(record.resource.attributes.get("service.name"))
-    return None if found is None or found.startswith(_UNNAMED) else found
+@lru_cache(maxsize=1024)  # most spans of a session say the same
+def _made(  # noqa: PLR0917 - the facts
+    agent: str | None, actor: str | None, project: str | None, title: str | None, tags: tuple[str, ...] | None,
+    channel: str | None, parent: str | None,
+) -> Facts:  # fmt: skip
+    return Facts(agent=agent, actor=actor, project=project, title=title, tags=tags, channel=channel, parent_id=parent)
 
 
-def _turns(emitter: Emitter, record: SpanRecord) -> int | None:
-    found = words.number(words.find(emitter.turns, record.attributes))
+def _label(
+    among: Ways, attributes: dict[str, Any], default: str | None, most: int = checks.MAX_MODEL_BYTES
+) -> str | None:
+    found = words.first(among, attributes) if among else None
+    return default if found is None else words.label(found, most)
+
+
+def _tags(among: Ways, attributes: dict[str, Any], default: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    found = words.first(among, attributes) if among else None
+    return default if found is None else words.labels(found, checks.MAX_TAGS)
+
+
+def _turns(seen: Seen) -> int | None:
+    found = words.number(words.first(seen.reading.turns, seen.attributes))
     return found if 0 < found <= checks.MAX_COUNT else None
 
 
-def _end(emitter: Emitter, record: SpanRecord, at: int) -> End | None:
+def _end(seen: Seen) -> End | None:
     """How the session ended, where a span states that."""
-    said = words.text(words.find(emitter.end, record.attributes))
-    status = None if said is None else emitter.ends.get(said.lower())
+    said = words.text(words.first(seen.reading.end, seen.attributes))
+    status = None if said is None else seen.emitter.ends.get(said.lower())
     if said is None or status is None:
         return None
     return End(
-        user_id="", session_id="", status=status, at=at, reason=words.label(said, checks.MAX_TITLE_BYTES),
+        user_id="", session_id="", status=status, at=seen.until, reason=words.label(said, checks.MAX_TITLE_BYTES),
         decided_by=_DECIDED,
     )  # fmt: skip

@@ -144,7 +144,7 @@ def yes(value: Any) -> bool | None:
 
 def plain(value: Any) -> Any:
     """A value as JSON can say it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]

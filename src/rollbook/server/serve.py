@@ -31,6 +31,7 @@ _ROOM: Final = 64  #: of them, kept free by those that are idle
 _FILES: Final = 192  #: that a server opens beside connections, for its book most of all
 _FEWEST: Final = 2 * _ROOM  #: connections, whatever the system allows
 _HANDSHAKE_S: Final = 10  #: in which a connection must be a safe one, over HTTPS
+_TWICE_S: Final = 0.5  #: in which a signal is the same as the one before: some who pass it on do so twice
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -44,27 +45,30 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at the first signal."""
+        """Stop at the first signal. Until the process ends nobody else takes the next one."""
         loop = asyncio.get_running_loop()
         for number in _STOPS:
             loop.add_signal_handler(number, self.end)
-        try:
-            yield
-        finally:
-            for number in _STOPS:
-                loop.remove_signal_handler(number)
+        yield
 
     def end(self) -> None:
         """Stop. A second signal, or time that has run out, ends the process: what was acknowledged is on the disk."""
+        if self.should_exit:
+            return
+        self.should_exit = True
+        asyncio.get_running_loop().call_later(_TWICE_S, self._let_go)
+        last = threading.Timer(_FINISH_S + _CLOSE_S, _end_at_once)
+        last.daemon = True
+        last.start()
+        self._server.stop()
+
+    @staticmethod
+    def _let_go() -> None:
+        """From here on the system itself ends the process at a signal, whatever that waits for."""
         loop = asyncio.get_running_loop()
         for number in _STOPS:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
-        last = threading.Timer(_FINISH_S + _CLOSE_S, _end_at_once)
-        last.daemon = True
-        last.start()
-        self.should_exit = True
-        self._server.stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, as it does itself, but wait only so long for what makes a connection safe."""

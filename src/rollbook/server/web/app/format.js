@@ -107,6 +107,9 @@ export const exact = (text) => `${String(text).replace("T", " ").replace("+00:00
 export const shortModel = (name) => name.replace(/^claude-/, "").replace(/-20\d{6}$/, "");
 export const shortId = (id) => (id.length > 20 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id);
 
+// "in the last 7 days", "since 3 Nov, 17:04"; nothing of all time.
+export const within = (since) => (since === "all" ? "" : rangeName(since).replace(/^the/, "in the"));
+
 export function rangeName(since) {
   if (since === "all") return "all time";
   const found = /^(\d+)([hd])$/.exec(since);

@@ -42,7 +42,8 @@ function pageOf(path) {
 function fit(text) {
   if (!text) return null;
   if (/^([1-9][0-9]{0,5}[hd]|all)$/.test(text)) return text;
-  return Number.isNaN(Date.parse(text)) ? null : text;
+  const at = new Date(/^[12]\d{3}-/.test(text) ? text : NaN); // (more is a date to a browser than to the server)
+  return Number.isNaN(at.getTime()) ? null : at.toISOString();
 }
 
 function remembered() {
@@ -101,10 +102,10 @@ export function sessionsUrl(terms = {}, params = {}) {
   return withRange("/sessions", text ? { query: text, ...params } : params);
 }
 
-// Terms of the query language. Values with other characters than names have are quoted.
+// Terms of the query language. Values with other characters than names have are quoted: "<synthetic>" is a model, too.
 export function queryOf(terms) {
   return Object.entries(terms).filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([name, value]) => (/^[<>]/.test(value) ? name + value : `${name}:${quoted(String(value))}`)).join(" ");
+    .map(([name, value]) => `${name}:${quoted(String(value))}`).join(" ");
 }
 
 export const quoted = (text) => (/^[\w.@/+-]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, "\\$&")}"`);

@@ -43,33 +43,41 @@ function RangePicker() {
     </div>`;
 }
 
+// Two forms: Enter in either shows what is written there.
 function OwnRange({ close }) {
-  const chosen = (event) => {
+  const [, amount, unit] = /^(\d+)([hd])$/.exec(since.value) ?? [null, "90", "d"];
+  const at = /^\d{4}-/.test(since.value) ? ofCalendar(new Date(since.value)) : "";
+  const shown = (read) => (event) => {
     event.preventDefault();
-    const said = new FormData(event.target);
-    const at = said.get("at");
-    setSince(event.submitter?.value === "at" && at ? new Date(at).toISOString() : `${said.get("amount") || 1}${said.get("unit")}`);
+    setSince(read(new FormData(event.target)));
     close();
   };
   return html`
-    <form class="own-range" onSubmit=${chosen}>
-      <fieldset>
-        <legend>The last</legend>
-        <div class="row">
-          <input name="amount" type="number" min="1" max="99999" value="90" aria-label="How many" />
-          <select name="unit" aria-label="Of what"><option value="d">days</option><option value="h">hours</option></select>
-          <button class="button" value="span">Show</button>
-        </div>
-      </fieldset>
-      <fieldset>
-        <legend>Since</legend>
-        <div class="row">
-          <input name="at" type="datetime-local" aria-label="Since when" />
-          <button class="button" value="at">Show</button>
-        </div>
-      </fieldset>
-    </form>`;
+    <div class="own-range">
+      <form onSubmit=${shown((said) => said.get("amount") + said.get("unit"))}>
+        <fieldset>
+          <legend>The last</legend>
+          <div class="row">
+            <input name="amount" type="number" min="1" max="99999" required value=${amount} aria-label="How many" />
+            <select name="unit" aria-label="Of what"><option value="d" selected=${unit === "d"}>days</option><option value="h" selected=${unit === "h"}>hours</option></select>
+            <button class="button">Show</button>
+          </div>
+        </fieldset>
+      </form>
+      <form onSubmit=${shown((said) => new Date(said.get("at")).toISOString())}>
+        <fieldset>
+          <legend>Since</legend>
+          <div class="row">
+            <input name="at" type="datetime-local" min="1970-01-02T00:00" max=${ofCalendar(new Date())} required value=${at} aria-label="Since when" />
+            <button class="button">Show</button>
+          </div>
+        </fieldset>
+      </form>
+    </div>`;
 }
+
+// A moment as the viewer's calendar and clock have it, without its zone: "2026-11-21T17:04".
+const ofCalendar = (at) => new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 
 const SAYS = {
   live: ["Live", "Changes are shown as they happen."],
