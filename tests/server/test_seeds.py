@@ -293,7 +293,10 @@ def test_a_failure_has_the_name_that_clients_know(served: Asking, monkeypatch: p
     async def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("nobody foresaw it")
 
-    monkeypatch.setattr(type(served.book), "list", broken)
+    def broken_plan(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("nobody foresaw it")
+
+    monkeypatch.setattr(type(served.book._plans), "lines", broken_plan)
     monkeypatch.setattr(type(served.book), "stats", broken)
     monkeypatch.setattr(type(served.book), "cost_by_agent", broken)
     for path, name in (("", "list"), ("/with-agent-info", "list"), ("/stats", "stats"),
