@@ -6,9 +6,10 @@
 -- names --
 insert into model (model_no, name) select n, 'model-' || n from temp.number where n between 1 and 12;
 insert into label (label_no, name) values (1, 'push'), (2, 'provider');
-insert into slice (slice_no, user_no, dataset_id, agent, kind, project, deleted)
+insert into slice (slice_no, user_no, dataset_id, agent, kind, project, deleted, driver)
     select (account.user_no - 1) * 4 + number.n + 1, account.user_no, '',
-        case number.n % 2 when 0 then 'claude-code' else 'codex' end, 'interactive', '/home/dev/project-' || (number.n / 2), 0
+        case number.n % 2 when 0 then 'claude-code' else 'codex' end, 'interactive', '/home/dev/project-' || (number.n / 2), 0,
+        case number.n % 2 when 0 then 'claude-code' else 'codex' end
     from account join temp.number on number.n < 4 order by 1;
 
 -- made --
@@ -86,9 +87,19 @@ select usage_id, user_no, session_no, row_no from ledger order by usage_id, user
 insert into spend
 select user_no, occurred_at / 900000000, slice_no, model_no, count(*), sum(tokens_in), sum(tokens_out), sum(cost), 0, 0, 0
 from used group by 1, 2, 3, 4;
+insert into slice (user_no, dataset_id, agent, kind, project, deleted, driver)
+select distinct 0, '', agent, kind, '', deleted, '' from slice;
 insert into spend
-select 0, quarter, 0, model_no, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), 0, 0, 0
-from spend where user_no > 0 group by 2, 4;
+select 0, spend.quarter, everybodys.slice_no, spend.model_no, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), 0, 0, 0
+from spend join slice own on own.slice_no = spend.slice_no
+join slice everybodys on everybodys.user_no = 0 and everybodys.agent = own.agent and everybodys.kind = own.kind
+where spend.user_no > 0 group by 2, 3, 4;
+insert into spend
+select 0, -1 - quarter / 4, slice_no, model_no, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), 0, 0, 0
+from spend where user_no = 0 group by 2, 3, 4;
+insert into spend
+select 0, -1000000000 - quarter / 96, slice_no, model_no, sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), 0, 0, 0
+from spend where user_no = 0 and quarter >= 0 group by 2, 3, 4;
 
 -- activity --
 insert into activity

@@ -118,7 +118,7 @@ def _checked(item: Plain, now: int) -> Plain:
     if not isinstance(item, Touch | End | Mark | Reopen):
         what = "a Touch, a Call, an End, a Reopen, a Mark, a Beat or a Leave"
         raise InvalidInput(f"an item must be {what}, not {type(item).__name__}")
-    at, flagged = _moment(item.at, now)
+    at, flagged = moment(item.at, now)
     name = checks.session_id(item.session_id)
     if isinstance(item, Reopen):
         return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged)
@@ -165,7 +165,8 @@ def _facts(facts: Facts) -> Facts:
     )
 
 
-def _moment(at: int, now: int) -> tuple[int, bool]:
+def moment(at: int, now: int) -> tuple[int, bool]:
+    """A time that a door took from somewhere, and whether it was so far ahead that now was taken instead."""
     if checks.FIRST_TIME <= at <= now + checks.CLOCK_SLACK_US:
         return at, False
     return checks.moment(at / 1_000_000, "a time", now)
@@ -182,7 +183,7 @@ def _checked_call(item: Call, now: int) -> Call:
         checks.one_of(item.cost_source, "cost source", COST_SOURCES)
         checks.one_of(item.billing, "billing", BILLINGS)
         checks.one_of(item.tier, "tier", TIERS)
-    at, flagged = _moment(item.occurred_at, now)
+    at, flagged = moment(item.occurred_at, now)
     name, usage_id = checks.session_id(item.session_id), checks.usage_id(item.usage_id)
     model, provider = checks.model(item.model), checks.name(item.provider, "provider")
     aliases = checks.aliases(item.aliases) if item.aliases else ()
@@ -204,7 +205,7 @@ def jot(item: Jot, now: int, terms: Contents) -> tuple[Jot | None, list[InvalidI
 
     An entry that cannot be taken is left out, and why is told; None where no entry is left.
     """
-    at, flagged = _moment(item.at, now)
+    at, flagged = moment(item.at, now)
     name = checks.session_id(item.session_id)
     refused: list[InvalidInput] = []
     changes: list[Change] = []
@@ -215,7 +216,7 @@ def jot(item: Jot, now: int, terms: Contents) -> tuple[Jot | None, list[InvalidI
         kept: list[New] = []
         for new in change.entries:
             try:
-                kept.append(_entry(stream, new, now, terms))
+                kept.append(entry(stream, new, now, terms))
             except InvalidInput as error:
                 refused.append(error)
         if kept:
@@ -226,7 +227,8 @@ def jot(item: Jot, now: int, terms: Contents) -> tuple[Jot | None, list[InvalidI
     return msgspec.structs.replace(item, session_id=name, at=at, flagged=flagged, step=step), refused
 
 
-def _entry(stream: str, new: New, now: int, terms: Contents) -> New:
+def entry(stream: str, new: New, now: int, terms: Contents) -> New:
+    """An entry of a stream as it is taken in. Raises InvalidInput."""
     body = new.body
     if len(body) > terms.most:
         raise bodies.large(len(body), "an entry", terms.most)
@@ -235,7 +237,7 @@ def _entry(stream: str, new: New, now: int, terms: Contents) -> New:
         clean = terms.redactor.value(plain)
         if clean != plain:
             body = bodies.encoded(clean, "an entry", terms.most)
-    at = _moment(new.created_at, now)[0]
+    at = moment(new.created_at, now)[0]
     # Folded here already, where a process of its own may do it: the writer then has hardly anything left to fold.
     text = words.indexed(texts.text_of(stream, clean))
     return New(bodies.entry_id(new.entry_id)[0], body, at, text, new.failed)

@@ -17,6 +17,7 @@ MICROS: Final = 1_000_000  #: microseconds in a second
 HOUR_US: Final = 3600 * MICROS
 QUARTER_US: Final = 900 * MICROS
 QUARTERS: Final = 4  #: quarter hours in an hour
+DAY_QUARTERS: Final = 96  #: quarter hours in a day
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -78,7 +79,7 @@ class Evidence(IntEnum):
     TRANSCRIPT = 40
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Tokens of one call in *disjoint* kinds, so that a cost is a dot product. All are counts, never negative."""
 
     input: int = 0  #: uncached input

@@ -260,3 +260,30 @@ def test_a_damaged_file_gives_clear_errors_and_its_backup_opens(tmp_path: Path, 
     with opened(path) as book:
         holds(book, (f"u{number}" for number in range(60)))
         sound(book)
+
+
+@pytest.mark.parametrize("how", ["moved", "removed", "replaced", "with its folder"])
+def test_a_book_that_loses_its_file_writes_nothing_more(tmp_path: Path, how: str) -> None:
+    """What it acknowledged would be in a file that nobody finds again, or beside another book."""
+    path, aside = tmp_path / "of" / "book.db", tmp_path / "aside.db"
+    path.parent.mkdir()
+    with opened(aside) as other:
+        other.touch("another-one")
+    with opened(path) as book:
+        book.touch("before")
+        if how == "removed":
+            path.unlink()
+        elif how == "with its folder":
+            path.parent.rename(tmp_path / "elsewhere")
+        elif how == "replaced":
+            aside.replace(path)
+        else:
+            path.rename(aside)
+        for doing in (lambda: book.touch("after"), lambda: book.get("before")):
+            with pytest.raises(StoreError, match="moved, removed or replaced"):
+                doing()
+        assert path.exists() == (how == "replaced"), "no other one is made in its place"
+        if how == "moved":
+            aside.rename(path)
+            book.touch("after")
+            assert book.get("before").status == "running", "put back it goes on"

@@ -15,7 +15,7 @@ import pytest
 
 from .tools import Program, holds, opened, url_of, wait_until
 
-SECONDS: Final = float(os.environ.get("ROLLBOOK_KILL_SECONDS", "15"))  #: how long to go on killing
+SECONDS: Final = float(os.environ.get("ROLLBOOK_KILL_SECONDS", "8"))  #: how long to go on killing
 KILLS: Final = 4  #: in one round, each in the midst of others; then all at once
 BLOCKED_S: Final = (
     10.0  #: far longer than a lock should outlive its holder, far shorter than the time after which writes give up

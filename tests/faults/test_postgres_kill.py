@@ -23,7 +23,7 @@ from postgres_servers import PostgresServer
 from rollbook.errors import StoreError
 
 from .test_kill import Caller, check
-from .tools import Program, holds, opened, sound, wait_until
+from .tools import READY, Program, at_once, holds, opened, sound, wait_until
 
 Own = Callable[..., PostgresServer]
 
@@ -112,23 +112,19 @@ def test_who_is_stopped_in_the_middle_holds_nobody_up_and_goes_on_later(postgres
         sound(book)
 
 
-_MAKER: Final = """
-import sys, time, rollbook, rollbook.book, rollbook.store.postgres
-time.sleep(max(0.0, float(sys.argv[2]) - time.time()))
+_MAKER: Final = f"""
+import sys, rollbook, rollbook.book, rollbook.store.postgres
+{READY}
 with rollbook.open(sys.argv[1]) as book:
     print(book.record_usage("s", tokens_in=1), book.verify().ok)
 """
 
 
 def test_many_processes_make_one_book_at_once(postgres_url: str) -> None:
-    at = str(time.time() + 4)
-    makers = [
-        subprocess.Popen([sys.executable, "-c", _MAKER, postgres_url, at], stdout=subprocess.PIPE, text=True)
-        for _ in range(20)
-    ]
-    assert [maker.communicate(timeout=120)[0].strip() for maker in makers] == ["counted True"] * len(makers)
+    makers = 12
+    assert at_once(_MAKER, postgres_url, count=makers) == ["counted True"] * makers
     with opened(postgres_url) as book:
-        assert book.get("s").calls == len(makers)
+        assert book.get("s").calls == makers
 
 
 def test_two_books_make_the_same_session_and_call_at_once(postgres_url: str) -> None:

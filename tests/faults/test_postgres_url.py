@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -75,7 +74,10 @@ def guarded(own_postgres: Callable[..., PostgresServer]) -> PostgresServer:
     return server
 
 
-def test_who_may_do_what(guarded: PostgresServer, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_who_may_do_what(
+    guarded: PostgresServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLBOOK_BUSY_TIMEOUT", "1")
     place = f"127.0.0.1:{guarded.port}"
     url = f"postgresql://ann:{WRITTEN}@{place}/theirs"
     with opened(url) as book:

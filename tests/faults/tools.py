@@ -20,7 +20,23 @@ from rollbook.settings import Settings
 
 PROGRAMS: Final = Path(__file__).with_name("programs")
 SOURCE: Final = Path(rollbook.__file__).parent.parent
+#: What a program says, after its imports, that begins together with others.
+READY: Final = 'print("ready", flush=True); sys.stdin.readline()'
 SLOW_S: Final = 60.0  #: longer than anything here takes on a busy machine; reached only by something that hangs
+
+
+def at_once(program: str, *arguments: object, count: int) -> list[str]:
+    """What so many processes print that all begin at a word, once all are ready for it: see ``READY``."""
+    words = [sys.executable, "-c", program, *map(str, arguments)]
+    started = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("begin\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=2 * SLOW_S)[0].strip() for process in started]
 
 
 class Program:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 import shutil
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,8 @@ ROOT = Path(__file__).parents[1] / "data" / "traps"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "traps.md"
 LIST = ("<!-- traps -->", "<!-- end of traps -->")
 NOW = 1_780_000_000_000_000  #: in May 2026, long after every line
-ORDERS = 24
+ORDERS = 8
+GROWN = 2  #: of the ways in which files grow beside one another, so many are tried
 NO_TRANSCRIPTS = ("expected.json", "README.md")  #: what a trap's folder holds beside an agent's own files
 #: Files of agents that say something of the transcripts beside them: they are there before the transcripts are.
 COMPANIONS = (".project_root", "projects.json")
@@ -71,6 +73,16 @@ def files(folder: Path) -> list[Path]:
     """The transcripts below a folder in which a trap was laid out."""
     other = (*NO_TRANSCRIPTS, *COMPANIONS)
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in other)
+
+
+def orders(paths: list[Path], most: int = ORDERS) -> Iterator[list[Path]]:
+    """Every order of a few files; of many files some orders."""
+    if math.factorial(len(paths)) <= most:
+        yield from map(list, itertools.permutations(paths))
+        return
+    yield paths[::-1]
+    for seed in range(most - 1):
+        yield random.Random(seed).sample(paths, len(paths))
 
 
 def lay_out(trap: Trap, folder: Path) -> Path:
@@ -238,7 +250,7 @@ def test_r3_the_order_of_files_does_not_matter(trap: Trap, tmp_path: Path) -> No
     with memory() as book:
         take(book, trap, [folder])
         once = everything(book)
-    for order in itertools.islice(itertools.permutations(files(folder)), ORDERS):
+    for order in orders(files(folder)):
         with memory() as book:
             for path in order:
                 take(book, trap, [path])
@@ -252,7 +264,9 @@ def test_r3_importing_every_day_comes_to_the_same_as_importing_once(trap: Trap, 
     with memory() as book:
         take(book, trap, [lay_out(trap, tmp_path / "home")])
         once = everything(book)
-    for seed in range(3):
+    originals = files(trap.folder)  # (of which one alone has no choice of who is next, or even of where it is cut)
+    one_way = len(originals) == 1 and (how == "line by line" or originals[0].suffix == SQL)
+    for seed in range(1 if one_way else GROWN):
         folder = tmp_path / str(seed)
         skipped = 0
         with memory() as book:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.ledger.agents import guessed
+from rollbook.ledger.names import guessed
 from rollbook.model import from_micros, to_micros
 from rollbook.principals import READER, Principal
 

@@ -334,7 +334,7 @@ def _plain(session: rollbook.Session) -> dict[str, Any]:
 
 
 Books.TestCase.settings = settings(
-    max_examples=70,
+    max_examples=45,
     stateful_step_count=20,
     deadline=None,
     derandomize=True,

@@ -265,8 +265,9 @@ def test_r3_every_permutation_gives_the_same_book(history: list[Event], engine: 
     with opened(all_users=True) as book:
         expected: dict[str, Any] | None = None
         number = itertools.count()
-        for order in _orders(history, engine):
-            for way in (_one_by_one, _at_once):
+        for place, order in enumerate(_orders(history, engine)):
+            # (What arrives at once is tried in every order below.)
+            for way in (_one_by_one, _at_once) if place % 4 == 0 else (_one_by_one,):
                 owner = user(next(number))
                 way(book, [event(owner) for event in order])
                 found = snapshot(book, owner)
@@ -290,8 +291,8 @@ def test_r3_every_permutation_in_one_transaction_of_all(history: list[Event], en
 
 
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
-def test_r16_the_books_balance_after_each_step(history: list[Event]) -> None:
-    for order in (history, history[::-1]):
+def test_r16_the_books_balance_after_each_step(history: list[Event], engine: str) -> None:
+    for order in (history, history[::-1]) if engine == "sqlite" else (history,):
         with opened() as book:
             for event in order:
                 write(book, [event(book.user_id)])
@@ -337,7 +338,7 @@ _REOPENINGS: Final = st.builds(lambda session, at: reopened(at, session), _SESSI
 MIXED: Final = st.lists(_TOUCHES | _CALLS | _CALLS | _ENDS | _REOPENINGS, min_size=2, max_size=12)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=160, deadline=None, derandomize=True)
 @given(history=MIXED, data=st.data())
 def test_r3_random_histories_in_random_orders_and_batches(history: list[Event], data: st.DataObject) -> None:
     with opened() as book:
@@ -352,7 +353,7 @@ def test_r3_random_histories_in_random_orders_and_batches(history: list[Event], 
         assert snapshot(book, user(1)) == snapshot(book, user(2))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=70, deadline=None, derandomize=True)
 @given(history=MIXED, data=st.data())
 def test_r3_a_door_may_hand_over_in_any_order(history: list[Event], data: st.DataObject) -> None:
     """The same through ``ingest``, which takes touches, calls and ends."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -13,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rollbook
-from importers.test_traps import TRAPS, Trap, every_trap, everything, files, lay_out, memory, take
 from rollbook.core import Write
 from rollbook.errors import Gone, NotFound
 from rollbook.model import MICROS, from_micros
@@ -324,56 +321,3 @@ def test_r12_a_slice_stays_as_long_as_a_session_is_in_it(last: str) -> None:
         book.touch("four", project=f"/{MARK}", dataset_id=user(4))
         assert [one.project for one in book.iterate()] == [f"/{MARK}"]
         well(book)
-
-
-# imports
-
-
-@every_trap
-def test_r12_importing_again_adds_nothing_of_what_was_removed(trap: Trap, tmp_path: Path) -> None:
-    chance = random.Random(str(trap))
-    home, copy = lay_out(trap, tmp_path / "home"), lay_out(trap, tmp_path / "copy")
-    with memory() as book:
-        take(book, trap, [home])
-        ids = [one.session_id for one in book.iterate()]
-        times = sorted({row.occurred_at for one in ids for row in book.usage(one)})
-    for purged in chance.sample(ids, min(3, len(ids))):
-        with memory() as book:
-            take(book, trap, [home])
-            book.purge(purged)
-            # A fork of it may still say what it was forked from, and whose calls it quotes; nothing else does.
-            assert set(marked(book, purged)) <= {"session_info", "ledger", "usage_key"}
-            kept = everything(book)
-            well(book)
-            take(book, trap, [home])
-            assert everything(book) == kept
-            paths = files(copy)
-            chance.shuffle(paths)
-            for path in paths:
-                take(book, trap, [path])
-            assert everything(book) == kept
-            well(book)
-    for cut in chance.sample(times[1:], min(2, len(times[1:]))):
-        with memory() as book:
-            take(book, trap, [home])
-            whole = everything(book)
-            book.prune(ledger=cut)
-            assert everything(book) == whole
-            paths = files(copy)
-            chance.shuffle(paths)
-            for path in paths:
-                take(book, trap, [path])
-            assert everything(book) == whole
-            well(book)
-    with memory() as book:
-        take(book, trap, [home])
-        if ids:
-            book.purge_user()
-            take(book, trap, [home, copy])
-            assert not list(book.iterate())
-            assert book.spend(since="all").total.calls == 0
-            well(book)
-
-
-def test_r12_there_are_traps() -> None:
-    assert len(TRAPS) > 20

@@ -126,7 +126,10 @@ class Hand:
         if field == "tag":
             return any(pattern.fits(tag) for tag in one.tags) if pattern.parts else not one.tags
         if field == "model":
-            return any(pattern.fits(name) for name in self.models[one.user_id, one.session_id])
+            names = self.models[one.user_id, one.session_id]
+            if pattern.exact is None:
+                names = names | {name.removeprefix("claude-") for name in names}
+            return any(pattern.fits(name) for name in names)
         if field == "user":
             exact = pattern.exact and checks.user(pattern.exact)[0]
             return pattern.fits(one.user_id) or pattern.fits(self.names[one.user_id]) or exact == one.user_id
@@ -186,6 +189,8 @@ agent:none,codex
 agent:*_*
 model:claude-opus-4-5
 model:claude-*
+model:opus*
+model:opus-4-5
 model:unknown
 model:*4*5
 model:ä*
@@ -307,7 +312,9 @@ def test_r7_every_term_and_its_contrary(book: rollbook.Rollbook, hand: Hand, tex
 def test_the_terms_tell_sessions_apart(book: rollbook.Rollbook, hand: Hand) -> None:
     everything = list(book.iterate())
     idle = [text for text in TERMS_READ if len({hand.fits(one, text) for one in everything}) == 1]
-    assert set(idle) <= {"model:no", "user:*", "user:nobody", "user:Ann", "cost<100", "attempt>1"}, idle
+    assert set(idle) <= {"model:no", "model:opus-4-5", "user:*", "user:nobody", "user:Ann", "cost<100", "attempt>1"}, (
+        idle
+    )
 
 
 @pytest.mark.usefixtures("way")

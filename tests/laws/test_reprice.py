@@ -95,7 +95,7 @@ def _shown(book: rollbook.Rollbook) -> Any:
     return snapshot(book), snapshot(book, OTHER), everybody, spend
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(before=histories, after=histories, rows=st.integers(min_value=1, max_value=5))
 def test_r14_repricing_is_as_if_the_prices_had_been_there_from_the_start(
     old: str, new: str, before: list[Event], after: list[Event], rows: int
@@ -119,7 +119,7 @@ def test_r14_repricing_is_as_if_the_prices_had_been_there_from_the_start(
                 assert _shown(book) == _shown(expected)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(history=histories, rows=st.integers(min_value=1, max_value=5))
 def test_r14_a_dry_run_says_what_the_run_does_and_a_second_run_does_nothing(
     old: str, new: str, history: list[Event], rows: int

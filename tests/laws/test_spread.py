@@ -50,7 +50,8 @@ OWN_WORDS: Final = {
         "end_lane",
         "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_notes",
         "hold_sessions", "hold_users", "join_writers", "lane_number", "loose_aliases", "mark_batch", "names_stretch",
-        "numbers_of", "own_lane", "session_numbers", "shown", "spend_of_slices", "these_slices", "write_alone",
+        "numbers_of", "own_lane", "session_numbers", "shown",
+        "spend_in_stretches", "spend_of_slices", "these_slices", "write_alone",
     },
     "store": {
         "columns", "foreign_tables", "has_table", "keep_writers_out", "names_in", "save_version", "schema_version",

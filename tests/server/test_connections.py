@@ -1,16 +1,26 @@
-"""Connections: whoever holds many of them, and asks nothing, keeps nobody out."""
+"""Connections: whoever holds many of them keeps nobody out, and whatever a client asks for beside is borne."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import uvicorn
 
+from rollbook.server.limits import neighbourhood
+from rollbook.server.logs import Seldom
 from rollbook.server.running import Options
 from rollbook.server.serve import _ROOM, _connection
+
+from .tools import TOKEN, served
 
 _SOON_S: Final = 20.0
 _MOST: Final = _ROOM + 40
@@ -101,3 +111,85 @@ def test_where_all_are_being_answered_more_are_told_so() -> None:
                 await asyncio.wait_for(line[0].readuntil(b"ok"), _SOON_S)
 
     asyncio.run(run())
+
+
+# A request that asks for another protocol is one like any other
+
+_UPGRADE: Final = (
+    b"POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer " + TOKEN.encode() + b"\r\n"
+    b"content-type: application/json\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: x\r\n"
+)
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A connection of a real server whose connections are looked after as the command's are."""
+    kind = _connection(Options(), 1_000)
+    plain = uvicorn.Config
+    monkeypatch.setattr(uvicorn, "Config", lambda app, **said: plain(app, http=kind, **said))
+    with served(tmp_path / "book.db") as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.settimeout(_SOON_S)
+        yield raw
+
+
+def _answers(raw: socket.socket, number: int) -> list[tuple[int, bytes]]:
+    """The next answers: their status and body."""
+    file = raw.makefile("rb")
+    found = []
+    for _ in range(number):
+        status = int(file.readline().split()[1])
+        length = 0
+        while (header := file.readline().strip()) != b"":
+            name, _, value = header.partition(b":")
+            length = int(value) if name == b"content-length" else length
+        found.append((status, file.read(length)))
+    return found
+
+
+@pytest.mark.parametrize("step", [1, 40, 10_000])
+def test_the_body_of_a_request_that_asks_for_http_2_is_taken(line: socket.socket, step: int) -> None:
+    sized = b"content-length: 20\r\n\r\n" + b'{"session_id":"one"}'
+    chunked = b'transfer-encoding: chunked\r\n\r\n9\r\n{"session\r\nb\r\n_id":"two"}\r\n0\r\n\r\n'
+    empty = b"content-length: 0\r\n\r\n"
+    ask = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    sent = _UPGRADE + sized + _UPGRADE + chunked + _UPGRADE + empty + ask
+    for start in range(0, len(sent), step):
+        line.sendall(sent[start : start + step])
+    found = _answers(line, 4)
+    assert [status for status, _ in found] == [200] * 4
+    assert [json.loads(body)["session_id"] for _, body in found[:2]] == ["one", "two"]
+    assert found[3][1] == b'{"status":"ok"}', "what comes behind it as well"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/healthz", 200), ("/api/v1/sessions", 200), ("/api/v1/nothing", 404), ("/api/v1/events", 405)],
+)
+def test_a_head_is_a_get_without_content(line: socket.socket, path: str, status: int) -> None:
+    for method in (b"HEAD", b"GET"):
+        line.sendall(method + b" %s HTTP/1.1\r\nhost: localhost\r\n" % path.encode())
+        line.sendall(b"authorization: Bearer " + TOKEN.encode() + b"\r\n\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += line.recv(1)
+        assert int(head.split()[1]) == (status if method == b"HEAD" else 200 if status == 405 else status)
+        if method == b"HEAD":
+            said = head
+        elif status != 405:
+            length = re.search(rb"content-length: (\d+)", head)
+            assert length is not None
+            assert length[0] in said, "it says how long the content would be"
+
+
+def test_whoever_has_ipv6_counts_once() -> None:
+    assert neighbourhood("2001:db8:1:2::1") == neighbourhood("2001:db8:1:2:ffff::9") != neighbourhood("2001:db8:1:3::1")
+    assert neighbourhood("::ffff:192.0.2.1") == neighbourhood("192.0.2.1") != neighbourhood("192.0.2.2")
+
+
+def test_what_anybody_can_bring_about_is_told_once_a_minute() -> None:
+    seldom = Seldom()
+    records = [logging.makeLogRecord({"msg": msg, "levelno": logging.WARNING}) for msg in ("odd", "odd", "other")]
+    assert [seldom.filter(record) for record in records] == [True, False, True]
+    error = logging.makeLogRecord({"msg": "odd", "levelno": logging.ERROR})
+    assert seldom.filter(error)
+    assert seldom.filter(error)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 import rollbook
-from rollbook.ledger.agents import guessed
+from rollbook.ledger.names import guessed
 from rollbook.server import seeds
 from server.tools import Asking, asking, key_of
 

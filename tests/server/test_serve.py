@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 import rollbook
+from rollbook.cli import main, serving
 from rollbook.server.running import Options
 from rollbook.server.serve import listening
 
@@ -150,7 +151,12 @@ def test_https(tmp_path: Path) -> None:
         context.check_hostname = False
         answer = httpx.post(f"{url}/signin", data={"key": "of-this-test-alone"}, verify=context)
         assert "Secure" in answer.headers["set-cookie"]
-        assert server.end() == 0
+        kept = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+        with context.wrap_socket(kept) as idle:  # of one who says nothing, not even good-bye
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert idle.recv(15) == b"HTTP/1.1 200 OK"
+            assert server.end(signal.SIGHUP) == 0, "a terminal that is closed ends it as well"
+    assert "timeout" not in "".join(server.said)
 
 
 def _fails(home: Path, *said: str, env: dict[str, str] | None = None) -> str:
@@ -195,10 +201,38 @@ def test_wrong_use_is_said(tmp_path: Path, said: tuple[str, ...], told: str) -> 
     assert told in _fails(tmp_path, *said)
 
 
+def test_a_certificate_that_is_over_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cert = tmp_path / "cert.pem"
+    good = (TLS / "cert.pem").read_text()
+    for until, over in ((b"20201028105914Z", True), (b"21261028105914Z", False)):
+        made = re.sub(rb"21\d{12}Z", until, ssl.PEM_cert_to_DER_cert(good))
+        cert.write_text(ssl.DER_cert_to_PEM_cert(made))
+        serving._look_at(cert, TLS / "key.pem")
+        assert ("was good until 2020-10-28 10:59 UTC" in capsys.readouterr().err) == over
+
+
+def test_a_key_with_a_passphrase_is_asked_of_nobody(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    words = ["openssl", "pkey", "-aes256", "-passout", "pass:of-nobody", "-in", str(TLS / "key.pem"), "-out", str(key)]
+    subprocess.run(words, check=True, capture_output=True)
+    with pytest.raises(rollbook.InvalidInput, match="passphrase"):
+        serving._look_at(TLS / "cert.pem", key)
+
+
+def test_an_address_may_stand_as_in_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Options] = []
+    monkeypatch.setattr(serving, "_run", lambda _desk, options: seen.append(options))
+    monkeypatch.setattr(serving, "_logging", lambda *_: None)
+    monkeypatch.setenv("ROLLBOOK_TOKEN", "of-this-test-alone")
+    assert main(["serve", "--host", "[::1]"]) == 0
+    assert seen[0].host == "::1"
+    assert seen[0].token is not None, "it is this machine"
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"127.0.0.1:{port}" in _fails(tmp_path, "--port", port)
+        assert f"127.0.0.1:{port} (Address already in use); choose another" in _fails(tmp_path, "--port", port)
 
 
 def test_the_local_token_is_private(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import rollbook
 from rollbook.journal.steps import Append, New
 from rollbook.ledger.ops import Call, Facts, Jot, Retract, Touch
 from rollbook.model import Evidence, Tokens
-from rollbook.telemetry import names, traces
+from rollbook.telemetry import applying, names, traces
 from rollbook.telemetry.told import SpanTold
 
 from .emitted import SECOND, T
@@ -68,11 +68,11 @@ def outcome(batches: Sequence[Sequence[SpanTold]]) -> Outcome:
     value: str | None = None
     found, gone = Outcome({}, set(), {}), set()
     for batch in batches:
-        folded = traces.fold(value, list(enumerate(batch)), user=USER, now=T)
+        folded = traces.fold(value, list(enumerate(batch)), now=T)
         if folded is None:
             continue
         value = folded.value
-        for _, op in folded.ops:
+        for _, op in applying.ops([folded], USER):
             if isinstance(op, Retract):
                 gone.add(op.usage_id)
             else:
@@ -279,14 +279,14 @@ def test_of_several_names_in_a_trace_each_is_for_what_is_below_it() -> None:
 
 
 def test_what_waits_is_never_too_old_and_is_settled_in_the_end() -> None:
-    folded = traces.fold(None, [(0, span(2, 1, took=5))], user=USER, now=T)
+    folded = traces.fold(None, [(0, span(2, 1, took=5))], now=T)
     assert folded is not None
     assert folded.expires_at == traces.WAITING + T
-    again = traces.fold(folded.value, [(0, span(3, 1, took=6))], user=USER, now=T + SECOND)
+    again = traces.fold(folded.value, [(0, span(3, 1, took=6))], now=T + SECOND)
     assert again is not None
     assert again.expires_at == traces.WAITING + T, "it waits since the first"
-    settled = traces.settle(again.value, TRACE, user=USER, now=T)
-    assert {op.session_id for _, op in settled.ops if isinstance(op, Call)} == {f"trace:{TRACE}"}
+    settled = traces.settle(again.value, now=T)
+    assert {op.session_id for _, op in applying.ops([settled], USER) if isinstance(op, Call)} == {f"trace:{TRACE}"}
     assert settled.expires_at < traces.WAITING
 
 
@@ -325,13 +325,13 @@ def test_of_a_trace_with_very_many_spans_the_oldest_are_forgotten_and_no_call_is
     value, calls = None, set()
     for begin in range(0, traces.MOST_SPANS + 1_000, 500):
         batch = [(place, span(number + 1, ABROAD, took=1)) for place, number in enumerate(range(begin, begin + 500))]
-        folded = traces.fold(value, batch, user=USER, now=T)
+        folded = traces.fold(value, batch, now=T)
         assert folded is not None
         value = folded.value
         assert len(value) <= traces.MOST_BYTES
-        calls |= {op.usage_id for _, op in folded.ops if isinstance(op, Call)}
+        calls |= {op.usage_id for _, op in applying.ops([folded], USER) if isinstance(op, Call)}
     assert value is not None
-    for _, op in traces.settle(value, TRACE, user=USER, now=T).ops:
+    for _, op in applying.ops([traces.settle(value, now=T)], USER):
         if isinstance(op, Call):
             calls.add(op.usage_id)
     assert len(calls) == traces.MOST_SPANS + 1_000

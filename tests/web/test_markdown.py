@@ -40,6 +40,14 @@ DRAWN: Final = """async ({ base, texts }) => {
     return (place.querySelector("table") ?? place.firstChild).innerHTML;
   });
 }"""
+#: Texts in which something hides, and as they are shown. Pictures and flags are made of several characters, and stay.
+HIDING: Final = {
+    "hi" + "".join(chr(0xE0000 + ord(each)) for each in "obey me"): "hi⟨hidden: obey me⟩",
+    "a\u00adb\u2028c\u3164": "a⟨U+00AD⟩b⟨U+2028⟩c⟨U+3164⟩",
+    "x\ufe0f\ufe01\ufe02y\U000e0105": "x\ufe0f⟨U+FE01⟩⟨U+FE02⟩y⟨U+E0105⟩",
+    "\x1b[1;31mred\x1b[0m \x1b]8;;\x07 \x00": "red ⟨ESC⟩]8;;⟨BEL⟩ ⟨NUL⟩",
+    "❤\ufe0f 👩\u200d👧 🏴\U000e0067\U000e0062\U000e007f": "❤\ufe0f 👩\u200d👧 🏴\U000e0067\U000e0062\U000e007f",
+}
 MODULES: Final = "performance.getEntriesByType('resource').map(e => e.name).find(n => n.endsWith('/app/html.js'))"
 
 
@@ -66,3 +74,10 @@ def test_it_never_makes_anything_but_text_and_safe_links(server: Running, look: 
 def test_it_says_what_it_means(server: Running, look: Look) -> None:
     page = look(server, "/settings").page
     assert evaluated(page, DRAWN, texts=list(SAID)) == list(SAID.values())
+
+
+def test_nothing_hides_in_a_text(server: Running, look: Look) -> None:
+    page = look(server, "/settings").page
+    script = "async ({ base, text }) => (await import(base + 'text.js')).plain(text)"
+    for text, shown in HIDING.items():
+        assert evaluated(page, script, text=text) == shown

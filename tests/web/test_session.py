@@ -270,7 +270,7 @@ def test_what_agents_write_is_text(server: Running, ids: dict[str, str], look: L
     text = page.locator("main").inner_text()
     assert "<script>window.hurt = 1</script>" in text
     assert "[a](javascript:window.hurt=1)" in text
-    assert "safe⟨U+202E⟩gnp.exe ␇bell ⟨U+200B⟩nothing" in text
+    assert "safe⟨U+202E⟩gnp.exe ⟨BEL⟩bell ⟨U+200B⟩nothing" in text
     assert "\u202e" not in text
 
 

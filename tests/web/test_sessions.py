@@ -165,7 +165,7 @@ def test_menus_write_into_the_box(server: Running, look: Look) -> None:
     _pick(page, "Channel", "slack")
     expect(_box(page)).to_have_value(re.compile("model:gpt-5.1-codex user:bob channel:slack$"))
     expect(_count(page)).to_have_text("0 sessions")
-    expect(page.get_by_text("No session of the last 7 days fits.")).to_be_visible()
+    expect(page.get_by_text("No session that fits was active in the last 7 days.")).to_be_visible()
     page.get_by_role("button", name="Clear the filter", exact=True).last.click()
     expect(_count(page)).to_have_text("62 sessions")
     _pick(page, "Dataset", DATASET)
@@ -195,6 +195,34 @@ def test_amounts_and_days_of_ones_own_are_written_too(server: Running, look: Loo
         "agent:codex cost>=1.5 cost<=4 started>=2026-05-31T12:00:00Z started<2026-06-02T12:00:00Z"
     )
     expect(_count(page)).to_have_text("0 sessions")
+
+
+def test_ranges_written_the_wrong_way_round_are_turned_and_kept(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d", timezone_id="Europe/Berlin").page
+    filters = page.get_by_role("group", name="Filters")
+    filters.get_by_role("button", name="Cost").click()
+    page.get_by_label("Cost at least, in dollars").fill("10")
+    page.get_by_label("Cost at most, in dollars").fill("2")
+    page.get_by_role("button", name="Set", exact=True).click()
+    expect(_box(page)).to_have_value("cost>=2 cost<=10")
+    filters.get_by_role("button", name="Time").click()
+    page.get_by_label("Which time").select_option("Ended")
+    page.get_by_label("From this day").fill("2026-10-26")
+    page.get_by_label("To this day").fill("2026-10-25")  # which has 25 hours
+    page.get_by_role("button", name="Set", exact=True).click()
+    expect(_box(page)).to_have_value("cost>=2 cost<=10 ended>=2026-10-24T22:00:00Z ended<2026-10-26T23:00:00Z")
+    filters.get_by_role("button", name="Time").click()
+    expect(page.get_by_label("Which time")).to_have_value("ended")
+    expect(page.get_by_label("From this day")).to_have_value("2026-10-25")
+    expect(page.get_by_label("To this day")).to_have_value("2026-10-26")
+
+
+def test_a_menu_says_names_as_the_table_does(server: Running, look: Look) -> None:
+    with server.client() as client:
+        users = {each["user_name"]: each["user_id"] for each in client.get("/api/v1/users").json()["users"]}
+    page = look(server, f"/sessions?since=7d&query=user:{users['bob']} model:claude-opus-4-5-20251101 status:failed").page
+    for says in ("User bob", "Model opus-4-5", "State Failed"):
+        expect(page.get_by_role("group", name="Filters").get_by_text(re.compile(says.split()[1], re.I))).to_be_visible()
 
 
 def test_completions_are_offered_and_taken(server: Running, look: Look) -> None:
@@ -249,7 +277,6 @@ def empty(tmp_path: Path) -> Iterator[Running]:
 
 def test_an_empty_book_says_so(empty: Running, look: Look) -> None:
     page = look(empty, "/sessions?since=24h").page
-    page.get_by_role("button", name="Look at all time").click()
     expect(page.get_by_text("This book is empty.")).to_be_visible()
 
 
@@ -354,6 +381,26 @@ def test_columns_are_chosen_and_kept(server: Running, look: Look) -> None:
     page.get_by_role("button", name="Columns").click()
     page.get_by_role("button", name="As usual").click()
     expect(heads.filter(has_text="Channel")).to_have_count(0)
+
+
+def test_columns_follow_the_width_of_the_window(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d").page
+    heads = page.get_by_role("columnheader")
+    expect(heads.get_by_text("Errors")).to_have_count(1)
+    page.set_viewport_size({"width": 1000, "height": 800})
+    expect(heads.get_by_text("Errors")).to_have_count(0)
+    box = page.locator(".list-rows")
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+    expect(page.get_by_role("columnheader", name="Active", exact=True)).to_have_attribute("aria-sort", "descending")
+
+
+def test_on_paper_are_rows_and_not_a_height(many: Running, look: Look) -> None:
+    page = look(many, "/sessions?since=all").page
+    page.emulate_media(media="print")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollHeight") < 10_000
+    assert 20 < page.locator("tr.srow").count() <= 200
+    expect(page.get_by_role("button", name="Columns")).to_be_hidden()
 
 
 def test_the_keyboard_moves_selects_compares_and_opens(server: Running, look: Look) -> None:

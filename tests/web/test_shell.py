@@ -88,6 +88,28 @@ def test_the_range_is_in_the_address_and_stays(server: Running, look: Look) -> N
     expect(page.get_by_role("button", name="36 hours")).to_be_visible()
 
 
+def test_a_range_of_ones_own_begins_when_the_viewers_clock_says(server: Running, look: Look) -> None:
+    tab = look(server, "/?since=7d", timezone_id="Asia/Kolkata")
+    page = tab.page
+    page.get_by_role("button", name="Own").click()
+    at = page.get_by_label("Since when")
+    page.get_by_role("button", name="Show").last.click()
+    assert tab.path == "/?since=7d", "nothing was said"
+    at.fill("2026-03-29T02:30")
+    at.press("Enter")
+    assert tab.path == "/?since=2026-03-28T21%3A00%3A00.000Z"
+    page.get_by_role("button", name="since").click()
+    expect(at).to_have_value("2026-03-29T02:30")
+
+
+def test_a_range_that_is_none_is_left_alone(server: Running, look: Look) -> None:
+    tab = look(server)
+    for since in ("2026", "-3d", "2026-13-01T00:00:00Z", "99999-01-01T00:00:00Z"):
+        page = tab.go(f"/?since={since}")
+        expect(page.get_by_role("button", name="7d")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_menus_close_with_escape_and_give_the_focus_back(server: Running, look: Look) -> None:
     page = look(server, "/").page
     own = page.get_by_role("button", name="Own")
@@ -124,6 +146,26 @@ def test_signing_in_comes_back_to_the_page_that_was_asked_for(server: Running, l
     assert tab.path == "/sessions?query=cost%3E5&since=30d"
 
 
+def test_a_wrong_key_and_the_place_within_a_page_are_no_detours(server: Running, look: Look) -> None:
+    tab = look(server)
+    tab.context.clear_cookies()
+    tab.allow("401")
+    page = tab.page
+    page.goto(f"{server.base}/settings?x=%22#prices")
+    page.fill("#key", "wrong")
+    page.click("button")
+    expect(page.get_by_role("alert")).to_have_text("That key lets nobody in.")
+    assert tab.violations() == []
+    page.fill("#key", TOKEN)
+    page.click("button")
+    expect(page).to_have_title("Settings · Rollbook")
+    assert tab.path == "/settings?x=%22#prices"
+    page.get_by_role("button", name="Sign out").click()
+    page.locator("#key").wait_for()
+    page.goto(f"{server.base}/signout")  # by the address it left there
+    page.locator("#key").wait_for()
+
+
 def test_signing_out_ends_what_other_tabs_show(server: Running, look: Look) -> None:
     tab = look(server, "/")
     tab.page.get_by_role("button", name="Sign out").click()
@@ -158,6 +200,33 @@ def test_a_stream_that_is_cut_off_says_so_and_comes_back(server: Running, look: 
     tab.context.set_offline(False)
     expect(live).to_have_text("Live")
     expect(tab.page.locator(".running")).to_contain_text("meanwhile")
+
+
+def test_a_stream_that_says_nothing_any_more_is_cut_off(server: Running, look: Look) -> None:
+    tab = look(server)
+    page = tab.page
+    page.clock.install()
+    tab.go("/")
+    live = page.locator(".live")
+    expect(live).to_have_text("Live")
+    page.clock.fast_forward(30_000)
+    expect(live).to_have_text("Live")
+    page.route("**/api/v1/me", lambda route: route.abort())
+    tab.allow("Failed to load")
+    page.clock.fast_forward(30_000)
+    expect(live).to_contain_text("Cut off")
+    page.unroute("**/api/v1/me")
+    page.clock.fast_forward(20_000)
+    expect(live).to_have_text("Live")
+
+
+def test_the_focus_goes_along_to_another_page(server: Running, look: Look) -> None:
+    page = look(server, "/").page
+    page.get_by_role("link", name="Settings").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+    expect(page.locator("main")).to_be_focused()
+    assert page.locator("h1").count() == 1
 
 
 def test_a_hidden_tab_asks_for_nothing(server: Running, look: Look) -> None:

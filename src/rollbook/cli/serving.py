@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import ipaddress
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from rollbook.server.running import Options, Server
 
 PORT: Final = 7655
+_TIME: Final = rb"(?:\x17\x0d|\x18\x0f)"  # of two digits for the year, or of four
+_VALIDITY: Final = re.compile(rb"\x30." + _TIME + rb"\d{12,14}Z" + _TIME + rb"(\d{12,14})Z", re.DOTALL)
+_WITH_CENTURY: Final = 14
 
 HOST = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")]
 PORT_OPTION = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes any that is free.")]
@@ -69,6 +75,7 @@ def serve(
         ) from error
     from rollbook.server.token import local_token  # noqa: PLC0415
 
+    host = host.removeprefix("[").removesuffix("]")  # as it stands in a URL
     local = _is_local(host)
     options = Options(
         host=host, port=port, token=local_token() if local else None, hosts=_names(name), proxies=_proxies(proxy),
@@ -90,14 +97,36 @@ def here(desk: Desk, port: int, *, or_any: bool = False) -> None:
 
 
 def _look_at(cert: Path | None, cert_key: Path | None) -> None:
-    """Raise InvalidInput for a certificate that cannot be used."""
-    if cert is not None and cert_key is not None:
-        import ssl  # noqa: PLC0415
+    """Raise InvalidInput for a certificate that cannot be used; say so of one that nobody accepts any more."""
+    if cert is None or cert_key is None:
+        return
+    import ssl  # noqa: PLC0415
 
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, cert_key)
-        except OSError as error:
-            raise InvalidInput(f"{cert} and {cert_key} are no certificate with its key: {error}") from error
+    def locked() -> str:
+        raise InvalidInput(f"{cert_key} has a passphrase, which nobody can be asked for; give a key without one")
+
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, cert_key, locked)
+    except OSError as error:
+        raise InvalidInput(f"{cert} and {cert_key} are no certificate with its key: {error}") from error
+    until = _holds_until(cert)
+    if until is not None and until < datetime.now(UTC):
+        say(f"the certificate {cert} was good until {until:%Y-%m-%d %H:%M} UTC: clients will refuse it")
+
+
+def _holds_until(cert: Path) -> datetime | None:
+    """Until when a certificate is good; None where that is not found."""
+    first = re.search(rb"-----BEGIN CERTIFICATE-----(.+?)-----END", cert.read_bytes(), re.DOTALL)
+    found = first and _VALIDITY.search(binascii.a2b_base64(first[1]))
+    if not found:
+        return None
+    text = found[1].decode()
+    # (A year of two digits is one from 1950 on.)
+    whole = text if len(text) == _WITH_CENTURY else f"{'19' if text >= '5' else '20'}{text}"
+    try:
+        return datetime.strptime(whole, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _run(desk: Desk, options: Options, *, or_any: bool = False) -> None:
@@ -161,11 +190,12 @@ def _proxies(addresses: Sequence[str] | None) -> tuple[str, ...]:
 
 def _logging(requests: bool) -> None:
     """Warnings and, if asked for, requests go to standard error, a line of JSON each."""
-    from rollbook.server.logs import Lines  # noqa: PLC0415
+    from rollbook.server.logs import Lines, Seldom  # noqa: PLC0415
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     for name in ("rollbook.server", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [handler], False
+    logging.getLogger("uvicorn.error").addFilter(Seldom())  # its messages are few, and name nobody
     logging.getLogger("rollbook.server").setLevel(logging.INFO if requests else logging.WARNING)

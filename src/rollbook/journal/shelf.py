@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 Who = str | int
 
 
-class Line(Struct, array_like=True):
+class Line(Struct, array_like=True, gc=False):
     """One stored entry."""
 
     position: int

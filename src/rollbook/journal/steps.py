@@ -18,7 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 MAIN: Final = "main"  #: the head of a stream that nobody branched
 
 
-class New(Struct, frozen=True, array_like=True):
+class New(Struct, frozen=True, array_like=True, gc=False):
     """An entry to be appended."""
 
     entry_id: str

@@ -12,7 +12,6 @@ from rollbook.ledger.scopes import Part, Scope
 from rollbook.model import HOUR_US, cost_usd
 from rollbook.store import Reading, Row
 
-UNKNOWN: Final = "unknown"
 _FOREVER: Final = 2**62
 
 
@@ -59,11 +58,8 @@ def cost_by_agent(tx: Reading, scope: Scope, since: int | None) -> list[AgentCos
 
 
 def _rows(tx: Reading, part: Part, since: int | None) -> list[Row]:
-    """Sums by user and agent: of whole hours, of a part of one, and of the sessions that name no agent.
-
-    What an id says of the agent stands in no sum, so those are looked at one by one. Who names agents has none of them.
-    """
-    words = part.words | {"whose": "activity_of_all" if part.everybody else "activity_of_user"}
+    """Sums by user and agent: of whole hours, and of a part of one from its sessions."""
+    words = part.words | {"whose": "activity_of_users" if part.everybody else "activity_of_user"}
     asked = {"user_no": part.user_no, "slices": part.slices}
     found: list[Row] = []
     if since is None:
@@ -71,13 +67,4 @@ def _rows(tx: Reading, part: Part, since: int | None) -> list[Row]:
     else:
         first, last = -(-since // HOUR_US), _FOREVER
         found += tx.compose("agents_edge", words, since=since, until=first * HOUR_US, **asked)
-    found += tx.compose("agents_sums", words, first=first, last=last, **asked)
-    return found + tx.compose("agents_guessed", words, since=since or 0, **asked)
-
-
-def guessed(session_id: str) -> str:
-    """Which agent a session's id speaks of, by the names that earlier session stores knew; the SQL says the same."""
-    name = session_id.lower()
-    if "claude" in name or name.startswith("cc_"):
-        return "claude-code"
-    return next((agent for agent in ("codex", "slack", "mcp") if agent in name), UNKNOWN)
+    return found + tx.compose("agents_sums", words, first=first, last=last, **asked)

@@ -18,7 +18,7 @@ from rollbook.ledger.cache import Cache
 from rollbook.ledger.calls import apply_call, post, reshape, retract, settle
 from rollbook.ledger.holding import Reach
 from rollbook.ledger.instances import presume_crashed
-from rollbook.ledger.names import Slice
+from rollbook.ledger.names import Slice, guessed
 from rollbook.ledger.ops import (
     Absolute,
     Call,
@@ -163,6 +163,7 @@ def _learn(work: Work, state: State, facts: Facts, at: int) -> None:
         info.get("kind") or known.kind,
         info.get("project") or "",
         0,
+        info.get("agent") or guessed(state.session_id),
     )
     if told != known:
         _move_slice(work, state, told)

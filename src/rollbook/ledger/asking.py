@@ -174,7 +174,7 @@ class _Working:
 
     def _models(self, term: Term) -> Piece:
         known = [(0, "unknown"), *self.tx.rows("model_names")]
-        fitting = [no for no, name in known if any(pattern.fits(name) for pattern in _patterns(term))]
+        fitting = [no for no, name in known if any(pattern.fits_model(name) for pattern in _patterns(term))]
         return self._piece("asked_models", _listed(fitting))
 
     def _like(self, field: str, pattern: Pattern) -> Piece:

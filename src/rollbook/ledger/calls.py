@@ -52,13 +52,13 @@ def _reported(work: Work, op: Call) -> Outcome:
     if op.alike is not None:
         op = alike.placed(work, op, user_no)
     known = [] if op.fresh else work.known(op.usage_id, op.aliases, user_no)
-    if any(work.is_pruned(name, user_no) for name in known):
+    if known and any(work.is_pruned(name, user_no) for name in known):
         work.find(user_no, op.session_id)  # Gone goes before: nothing is reported to a session that was purged
         return Outcome.TOO_OLD
     # A stated time is a sign of life in the session it names, whatever becomes of the call: so a report that turns out
     # to be a duplicate leaves the same traces as one that came first. A retry without a time says nothing new.
     state = _session(work, op, user_no) if op.timed else None
-    if any(work.is_retracted(name, user_no) for name in known):
+    if known and any(work.is_retracted(name, user_no) for name in known):
         return _no_call(work, op, user_no, known)
     if op.evidence == _METRIC and op.usage_id.startswith(metric_name(op.session_id, None)):
         state = state or _session(work, op, user_no)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from rollbook.ledger import spending
 from rollbook.ledger.names import ALL_TIME, of_quarter
 from rollbook.model import (
     HOUR_US,
@@ -192,10 +193,10 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     otherwise). What sessions that were deleted since had spent stands on a line of its own.
     """
     first = 0 if since is None else start_of(since, by, zone) // QUARTER_US
-    keyed = [row for part in scope.parts for row in _spent(tx, part, by, first)]
     if by in ("hour", "day"):
-        # In the order of time, which the names of hours do not have where clocks go back.
-        keyed = [(_period(row[0] * QUARTER_US, by, zone), *row[1:]) for row in sorted(keyed)]
+        keyed = _by_period(tx, scope, first, by, zone)
+    else:
+        keyed = [row for part in scope.parts for row in spending.by_name(tx, part, by, first)]
     sums: dict[tuple[bool, str], list[int]] = defaultdict(lambda: [0] * 7)
     for name, gone, *amounts in keyed:
         into = sums[bool(gone), DELETED if gone else str(name)]
@@ -210,16 +211,14 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     return Spend(by=by, tz=tz, rows=lines, total=_line("total", total, deleted=False))
 
 
-def _spent(tx: Reading, part: Part, by: str, first: int) -> list[Row]:
-    """Rows of a quarter hour or a name, whether they are of deleted sessions, and amounts."""
-    words = {"whose": "spend_of_user" if part.slices is None else "spend_of_slices"}
-    name = {"hour": "spend_by_quarter", "day": "spend_by_quarter", "model": "spend_by_model"}.get(by)
-    if name is None:
-        name = "spend_by_slice"
-        words["name"] = f"spend_{by}"
-        if part.everybody:
-            words["whose"] = "spend_of_all"
-    return tx.compose(name, words, user_no=part.user_no, slices=part.slices, first=first)
+def _by_period(tx: Reading, scope: Scope, first: int, by: str, zone: tzinfo) -> list[Row]:
+    """Rows of a period, whether they are of deleted sessions, and amounts, in the order of time."""
+    found = spending.sums()
+    for part in scope.parts:
+        spending.by_period(tx, part, "whole", first, by=by, zone=zone, into=found)
+    # (Which the names of hours do not have where clocks go back.)
+    lines = sorted((start, gone, amounts) for (_, gone), each in found.items() for start, amounts in each.items())
+    return [(_period(start, by, zone), gone, *amounts) for start, gone, amounts in lines]
 
 
 def start_of(since: int, by: str, zone: tzinfo) -> int:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from rollbook.store import Reading
 
 _QUARTER_US: Final = 900 * 1_000_000
+_FOREVER: Final = 2**62
 _NOBODY: Final = -1
 _EVERYBODY: Final = 0
 _STARTED_AT: Final = 5  #: in a row of ``sessions_by_no``
@@ -67,10 +68,11 @@ def look(
     found = tx.rows("user_no", user_id=user_id)
     user_no: int = found[0][0] if found else _NOBODY
     whose = _EVERYBODY if everybody else user_no
-    days = tx.compose("spend_by_quarter", {"whose": "spend_of_user"}, user_no=whose, first=since // _QUARTER_US)
+    words = {"whose": "spend_of_user", "name": "spend_whole"}
+    days = tx.compose("spend_by_time", words, user_no=whose, first=since // _QUARTER_US, last=_FOREVER)
     return Glance(
         session=None if session_id is None else _session(tx, user_no, session_id, everybody=everybody),
-        day=Sum(*(sum(row[place] for row in days) for place in (2, 5, 6))),
+        day=Sum(*(sum(row[place] for row in days) for place in (3, 6, 7))),
         behind=any(
             tx.rows("file_seen", user_no=user_no, source=source, path=file.key) != [(file.size, file.mtime_ns)]
             for file in files

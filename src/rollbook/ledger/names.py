@@ -7,7 +7,17 @@ from typing import Final, NamedTuple
 from rollbook.store import Writing
 
 EVERYBODY: Final = 0  #: the user under whose number the sums over all users are kept
-EVERY_SLICE: Final = 0
+EVERY_SLICE: Final = 0  #: in Activity's sums over all users
+
+
+def spent_in_hour(hour: int) -> int:
+    """The quarter hour under which everybody's Spend of a whole hour is kept: below all others, newest lowest."""
+    return -1 - hour
+
+
+def spent_in_day(day: int) -> int:
+    """The same of a whole day, UTC; below all hours."""
+    return -1_000_000_000 - day
 
 
 def of_quarter(quarter: int) -> int:
@@ -15,8 +25,8 @@ def of_quarter(quarter: int) -> int:
     return -2 - quarter
 
 
+UNKNOWN: Final = "unknown"  #: what drives a session of which neither a fact nor its id says an agent
 ALL_TIME: Final = -1  #: the hour under which Activity keeps everything, whenever it was
-DELETED_SLICE: Final = -1  #: in the sums over all users: sessions that were deleted
 
 
 class Slice(NamedTuple):
@@ -28,6 +38,20 @@ class Slice(NamedTuple):
     kind: str
     project: str
     deleted: int
+    driver: str  #: the agent, or else the one of which the session's id speaks; empty for deleted sessions
+
+    @property
+    def everybodys(self) -> Slice:
+        """The slice under which this one's spend is kept once more, with that of all other users."""
+        return Slice(EVERYBODY, "", self.agent, self.kind, "", self.deleted, "")
+
+
+def guessed(session_id: str) -> str:
+    """Which agent a session's id speaks of, by the names that earlier session stores knew."""
+    name = session_id.lower()
+    if "claude" in name or name.startswith("cc_"):
+        return "claude-code"
+    return next((agent for agent in ("codex", "slack", "mcp") if agent in name), UNKNOWN)
 
 
 class Names:
@@ -48,6 +72,7 @@ class Names:
         self.streams: dict[str, int] = {}
         self.slices: dict[Slice, int] = {}
         self.slice_facts: dict[int, Slice] = {}
+        self.everybodys: dict[int, int] = {}  #: slices of users, and the one of everybody that each is in
 
     def find_user(self, tx: Writing, user_id: str) -> int | None:
         """The number of a user, if the book knows the user."""
@@ -125,3 +150,10 @@ class Names:
             facts = self.slice_facts[number] = Slice(*tx.rows("slice_facts", slice_no=number)[0])
             self.slices[facts] = number
         return facts
+
+    def everybodys_slice(self, tx: Writing, number: int) -> int:
+        """The slice of everybody that a user's slice is in."""
+        whole = self.everybodys.get(number)
+        if whole is None:
+            whole = self.everybodys[number] = self.slice(tx, self.facts_of(tx, number).everybodys)
+        return whole

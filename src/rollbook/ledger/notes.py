@@ -102,17 +102,19 @@ class Notes:
 
     def find(self, key: Key) -> Kept | None:
         """A note, unless it has expired."""
-        self.preload([key])
+        if key not in self._known:
+            self.preload([key])
         kept = self._known[key]
         return None if kept is None or kept.expires_at <= self._now else kept
 
     def set(self, key: Key, value: str | None, expires_at: int) -> None:
         """Another value for a note; None removes it."""
-        self.preload([key])
+        if key not in self._known:
+            self.preload([key])
         old = self._known[key]
         self._changed.add(key)
         # The clock is in it, so that a note which was removed does not come back under a version that it had.
-        version = max(self._now, 0 if old is None else old.version + 1)
+        version = self._now if old is None else max(self._now, old.version + 1)
         self._known[key] = None if value is None else Kept(version, value, expires_at)
 
     def forget(self, before: int) -> int:
@@ -136,9 +138,9 @@ class Notes:
             return
         changed = [(key, self._known[key]) for key in sorted(self._changed)]
         self._tx.put("drop_notes", [key for key, kept in changed if kept is None and key in self._stored])
-        rows = [(*key, *kept) for key, kept in changed if kept is not None]
-        self._tx.put("save_notes", [row for row in rows if row[:3] in self._stored])
-        self._tx.put("add_notes", [row for row in rows if row[:3] not in self._stored])
+        kept_on = [(key, kept) for key, kept in changed if kept is not None]
+        self._tx.put("save_notes", [(*key, *kept) for key, kept in kept_on if key in self._stored])
+        self._tx.put("add_notes", [(*key, *kept) for key, kept in kept_on if key not in self._stored])
 
 
 # Operations
@@ -153,13 +155,14 @@ def together(work: Work, op: Together, apply: Callable[[Work, Op], Any]) -> list
         if body_hash != keep.body_hash:
             raise Conflict(f"the idempotency key {keep.name!r} was used for another request; take a new one")
         return Repeated(answers)
-    for note in op.notes:
-        kept = notes.find((user_no, note.room, note.name))
+    named = [((user_no, note.room, note.name), note) for note in op.notes]
+    for key, note in named:
+        kept = notes.find(key)
         found = 0 if kept is None else kept.version
         if found != note.expected:
             raise Stale(f"the {note.room} note {note.name!r} was changed", expected=note.expected, found=found)
-    for note in op.notes:
-        notes.set((user_no, note.room, note.name), note.value, note.expires_at)
+    for key, note in named:
+        notes.set(key, note.value, note.expires_at)
     answers = [apply(work, each) for each in op.ops]
     if keep is not None:
         notes.set((user_no, ANSWER, keep.name), encoded(keep.body_hash, answers), keep.expires_at)

@@ -15,7 +15,7 @@ from rollbook.model import Evidence, Tokens
 from rollbook.rules.liveness import Known
 
 
-class Facts(Struct, frozen=True, kw_only=True, array_like=True):
+class Facts(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What is said of a session. Of dataset … parent the first value by time stays, of the others the latest (R1)."""
 
     dataset_id: str | None = None
@@ -35,7 +35,7 @@ class Facts(Struct, frozen=True, kw_only=True, array_like=True):
 NO_FACTS = Facts()
 
 
-class Touch(Struct, frozen=True, kw_only=True, array_like=True):
+class Touch(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A sign of life, with what is known of the session."""
 
     user_id: str
@@ -49,7 +49,7 @@ class Touch(Struct, frozen=True, kw_only=True, array_like=True):
     loose: bool = False  #: only while something happens
 
 
-class Call(Struct, frozen=True, kw_only=True, array_like=True):
+class Call(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A metered model call."""
 
     user_id: str
@@ -302,7 +302,7 @@ class SourceFile(Struct, frozen=True, kw_only=True, array_like=True):
     state: bytes = b""  #: what the parser carries from one reading to the next
 
 
-class Note(Struct, frozen=True, array_like=True):
+class Note(Struct, frozen=True, array_like=True, gc=False):
     """Another value for a note, if it is still the one that was read."""
 
     room: str  #: trace, series, answer, signin

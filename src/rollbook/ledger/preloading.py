@@ -49,6 +49,10 @@ class _Wanted:
         self.notes: list[notes.Key] = []
 
     def add(self, op: Op) -> None:
+        if type(op) is Call:  # what most are
+            if (user_no := self._user(op)) is not None:
+                self._of_call(user_no, op)
+            return
         if isinstance(op, _NO_SESSION):
             return
         user_no = self._user(op)
@@ -59,15 +63,19 @@ class _Wanted:
         elif user_no is not None:
             self._of_session(user_no, op)
 
+    def _of_call(self, user_no: int, op: Call) -> None:
+        self.sessions.append((user_no, op.session_id))
+        if not op.fresh:
+            self.keys.append((op.usage_id, user_no))
+            if op.aliases or op.alike is not None:
+                self.keys += [(name, user_no) for name in (*op.aliases, *first_names(op))]
+
     def _of_session(self, user_no: int, op: Any) -> None:
         if isinstance(op, Retract):
             self.keys.append((op.usage_id, user_no))
             return
         self.sessions.append((user_no, op.session_id))
-        if isinstance(op, Call):
-            if not op.fresh:
-                self.keys += [(name, user_no) for name in (op.usage_id, *op.aliases, *first_names(op))]
-        elif isinstance(op, Reprice):
+        if isinstance(op, Reprice):
             self.keys.append((op.usage_id, user_no))
         elif isinstance(op, Jot):
             self._jot(user_no, op)

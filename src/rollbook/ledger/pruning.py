@@ -116,7 +116,7 @@ def delete(work: Work, state: State) -> bool:
     state.turns = state.step_errors = state.agent_time = 0
     state.last_model_no = state.last_model_at = 0
     known = work.names.facts_of(work.tx, state.slice_no)
-    state.slice_no = work.names.slice(work.tx, Slice(state.user_no, known.dataset_id, "", "", "", 1))
+    state.slice_no = work.names.slice(work.tx, Slice(state.user_no, known.dataset_id, "", "", "", 1, ""))
     for row in rows:
         weigh(work, state, row)
     place = (state.user_no, state.session_no)

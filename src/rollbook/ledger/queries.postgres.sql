@@ -78,6 +78,18 @@ slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:sl
 spend.user_no = :user_no
     and spend.slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
 
+-- spend_in_stretches --
+select stretch.low, coalesce(model.name, 'unknown') as line,
+    case when slice.agent = '' then '(none)' else slice.agent end as agent, slice.deleted, sum(spend.calls),
+    sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
+    sum(spend.late_cost)
+from (values {values}) as stretch (low, high)
+cross join lateral (select * from spend kept where kept.user_no = 0 and kept.quarter >= stretch.low
+    and kept.quarter <= stretch.high offset 0) as spend
+join slice on slice.slice_no = spend.slice_no
+left join model on model.model_no = spend.model_no
+group by stretch.low, line, slice.agent, slice.deleted
+
 -- drop_files_of --
 delete from source_file where user_no = ? and (strpos(path, ?) > 0 or position(? in state) > 0)
 

@@ -45,14 +45,22 @@ insert into label (name) values (?) on conflict (name) do nothing
 -- slice_no --
 select slice_no from slice
 where user_no = :user_no and dataset_id = :dataset_id and agent = :agent and kind = :kind and project = :project
-  and deleted = :deleted
+  and deleted = :deleted and driver = :driver
 
 -- slice_facts --
-select user_no, dataset_id, agent, kind, project, deleted from slice where slice_no = :slice_no
+select user_no, dataset_id, agent, kind, project, deleted, driver from slice where slice_no = :slice_no
+
+-- kept_slices --
+select slice_no, user_no, dataset_id, agent, kind, project, deleted, driver from slice
+
+-- drop_everybodys_slices --
+-- Those of everybody in which no user's slice is any more: nothing is spent there.
+delete from slice where user_no = 0 and not exists (select 1 from slice own where own.user_no > 0
+    and own.agent = slice.agent and own.kind = slice.kind and own.deleted = slice.deleted)
 
 -- add_slice --
-insert into slice (user_no, dataset_id, agent, kind, project, deleted) values (?, ?, ?, ?, ?, ?)
-on conflict (user_no, dataset_id, agent, kind, project, deleted) do nothing
+insert into slice (user_no, dataset_id, agent, kind, project, deleted, driver) values (?, ?, ?, ?, ?, ?, ?)
+on conflict (user_no, dataset_id, agent, kind, project, deleted, driver) do nothing
 
 -- sessions_by_id --
 -- Writer: the stored rows of sessions, by user and id.
@@ -754,7 +762,7 @@ from tree join session on session.user_no = tree.user_no and session.session_no 
 -- slices_like --
 -- The slices of a user that fit; null fits all.
 select slice_no from slice
-where (cast(:user_no as bigint) is null or user_no = :user_no) and deleted = 0
+where (cast(:user_no as bigint) is null and user_no > 0 or user_no = :user_no) and deleted = 0
     and (cast(:dataset_id as text) is null or dataset_id = :dataset_id)
     and (cast(:agent as text) is null or agent = :agent)
     and (cast(:kind as text) is null or kind = :kind)
@@ -949,8 +957,8 @@ where model_usage.user_no = session.user_no and model_usage.session_no = session
 group by model_usage.model_no, model.name
 
 -- agents_sums --
--- Activity by user and agent over whole hours, of the sessions that name their agent.
-select account.user_id, account.name, slice.agent, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
+-- Activity by user and agent over whole hours.
+select account.user_id, account.name, slice.driver, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
     sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
 from (
     select user_no, slice_no, sum(sessions) as sessions, sum(calls) as calls, sum(tokens_in) as tokens_in,
@@ -958,18 +966,17 @@ from (
     from activity where {whose} and hour >= :first and hour <= :last and {slices} group by user_no, slice_no
 ) part
 join slice on slice.slice_no = part.slice_no join account on account.user_no = part.user_no
-where slice.agent <> ''
-group by account.user_id, account.name, slice.agent
+group by account.user_id, account.name, slice.driver
 
 -- activity_of_user --
 user_no = :user_no
 
--- activity_of_all --
-user_no > 0
+-- activity_of_users --
+user_no in (select user_no from account)
 
 -- agents_edge --
 -- The same over a part of an hour, from the sessions themselves.
-select account.user_id, account.name, slice.agent, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
+select account.user_id, account.name, slice.driver, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
     sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
 from (
     select user_no, slice_no, count(*) as sessions, sum(calls) as calls, sum(tokens_in) as tokens_in,
@@ -979,39 +986,61 @@ from (
     group by user_no, slice_no
 ) part
 join slice on slice.slice_no = part.slice_no join account on account.user_no = part.user_no
-where slice.agent <> ''
-group by account.user_id, account.name, slice.agent
-
--- agents_guessed --
--- The same of sessions that name no agent, by what their ids say of it.
-select account.user_id, account.name, part.agent, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
-    sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
-from (
-    select user_no,
-        case when lower(session_id) like '%claude%' or substr(lower(session_id), 1, 3) = 'cc_' then 'claude-code'
-            when lower(session_id) like '%codex%' then 'codex' when lower(session_id) like '%slack%' then 'slack'
-            when lower(session_id) like '%mcp%' then 'mcp' else 'unknown' end as agent,
-        1 as sessions, calls, tokens_in, tokens_out, cost, unpriced
-    from session
-    where {scope} and status in (0, 1, 2, 3, 4) and last_activity_at >= :since and {slices}
-        and slice_no in (select slice_no from slice where agent = '')
-) part
-join account on account.user_no = part.user_no
-group by account.user_id, account.name, part.agent
-
--- spend_by_quarter --
-select spend.quarter, coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone, sum(spend.calls),
-    sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
-    sum(spend.late_cost)
-from spend left join slice on slice.slice_no = spend.slice_no
-where {whose} and spend.quarter >= :first group by spend.quarter, gone
+group by account.user_id, account.name, slice.driver
 
 -- spend_by_model --
-select coalesce(model.name, 'unknown'), coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone,
-    sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced),
-    sum(spend.late_calls), sum(spend.late_cost)
-from spend left join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where {whose} and spend.quarter >= :first group by spend.model_no, model.name, gone
+select coalesce(model.name, 'unknown'), slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out),
+    sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
+from spend join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
+where {whose} and spend.quarter >= :first and spend.quarter <= :last
+group by spend.model_no, model.name, slice.deleted
+
+-- spend_by_slice --
+select {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),
+    sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
+from spend join slice on slice.slice_no = spend.slice_no
+where {whose} and spend.quarter >= :first and spend.quarter <= :last
+group by line, slice.deleted
+
+-- spend_by_time --
+-- By the quarter hours, hours or days of which sums are kept.
+select spend.quarter, {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out),
+    sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
+from spend join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
+where {whose} and spend.quarter >= :first and spend.quarter <= :last
+group by spend.quarter, line, slice.deleted
+
+-- spend_by_stretch --
+-- By stretches of quarter hours, all of one length.
+select (spend.quarter - :first) / :width as stretch, {name} as line, slice.deleted, sum(spend.calls),
+    sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
+    sum(spend.late_cost)
+from spend join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
+where {whose} and spend.quarter >= :first and spend.quarter <= :last
+group by stretch, line, slice.deleted
+
+-- spend_in_stretches --
+-- Everybody's, of stretches of what is kept, by the first in each.
+with stretch (low, high) as (values {values})
+select stretch.low, coalesce(model.name, 'unknown') as line,
+    case when slice.agent = '' then '(none)' else slice.agent end as agent, slice.deleted, sum(spend.calls),
+    sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
+    sum(spend.late_cost)
+from stretch
+cross join spend
+join slice on slice.slice_no = spend.slice_no
+left join model on model.model_no = spend.model_no
+where spend.user_no = 0 and spend.quarter >= stretch.low and spend.quarter <= stretch.high
+group by stretch.low, line, slice.agent, slice.deleted
+
+-- spend_ends --
+-- The first and the last quarter hour of a user's spend, or of everybody's.
+select (select min(quarter) from spend where user_no = :user_no and quarter >= 0),
+    (select max(quarter) from spend where user_no = :user_no)
+
+-- spend_users --
+-- The first and the last user of whom there is any.
+select (select min(user_no) from spend where user_no > 0), (select max(user_no) from spend)
 
 -- spend_agent --
 case when slice.agent = '' then '(none)' else slice.agent end
@@ -1023,7 +1052,13 @@ case when slice.project = '' then '(none)' else slice.project end
 slice.kind
 
 -- spend_user --
-account.user_id
+(select user_id from account where account.user_no = spend.user_no)
+
+-- spend_model --
+coalesce(model.name, 'unknown')
+
+-- spend_whole --
+'all'
 
 -- spend_of_user --
 spend.user_no = :user_no
@@ -1031,32 +1066,8 @@ spend.user_no = :user_no
 -- spend_of_slices --
 spend.user_no = :user_no and spend.slice_no in (select value from json_each(cast(:slices as text)))
 
--- spend_of_all --
-spend.user_no > 0
-
--- spend_by_slice --
-select {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),
-    sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
-from spend join slice on slice.slice_no = spend.slice_no join account on account.user_no = spend.user_no
-where {whose} and spend.quarter >= :first group by line, slice.deleted
-
--- series_model --
-coalesce(model.name, 'unknown')
-
--- series_whole --
-'all'
-
--- series_of_models --
-select spend.quarter, {name} as line, coalesce(slice.deleted, case when spend.slice_no < 0 then 1 else 0 end) as gone,
-    sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced)
-from spend left join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where {whose} and spend.quarter >= :first group by spend.quarter, line, gone
-
--- series_of_agents --
-select spend.quarter, case when slice.agent = '' then '(none)' else slice.agent end as line, slice.deleted,
-    sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced)
-from spend join slice on slice.slice_no = spend.slice_no
-where {whose} and spend.quarter >= :first group by spend.quarter, line, slice.deleted
+-- spend_of_users --
+spend.user_no in (select user_no from account)
 
 -- usage_of --
 -- The ledger rows of a session, with names.
@@ -1223,7 +1234,7 @@ where alias.alias_of is not null and first.usage_key is null
 
 -- count_unpriced --
 -- Calls without a price, of everybody.
-select coalesce(sum(unpriced), 0) from spend where user_no = 0
+select coalesce(sum(unpriced), 0) from spend where user_no = 0 and quarter <= -1000000000
 
 -- unpriced_by_model --
 -- Those of them that stand as themselves, so that they can be given one, the most first.

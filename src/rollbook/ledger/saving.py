@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from rollbook.ledger import state as st
-from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
+from rollbook.ledger.names import ALL_TIME, EVERY_SLICE, EVERYBODY, of_quarter, spent_in_day, spent_in_hour
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import State
 from rollbook.ledger.work import Work, hash_of_call, hash_of_session
-from rollbook.model import QUARTERS
+from rollbook.model import DAY_QUARTERS, QUARTERS
 from rollbook.store import Row
 
 _first: Final = operator.itemgetter(0)
@@ -93,10 +93,15 @@ def _save_models(work: Work, states: list[State]) -> None:
 
 def _save_spend(work: Work) -> list[Row]:
     """Add to Spend; the keys of what may have come to nothing."""
-    sums = work.spend
-    for (_, quarter, slice_no, model_no), amounts in list(sums.items()):
-        everywhere = DELETED_SLICE if slice_no in work.deleted_slices else EVERY_SLICE
-        _gather(sums, (EVERYBODY, quarter, everywhere, model_no), amounts)
+    everybodys: dict[Any, st.Vector] = {}
+    for (_, quarter, slice_no, model_no), amounts in work.spend.items():
+        whole = work.names.everybodys_slice(work.tx, slice_no)
+        _gather(everybodys, (EVERYBODY, quarter, whole, model_no), amounts)
+    longer: dict[Any, st.Vector] = {}
+    for (_, quarter, whole, model_no), amounts in everybodys.items():
+        for when in (spent_in_hour(quarter // QUARTERS), spent_in_day(quarter // DAY_QUARTERS)):
+            _gather(longer, (EVERYBODY, when, whole, model_no), amounts)
+    sums = longer | everybodys | work.spend
     changed = sorted((key, amounts) for key, amounts in sums.items() if any(amounts))
     work.tx.put("add_spend", [(*key, *amounts) for key, amounts in changed])
     return [key for key, amounts in changed if min(amounts) < 0]
@@ -145,6 +150,7 @@ def _save_purges(work: Work) -> None:
     # only sessions that are purged here, so each of theirs is looked for until a deleted session is found that has it.
     tx.run("drop_slices_without_sums", sorted({(user_no,) for user_no, _ in places}))
     tx.run("drop_deleted_slice", sorted({(state.slice_no,) for state in work.purged_states.values()}))
+    tx.rows("drop_everybodys_slices")
 
 
 def _save_leaving(work: Work) -> None:
@@ -155,6 +161,8 @@ def _save_leaving(work: Work) -> None:
     )  # fmt: skip
     for statement in statements:
         work.tx.run(statement, [(user_no,) * _NAMED.get(statement, 1) for user_no in work.leaving])
+    if work.leaving:
+        work.tx.rows("drop_everybodys_slices")
 
 
 def _hashes(work: Work) -> list[Row]:

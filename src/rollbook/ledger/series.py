@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from rollbook.ledger import spending
 from rollbook.ledger.figures import DELETED, start_of
 from rollbook.model import QUARTER_US, from_micros
-from rollbook.store import Reading, Row
+from rollbook.store import Reading
 
 if TYPE_CHECKING:
-    from rollbook.ledger.scopes import Part, Scope
+    from rollbook.ledger.scopes import Scope
 
 SERIES_BY: Final = ("hour", "day")
-STACKS: Final = ("model", "agent", "none")
+NAMES: Final = {"model": "model", "agent": "agent", "none": "whole"}  #: of stacks, and what of the sums makes them
+STACKS: Final = tuple(NAMES)
 _AMOUNTS: Final = 5
 
 
@@ -48,41 +49,21 @@ def spend_series(
 ) -> SpendSeries:
     """The same calls as :func:`rollbook.ledger.figures.spend` counts, in the same whole periods."""
     first = 0 if since is None else start_of(since, by, zone) // QUARTER_US
-    begins = _periods(by, zone)
-    sums: dict[tuple[bool, str], dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * _AMOUNTS))
+    found = spending.sums()
     for part in scope.parts:
-        for quarter, name, gone, *amounts in _rows(tx, part, stack, first):
-            into = sums[bool(gone), DELETED if gone else str(name)][begins(quarter)]
-            for place, value in enumerate(amounts):
-                into[place] += value
+        spending.by_period(tx, part, NAMES[stack], first, by=by, zone=zone, into=found)
+    sums: dict[tuple[bool, str], dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * _AMOUNTS))
+    for (name, gone), periods in found.items():
+        line = sums[gone, DELETED if gone else name]
+        for start, amounts in periods.items():
+            into = line[start]
+            for place in range(_AMOUNTS):
+                into[place] += amounts[place]
     kept = {line: _not_empty(periods) for line, periods in sums.items()}
     starts = sorted({at for periods in kept.values() for at in periods})
     lines = [_line(key, periods, starts, deleted=gone) for (gone, key), periods in kept.items() if periods]
     lines.sort(key=lambda line: (line.deleted, -sum(line.cost_nano_usd), -sum(line.calls), line.key))
     return SpendSeries(by=by, stack=stack, tz=tz, starts=[from_micros(at) for at in starts], lines=lines)
-
-
-def _rows(tx: Reading, part: Part, stack: str, first: int) -> list[Row]:
-    """Rows of a quarter hour, a name, whether they are of deleted sessions, and amounts."""
-    words = {"whose": "spend_of_user" if part.slices is None else "spend_of_slices"}
-    if stack == "agent":
-        if part.everybody:
-            words["whose"] = "spend_of_all"
-        return tx.compose("series_of_agents", words, user_no=part.user_no, slices=part.slices, first=first)
-    words["name"] = "series_model" if stack == "model" else "series_whole"
-    return tx.compose("series_of_models", words, user_no=part.user_no, slices=part.slices, first=first)
-
-
-def _periods(by: str, zone: tzinfo) -> Callable[[int], int]:
-    """When the period of a quarter hour begins."""
-    known: dict[int, int] = {}
-
-    def begins(quarter: int) -> int:
-        if quarter not in known:
-            known[quarter] = start_of(quarter * QUARTER_US, by, zone)
-        return known[quarter]
-
-    return begins
 
 
 def _not_empty(periods: dict[int, list[int]]) -> dict[int, list[int]]:

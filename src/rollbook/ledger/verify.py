@@ -14,9 +14,17 @@ from typing import Any, Final
 from rollbook.journal import audit
 from rollbook.ledger import instances
 from rollbook.ledger import state as st
-from rollbook.ledger.names import ALL_TIME, DELETED_SLICE, EVERY_SLICE, EVERYBODY, of_quarter
+from rollbook.ledger.names import (
+    ALL_TIME,
+    EVERY_SLICE,
+    EVERYBODY,
+    Slice,
+    of_quarter,
+    spent_in_day,
+    spent_in_hour,
+)
 from rollbook.ledger.state import State
-from rollbook.model import QUARTER_US, QUARTERS, Problem, Verification
+from rollbook.model import DAY_QUARTERS, QUARTER_US, QUARTERS, Problem, Verification
 from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 
@@ -56,6 +64,10 @@ class _Check:
         self.activity: dict[Row, st.Vector] = {}
         self.models: dict[Row, st.Vector] = {}
         self.sessions = 0
+        slices = {row[0]: Slice(*row[1:]) for row in tx.rows("kept_slices")}
+        known = {facts: number for number, facts in slices.items()}
+        #: of each slice of a user the one of everybody that it is in; there is none of a number like -1
+        self.everybodys = {number: known.get(facts.everybodys, -1) for number, facts in slices.items()}
 
     def compare(
         self, what: str, where: str, fields: Iterable[str], stored: Iterable[Any], expected: Iterable[Any]
@@ -121,11 +133,13 @@ class _Check:
         calls, cost = amounts[st.CALLS], amounts[st.COST]
         unpriced, tokens = amounts[st.UNPRICED], (amounts[st.TOKENS_IN], amounts[st.TOKENS_OUT])
         quarter, model_no = row[st.L_OCCURRED] // QUARTER_US, row[st.L_MODEL]
-        everywhere = DELETED_SLICE if state.deleted else EVERY_SLICE
+        whole = self.everybodys.get(state.slice_no, -1)
         added = (calls, *tokens, cost, unpriced, calls * late, cost * late)
         for key in (
             (state.user_no, quarter, state.slice_no, model_no),
-            (EVERYBODY, quarter, everywhere, model_no),
+            (EVERYBODY, quarter, whole, model_no),
+            (EVERYBODY, spent_in_hour(quarter // QUARTERS), whole, model_no),
+            (EVERYBODY, spent_in_day(quarter // DAY_QUARTERS), whole, model_no),
         ):
             self.spend[key] = st.plus(self.spend.get(key, (0,) * len(added)), added)
 

@@ -17,7 +17,7 @@ from rollbook.ledger import state as st
 from rollbook.ledger.cache import Cache
 from rollbook.ledger.facts import Info
 from rollbook.ledger.holding import Reach
-from rollbook.ledger.names import Slice
+from rollbook.ledger.names import Slice, guessed
 from rollbook.ledger.notes import Notes
 from rollbook.ledger.ops import SourceFile
 from rollbook.ledger.state import LedgerRow, State
@@ -85,7 +85,6 @@ class Work:
         self.alikes: dict[tuple[str, int], dict[str, int]] = {}  #: places of calls that are alike, as far as looked at
         self.unsettled: set[tuple[int, int]] = set()  #: sessions whose last model has to be found anew
         self.spend: dict[tuple[int, int, int, int], st.Vector] = {}
-        self.deleted_slices: set[int] = set()
         self.files: list[tuple[int, SourceFile]] = []
         self.journal = JournalWork(tx, cache.journal, partial(self.names.stream, tx), self._journal_of)
         self.notes = Notes(tx, now)
@@ -182,7 +181,7 @@ class Work:
     def create(self, user_no: int, session_id: str, at: int, sign: int) -> State:
         """A new running session; ``sign`` is the time of its first activity, or 0 where an end came first."""
         number = self.cache.session_numbers.take(self.tx, user_no)
-        slice_no = self.names.slice(self.tx, Slice(user_no, "", "", Kind.INTERACTIVE, "", 0))
+        slice_no = self.names.slice(self.tx, Slice(user_no, "", "", Kind.INTERACTIVE, "", 0, guessed(session_id)))
         blank = (user_no, number, session_id, lives.RUNNING, slice_no, at, at, None, sign, 1, at, 0, 0)
         made = State((*blank, *st.ZERO, 0, 0, 0, 0, 0, 0, 0, "", 0, 0))
         self.states[user_no, number] = made
@@ -393,5 +392,3 @@ class Work:
         added = (calls, tokens_in, tokens_out, cost, unpriced, calls if late else 0, cost if late else 0)
         sums = self.spend.get(key)
         self.spend[key] = added if sums is None else st.plus(sums, added)
-        if state.deleted:
-            self.deleted_slices.add(state.slice_no)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import Any, Final
 
 from rollbook.errors import InvalidInput
@@ -27,30 +28,48 @@ class Binary:
         """Every record of a body that is still to be read, with its resource."""
         if body[:1] == b"{":  # a request in protobuf starts with a line feed
             raise InvalidInput("the body looks like JSON: send it with Content-Type: application/json")
-        try:
-            request = self._parsed(self._is.Request, body)
-        except Unreadable as error:
-            raise InvalidInput(f"the body is not an OTLP request of {signal} in protobuf: {error}") from error
-        if body and not request.batches:
-            raise InvalidInput(f"the body has nothing of an OTLP request of {signal} in it")
-        for raw in request.batches:
-            try:
-                yield from self._of_batch(self._parsed(self._is.Batch, raw), tally)
-            except Unreadable as error:
-                tally.add(error)
-
-    def _of_batch(self, batch: Any, tally: Tally) -> Iterator[tuple[Resource, bytes]]:
-        attributes = self._attributes(self._lenient(self._is.Resource, batch.resource).attributes)
-        for raw in batch.scopes:
-            try:
-                scoped = self._parsed(self._is.Scoped, raw)
-            except Unreadable as error:
-                tally.add(error)
-                continue
+        if not body:
+            return
+        # Most scopes of a body are of one resource.
+        known: dict[bytes, dict[str, Any]] = {}
+        for sender, scoped in self._scopes(body, signal, tally):
+            attributes = known.get(sender)
+            if attributes is None:
+                attributes = known[sender] = self._attributes(self._lenient(self._is.Resource, sender).attributes)
             scope = self._lenient(self._is.Scope, scoped.scope)
             resource = Resource(attributes=attributes, scope=_text(scope.name), scope_version=_text(scope.version))
             for record in scoped.records:
                 yield resource, record
+
+    def _scopes(self, body: bytes, signal: str, tally: Tally) -> Iterator[tuple[bytes, Any]]:
+        """What a body holds, with what is said of who sent it: what is wrong costs only itself."""
+        try:
+            batches = self._is.Request.FromString(body).batches
+        except self._is.DecodeError:
+            yield from self._parts(body, signal, tally)
+            return
+        if not batches:
+            raise InvalidInput(f"the body has nothing of an OTLP request of {signal} in it")
+        for batch in batches:
+            for scoped in batch.scopes:
+                yield batch.resource, scoped
+
+    def _parts(self, body: bytes, signal: str, tally: Tally) -> Iterator[tuple[bytes, Any]]:
+        try:
+            batches = self._parsed(self._is.Batches, body).batches
+        except Unreadable as error:
+            raise InvalidInput(f"the body is not an OTLP request of {signal} in protobuf: {error}") from error
+        for raw in batches:
+            try:
+                batch = self._parsed(self._is.Scopes, raw)
+            except Unreadable as error:
+                tally.add(error)
+                continue
+            for each in batch.scopes:
+                try:
+                    yield batch.resource, self._parsed(self._is.Scoped, each)
+                except Unreadable as error:
+                    tally.add(error)
 
     def spans(self, resource: Resource, raw: bytes, _tally: Tally) -> list[SpanRecord]:
         """The span of a record.
@@ -61,12 +80,13 @@ class Binary:
         span = self._parsed(self._is.Span, raw)
         start = common.micros(span.start)
         status = self._lenient(self._is.Status, span.status) if span.status else None
+        parent = span.parent_id
         return [
             SpanRecord(
                 resource=resource,
                 trace_id=_needed(span.trace_id, 16, "trace"),
                 span_id=_needed(span.span_id, 8, "span"),
-                parent_id=_id(span.parent_id, 8),
+                parent_id=_id(parent, 8) if parent else "",
                 name=_text(span.name),
                 start_us=start,
                 end_us=max(start, common.micros(span.end)),
@@ -162,8 +182,7 @@ class Binary:
             pair = seen.get(raw)
             if pair is None:
                 pair = self._attribute(raw)
-                # Lists are not shared between records, which somebody might change.
-                if len(raw) <= _WORTH_KEEPING and type(pair[1]) not in _OPEN:
+                if len(raw) <= _WORTH_KEEPING:
                     seen[raw] = pair
             found[pair[0]] = pair[1]
         found.pop("", None)
@@ -174,7 +193,10 @@ class Binary:
             pair = self._is.Attribute.FromString(raw)
         except self._is.DecodeError:
             return "", None
-        return pair.key.decode("utf-8", "replace"), self._value(pair.value, 0)
+        key = intern(pair.key.decode("utf-8", "replace"))  # there are few, and they are looked up again and again
+        value = pair.value
+        said = value.string  # nearly all are texts, and a value is but one thing
+        return key, said.decode("utf-8", "replace") if said else self._value(value, 0)
 
     def _value(self, value: Any, depth: int) -> Any:
         kind = value.WhichOneof("one")
@@ -207,7 +229,6 @@ class Binary:
             return shape()
 
 
-_OPEN: Final = {list, dict}
 _SHAPES: Final = {
     "gauge": "Number",
     "sum": "Number",

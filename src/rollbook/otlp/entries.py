@@ -77,7 +77,7 @@ def _name(text: str) -> str:
 def _json(body: Any) -> bytes:
     """Raises InvalidInput for what JSON cannot say."""
     try:
-        return msgspec.json.encode(body, enc_hook=_plain)
+        return _encoder.encode(body)
     except (TypeError, ValueError, UnicodeError, OverflowError, RecursionError) as error:
         raise InvalidInput(f"contents that are no JSON: {error}") from None
 
@@ -86,3 +86,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     raise InvalidInput(f"contents that are no JSON: {type(value).__name__}")
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_plain)

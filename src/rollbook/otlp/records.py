@@ -1,7 +1,7 @@
 """What telemetry says, once its encoding is out of the way: spans, log records and points of metrics.
 
 The same records come from protobuf and from JSON. Values of attributes are ``str``, ``bool``, ``int``, ``float``,
-``bytes``, lists and dictionaries of those. Times are microseconds since 1970 and 0 where the sender named none. Ids are
+``bytes``, lists and dictionaries of those; records may share them, so nobody changes them. Times are microseconds since 1970 and 0 where the sender named none. Ids are
 lower-case hex, "" where there is none.
 """
 
@@ -20,7 +20,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     scope_version: str = ""
 
 
-class EventRecord(Struct, frozen=True, kw_only=True):
+class EventRecord(Struct, frozen=True, kw_only=True, gc=False):
     """Something that happened during a span."""
 
     name: str
@@ -28,7 +28,7 @@ class EventRecord(Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class SpanRecord(Struct, frozen=True, kw_only=True):
+class SpanRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One span: an operation with a beginning and an end."""
 
     resource: Resource
@@ -44,7 +44,7 @@ class SpanRecord(Struct, frozen=True, kw_only=True):
     events: list[EventRecord] = field(default_factory=list)
 
 
-class LogRecord(Struct, frozen=True, kw_only=True):
+class LogRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One log record; an event when it has a name."""
 
     resource: Resource
@@ -57,7 +57,7 @@ class LogRecord(Struct, frozen=True, kw_only=True):
     severity: int = 0
 
 
-class PointRecord(Struct, frozen=True, kw_only=True):
+class PointRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One point of a metric: a number over a stretch of time, for one set of attributes."""
 
     resource: Resource

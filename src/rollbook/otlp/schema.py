@@ -4,7 +4,8 @@ The protobuf library refuses a whole request for one string that is not UTF-8 an
 deep. Many senders cut long texts at a number of bytes, in the middle of a character. So these messages are the
 published ones with other words for the same bytes: text is ``bytes``, decoded here with a mark for what is not UTF-8;
 and what stands for itself (a record, an attribute, a nested value) is ``bytes`` too, and parsed when its turn comes.
-Fields that are not read are not listed.
+A request is parsed down to its records at once, and only where something is wrong above them part by part. Fields that
+are not read are not listed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from rollbook.errors import NotSupported
 
 # Message -> field -> (number, type); "+" is repeated, "|" an alternative of the message's one value.
 _MESSAGES: Final[dict[str, dict[str, tuple[int, str]]]] = {
-    "Request": {"batches": (1, "bytes+")},
-    "Batch": {"resource": (1, "bytes"), "scopes": (2, "bytes+")},
+    "Request": {"batches": (1, "Batch+")},
+    "Batch": {"resource": (1, "bytes"), "scopes": (2, "Scoped+")},
+    "Batches": {"batches": (1, "bytes+")},
+    "Scopes": {"resource": (1, "bytes"), "scopes": (2, "bytes+")},
     "Resource": {"attributes": (1, "bytes+")},
     "Scoped": {"scope": (1, "bytes"), "records": (2, "bytes+")},
     "Scope": {"name": (1, "bytes"), "version": (2, "bytes")},

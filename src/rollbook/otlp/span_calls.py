@@ -32,6 +32,7 @@ class Seen(NamedTuple):
     root: str | None  #: the session, or that of which it is a sub-agent's
     until: int  #: microseconds
     failed: bool  #: what it is about
+    response: str | None  #: the name of its call by the id of the response
 
 
 def call(seen: Seen) -> tuple[Call | None, bool]:
@@ -47,9 +48,8 @@ def call(seen: Seen) -> tuple[Call | None, bool]:
         return None, False
     record, emitter, among, attributes = seen.record, seen.emitter, seen.reading, seen.attributes
     request = words.text(words.first(among.request, attributes)) if among.request else None
-    usage_id, aliases = names.first_of(
-        response(seen), names.request(request), otherwise=names.span(record.trace_id, record.span_id)
-    )
+    own = names.span(record.trace_id, record.span_id)
+    usage_id, aliases = names.first_of(seen.response, names.request(request), otherwise=own)
     cost = _cost(seen) if among.cost else None
     found = Call(
         user_id="",
@@ -70,11 +70,6 @@ def call(seen: Seen) -> tuple[Call | None, bool]:
     return found, certain and (bool(raw) or emitter.name in _LEAVES)
 
 
-def response(seen: Seen) -> str | None:
-    """The name of a call by its response's id."""
-    return names.response(words.text(words.first(seen.reading.response, seen.attributes)))
-
-
 def _counted(seen: Seen) -> tuple[Raw, bool]:
     """What a span says that was used, and whether these are disjoint kinds; nothing where it says of nothing."""
     for count in seen.reading.counts:
@@ -88,12 +83,15 @@ def _counted(seen: Seen) -> tuple[Raw, bool]:
 
 def _tokens(raw: Raw, *, disjoint: bool) -> Tokens:
     """Tokens in disjoint kinds."""
-    known = dict(raw)
-    if not disjoint:
-        cached = known.get("cache_read", 0) + known.get("cache_write", 0) + known.get("cache_write_1h", 0)
-        known["input"] = max(0, known.get("input", 0) - cached - known.get("audio_in", 0))
-        known["output"] = max(0, known.get("output", 0) - known.get("reasoning", 0) - known.get("audio_out", 0))
-    return Tokens(**known)
+    if disjoint or not raw:
+        return Tokens(**raw)
+    of = raw.get
+    cached = of("cache_read", 0) + of("cache_write", 0) + of("cache_write_1h", 0)
+    visible = {
+        "input": max(0, of("input", 0) - cached - of("audio_in", 0)),
+        "output": max(0, of("output", 0) - of("reasoning", 0) - of("audio_out", 0)),
+    }
+    return Tokens(**{**raw, **visible})
 
 
 def _provider(seen: Seen) -> str | None:

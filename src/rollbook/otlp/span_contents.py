@@ -19,7 +19,7 @@ from rollbook.otlp.emitters.shape import CALL, TOOL, Said
 from rollbook.otlp.entries import ASSISTANT, USER, Entry, Ran
 from rollbook.otlp.reading import Numbered, SaidIn
 from rollbook.otlp.records import SpanRecord
-from rollbook.otlp.span_calls import Seen, response
+from rollbook.otlp.span_calls import Seen
 from rollbook.telemetry import names
 
 _MOST_MESSAGES: Final = 4_096
@@ -91,7 +91,7 @@ def _messages(seen: Seen) -> Iterator[Entry]:
     answered = _said_in(among.answered, seen, ASSISTANT)
     texts = (_text(content) for role, content in answered if role in _ASSISTANTS)
     if text := "\n\n".join(filter(_is_said, texts)):
-        yield written.said(f"answered:{response(seen) or record.span_id}", ASSISTANT, text, seen.until)
+        yield written.said(f"answered:{seen.response or record.span_id}", ASSISTANT, text, seen.until)
 
 
 def _is_said(text: str) -> bool:

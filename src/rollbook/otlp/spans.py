@@ -38,7 +38,9 @@ def told(record: SpanRecord, sender: Sender | None = None) -> SpanTold:
         raise InvalidInput(f"the span {record.span_id} has no time")
     sender = sender or Sender(record.resource)
     attributes, among = record.attributes, reading.of(sender, record.name, record.attributes)
-    if among.emitter is None or any(attributes.get(name) == value for name, value in among.passed_over):
+    if among.emitter is None or (
+        among.passed_over and any(attributes.get(name) == value for name, value in among.passed_over)
+    ):
         return SpanTold(
             trace_id=record.trace_id, span_id=record.span_id, parent_id=record.parent_id, at=at, until=max(at, until),
             session_id=_session(words.find(CONVENTIONS.session, attributes), sender.defaults(CONVENTIONS)), ours=False,
@@ -50,8 +52,11 @@ def told(record: SpanRecord, sender: Sender | None = None) -> SpanTold:
         agent = words.text(words.first(among.sub_agent, attributes))
         if agent is not None:
             parent, session_id = session_id, names.sub_agent(session_id, agent)
-    kind, failed = kind_of(among, record), _failed(among, record)
-    seen = Seen(record, attributes, among.emitter, among, kind, parent or session_id, until, failed)
+    response = names.response(words.text(words.first(among.response, attributes))) if among.response else None
+    seen = Seen(
+        record, attributes, among.emitter, among, kind_of(among, record), parent or session_id, until,
+        _failed(among, record), response,
+    )  # fmt: skip
     call, sure = span_calls.call(seen)
     return SpanTold(
         trace_id=record.trace_id,
@@ -67,7 +72,7 @@ def told(record: SpanRecord, sender: Sender | None = None) -> SpanTold:
         sure=sure,
         steps=_entries(seen),
         end=_end(seen) if among.end else None,
-        failed=failed,
+        failed=seen.failed,
     )
 
 
@@ -88,7 +93,7 @@ def kind_of(among: Reading, record: SpanRecord) -> str | None:
     emitter, attributes = among.emitter, record.attributes
     if emitter is not None and record.name in emitter.spans:
         return emitter.spans[record.name]
-    if any(attributes[name] is not None for name in among.calls):
+    if among.calls and any(attributes[name] is not None for name in among.calls):
         return CALL
     for name, kinds in among.kind:
         said = words.text(attributes[name])
@@ -107,15 +112,19 @@ def _failed(among: Reading, record: SpanRecord) -> bool:
 
 def _facts(seen: Seen, defaults: Defaults, parent: str | None) -> Facts:
     among, attributes = seen.reading, seen.attributes
-    return _made(
-        seen.emitter.agent or _label(among.agents, attributes, defaults.agent),
-        _label(among.actor, attributes, defaults.actor),
-        _label(among.project, attributes, defaults.project, reading.PROJECT_BYTES),
-        _label(among.title, attributes, defaults.title, checks.MAX_TITLE_BYTES),
-        _tags(among.tags, attributes, defaults.tags),
-        _CHANNELS.get(str(attributes["app.entrypoint"])) if "app.entrypoint" in attributes else None,
-        parent,
-    )
+    agent, actor, project, title, tags = defaults.agent, defaults.actor, defaults.project, defaults.title, defaults.tags
+    if among.agents:
+        agent = _label(among.agents, attributes, agent)
+    if among.actor:
+        actor = _label(among.actor, attributes, actor)
+    if among.project:
+        project = _label(among.project, attributes, project, reading.PROJECT_BYTES)
+    if among.title:
+        title = _label(among.title, attributes, title, checks.MAX_TITLE_BYTES)
+    if among.tags and (said := words.first(among.tags, attributes)) is not None:
+        tags = words.labels(said, checks.MAX_TAGS)
+    channel = _CHANNELS.get(str(attributes["app.entrypoint"])) if "app.entrypoint" in attributes else None
+    return _made(seen.emitter.agent or agent, actor, project, title, tags, channel, parent)
 
 
 @lru_cache(maxsize=1024)  # most spans of a session say the same
@@ -129,13 +138,8 @@ def _made(  # noqa: PLR0917 - the facts
 def _label(
     among: Ways, attributes: dict[str, Any], default: str | None, most: int = checks.MAX_MODEL_BYTES
 ) -> str | None:
-    found = words.first(among, attributes) if among else None
+    found = words.first(among, attributes)
     return default if found is None else words.label(found, most)
-
-
-def _tags(among: Ways, attributes: dict[str, Any], default: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    found = words.first(among, attributes) if among else None
-    return default if found is None else words.labels(found, checks.MAX_TAGS)
 
 
 def _turns(seen: Seen) -> int | None:

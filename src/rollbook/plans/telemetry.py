@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from builtins import list as List  # noqa: N812 - a book's own list() hides the name
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
-
-from msgspec.structs import replace
+from typing import Any, Final
 
 from rollbook import gate, inbox
 from rollbook.core import Outside, Plan, Read, Whole, Write, one
-from rollbook.errors import Gone, InvalidInput, Overloaded, RollbookError, Stale
-from rollbook.journal.steps import Append, Drop, Step
+from rollbook.errors import Gone, Overloaded, RollbookError, Stale
+from rollbook.journal.steps import Drop
 from rollbook.ledger import notes
-from rollbook.ledger.ops import Call, Jot, Note, Op, Together, Touch
+from rollbook.ledger.ops import Call, Jot, Note, Op, Together
 from rollbook.plans.writing import WritePlans
-from rollbook.rules import checks
 from rollbook.store import Reading
-from rollbook.telemetry import series, traces
+from rollbook.telemetry import applying, series, traces
+from rollbook.telemetry.intake import Intake, priced
 from rollbook.telemetry.names import metered
-from rollbook.telemetry.told import Folded, Observed, OpsTold, PointTold, SpanTold, Told
+from rollbook.telemetry.told import Folded, Observed, PointTold, SpanTold, Told
 
 _TRIES: Final = 20  #: how often something is joined anew because the same trace was written meanwhile
 _SETTLED_AT_ONCE: Final = 20
-_NOBODY: Final = "-"  #: stands for a session while it is not known
+_NO_NOTE: Final = (0, None)  #: the version and the text of a note that is not there
 
-Placed = tuple[int | None, Op]
-Item = TypeVar("Item", bound=Any)
+Placed = tuple[applying.Places, Op]
 
 
 class TelemetryPlans(WritePlans):
@@ -41,7 +38,7 @@ class TelemetryPlans(WritePlans):
         """
         gate.check_user(self.principal, self.user_id)  # here already: what merely waits is a note, and asks for nothing
         # In a thread that reads, if there are such: a large body would hold up a loop.
-        prepared, refused = yield Whole(lambda _: self._all_prepared(told))
+        prepared, refused = yield Whole(lambda _: self._intake().of(told))
         for _ in range(_TRIES):
             try:
                 answers = yield from self._joined(prepared)
@@ -63,16 +60,20 @@ class TelemetryPlans(WritePlans):
             look = partial(notes.aged, room=traces.ROOM, since=traces.WAITING, upto=upto, most=_SETTLED_AT_ONCE)
             done = 0
             for user_id, name, version, value in (yield Read(look)):
-                folded = traces.settle(value, name, user=(user_id, None), now=self.clock())
-                note = _note(traces.ROOM, name, version, folded)
+                joined = traces.settle(value, now=self.clock())
+                note = _note(traces.ROOM, name, version, joined)
                 try:
-                    yield from self._together((user_id, None), [note], folded.ops)
+                    yield from self._together((user_id, None), [note], applying.ops([joined], (user_id, None)))
                 except Stale:  # something came for it meanwhile, or another server was first
                     continue
                 done += 1
             settled += done
             if done < _SETTLED_AT_ONCE:
                 return settled
+
+    def _intake(self) -> Intake:
+        terms = inbox.Contents(self.settings.entry_bytes, self.redactor)
+        return Intake((self.user_id, self.user_name), self.clock(), self.prices, terms)
 
     def _joined(self, prepared: Sequence[tuple[int, Told]]) -> Plan[dict[int, RollbookError]]:
         """Join what was told with the notes of what was told before, and write both; what was refused."""
@@ -82,19 +83,39 @@ class TelemetryPlans(WritePlans):
     def _folded(self, prepared: Sequence[tuple[int, Told]], tx: Reading) -> tuple[List[Note], List[Placed]]:
         """What the notes say with what was told, and what follows from that."""
         user, now = (self.user_id, self.user_name), self.clock()
+        spans: dict[str, List[tuple[int, SpanTold]]] = {}
+        points: dict[str, List[tuple[int, PointTold]]] = {}
+        ops: List[Placed] = []
+        for place, item in prepared:
+            if isinstance(item, SpanTold):
+                spans.setdefault(item.trace_id, []).append((place, item))
+            elif isinstance(item, PointTold):
+                points.setdefault(metered(item.session_id, item.model), []).append((place, item))
+            else:
+                ops += [((place,), op) for op in item.ops]
         found = tx.rows("user_no", user_id=self.user_id)
         written: List[Note] = []
-        ops: List[Placed] = [(place, op) for place, item in prepared if isinstance(item, OpsTold) for op in item.ops]
-        for room, (kind, name) in _ROOMS.items():
-            groups = _by_name(prepared, kind, name)
-            known = notes.read(tx, found[0][0], room, groups, now=now) if found else {}
-            for named, items in groups.items():
-                version, value = known.get(named, (0, None))
-                folded = _fold(room, value, items, user, now)
-                if folded is not None:
-                    written.append(_note(room, named, version, folded))
-                    ops += folded.ops
-        return written, [(place, self._priced(op)) for place, op in ops]
+
+        def known(room: str, names: Iterable[str]) -> dict[str, tuple[int, str]]:
+            return notes.read(tx, found[0][0], room, names, now=now) if found else {}
+
+        joined: List[traces.Joined] = []
+        were = known(traces.ROOM, spans)
+        for name, told in spans.items():
+            version, value = were.get(name, _NO_NOTE)
+            one = traces.fold(value, told, now=now)
+            if one is not None:
+                written.append(_note(traces.ROOM, name, version, one))
+                joined.append(one)
+        ops += applying.ops(joined, user)
+        were = known(series.ROOM, points)
+        for name, metered_by in points.items():
+            version, value = were.get(name, _NO_NOTE)
+            folded = series.fold(value, metered_by, user=user, now=now)
+            if folded is not None:
+                written.append(_note(series.ROOM, name, version, folded))
+                ops += [(() if place is None else (place,), op) for place, op in folded.ops]
+        return written, [(places, priced(op, self.prices) if isinstance(op, Call) else op) for places, op in ops]
 
     def _together(
         self, user: tuple[str, str | None], written: Sequence[Note], placed: Sequence[Placed]
@@ -114,107 +135,11 @@ class TelemetryPlans(WritePlans):
             yield Outside([Drop(op.user_id, op.session_id, self.clock()) for op in gone if isinstance(op, Jot)])
         return {
             place: answer
-            for (place, _), answer in zip(placed, answered, strict=True)
-            if place is not None and isinstance(answer, RollbookError)
+            for (places, _), answer in zip(placed, answered, strict=True)
+            if isinstance(answer, RollbookError)
+            for place in places
         }
 
-    # What is told, checked like everybody's
 
-    def _all_prepared(self, told: Sequence[Told]) -> tuple[List[tuple[int, Told]], dict[int, RollbookError]]:
-        """What was told with its places, as far as it can be taken, and why the rest cannot."""
-        refused: dict[int, RollbookError] = {}
-        prepared: List[tuple[int, Told]] = []
-        for place, item in enumerate(told):
-            try:
-                prepared.append((place, self._prepared(item, place, refused)))
-            except RollbookError as error:
-                refused[place] = error
-        return prepared, refused
-
-    def _prepared(self, item: Told, place: int, refused: dict[int, RollbookError]) -> Told:
-        """What was told without what cannot be taken, without secrets, and with whose it is."""
-        if isinstance(item, SpanTold):
-            return self._prepared_span(item, place, refused)
-        if isinstance(item, OpsTold):
-            return OpsTold(ops=tuple(self._prepared_op(op) for op in item.ops))
-        if not isinstance(item, PointTold):
-            raise InvalidInput(
-                f"what telemetry told must be a SpanTold, OpsTold or PointTold, not {type(item).__name__}"
-            )
-        series.check(item)
-        touch = self._prepared_op(Touch(user_id="", session_id=item.session_id, at=item.at, facts=item.facts))
-        return replace(item, session_id=touch.session_id, facts=touch.facts, model=checks.model(item.model))
-
-    def _prepared_span(self, item: SpanTold, place: int, refused: dict[int, RollbookError]) -> SpanTold:
-        name = item.session_id or _NOBODY
-        touch = self._prepared_op(Touch(user_id="", session_id=name, at=item.at, facts=item.facts, turns=item.turns))
-        until = max(touch.at, self._prepared_op(Touch(user_id="", session_id=name, at=item.until)).at)
-        call, end = (
-            None if op is None else self._prepared_op(replace(op, session_id=name)) for op in (item.call, item.end)
-        )
-        steps = item.steps
-        if steps:
-            steps, problems = self._entries(name, until, steps)
-            refused.update(dict.fromkeys((place,), problems[0]) if problems else {})
-        return replace(
-            item, session_id=touch.session_id if item.session_id else None, at=touch.at, until=until,
-            facts=touch.facts, service=checks.name(item.service, "a service"), call=call, end=end, steps=steps,
-        )  # fmt: skip
-
-    def _entries(self, name: str, at: int, steps: Any) -> tuple[Any, List[InvalidInput]]:
-        """Contents as they are taken in, and what is wrong with the others."""
-        step = Step("", name, at, tuple(Append(stream, (new,)) for stream, new in steps))
-        terms = inbox.Contents(self.settings.entry_bytes, self.redactor)
-        kept, problems = inbox.jot(Jot(user_id="", session_id=name, at=at, step=step), self.clock(), terms)
-        changes: Any = () if kept is None else kept.step.changes
-        return tuple((change.stream, new) for change in changes for new in change.entries), problems
-
-    def _prepared_op(self, op: Item) -> Item:
-        """An operation of a door as it is taken, with its owner. Raises InvalidInput."""
-        taken: Any = self._checked(op)
-        if not isinstance(taken, RollbookError) and self.redactor is not None and not isinstance(taken, Call | Jot):
-            taken = self._redacted_or_refused(taken)
-        if isinstance(taken, RollbookError):
-            raise taken
-        if isinstance(taken, Jot):
-            taken = replace(taken, step=replace(taken.step, user_id=self.user_id))
-        owned: Any = replace(taken, user_id=self.user_id)
-        return self._priced(replace(owned, user_name=self.user_name) if hasattr(owned, "user_name") else owned)  # type: ignore[no-any-return]
-
-    def _priced(self, op: Item) -> Item:
-        """A call whose cost nobody reported, at the price in force when it was made (R14)."""
-        if not isinstance(op, Call) or op.cost_nano is not None or op.cost_source != "unpriced":
-            return op
-        found = self.prices(op.model, op.provider, op.tokens, op.occurred_at, tier=op.tier)
-        if found is None:
-            return op
-        return replace(op, cost_nano=found.cost_nano, cost_source="computed", price_version=found.version)
-
-
-def _note(room: str, name: str, version: int, folded: Folded) -> Note:
-    return Note(room=room, name=name, expected=version, value=folded.value, expires_at=folded.expires_at)
-
-
-#: What belongs together, and the name of the note about it.
-_ROOMS: Final[dict[str, tuple[type, Callable[[Any], str]]]] = {
-    traces.ROOM: (SpanTold, lambda told: told.trace_id),
-    series.ROOM: (PointTold, lambda told: metered(told.session_id, told.model)),
-}
-
-
-def _by_name(
-    prepared: Iterable[tuple[int, Told]], kind: type, name: Callable[[Any], str]
-) -> dict[str, List[tuple[int, Any]]]:
-    """Of one kind of what was told, what belongs together."""
-    found: dict[str, List[tuple[int, Any]]] = {}
-    for place, item in prepared:
-        if isinstance(item, kind):
-            found.setdefault(name(item), []).append((place, item))
-    return found
-
-
-def _fold(
-    room: str, value: str | None, items: Sequence[tuple[int, Any]], user: tuple[str, str | None], now: int
-) -> Folded | None:
-    fold = traces.fold if room == traces.ROOM else series.fold
-    return fold(value, items, user=user, now=now)
+def _note(room: str, name: str, version: int, made: Folded | traces.Joined) -> Note:
+    return Note(room=room, name=name, expected=version, value=made.value, expires_at=made.expires_at)

@@ -233,7 +233,7 @@ def since(value: str | datetime | timedelta | float | None, now: int) -> int | N
             raise InvalidInput("a range must not be negative")
         return max(0, now - value // timedelta(microseconds=1))
     if isinstance(value, str) and (match := _RANGE.fullmatch(value)):
-        return now - int(match[1]) * {"h": 3600, "d": 86_400}[match[2]] * MICROS
+        return max(0, now - int(match[1]) * {"h": 3600, "d": 86_400}[match[2]] * MICROS)
     try:
         micros = _micros(value, "since")
     except InvalidInput:

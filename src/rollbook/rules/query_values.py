@@ -13,6 +13,7 @@ from rollbook.rules import checks
 
 _BARE: Final = re.compile(r'[^\s"*,\\]+')
 _RESERVED: Final = frozenset({"none"})
+_FAMILY: Final = "claude-"  #: with which names of models begin that people call by what stands behind it
 _SPAN: Final = re.compile(r"([1-9]\d{0,8})([smhdw])")
 _UNITS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -65,6 +66,10 @@ class Pattern(Struct, frozen=True):
                 return False
             at += len(part)
         return True
+
+    def fits_model(self, name: str) -> bool:
+        """Whether it is that model; in one with gaps the family's name may be left out: ``opus*`` is Claude's."""
+        return self.fits(name) or (self.exact is None and self.fits(name.removeprefix(_FAMILY)))
 
     @property
     def like(self) -> str:

@@ -48,9 +48,12 @@ class Redactor:
         for at in reversed(range(len(boxes))):  # what is within a box comes before it
             box, outer, name = boxes[at]
             new = changed.pop(at, {})
+            named = self._own is None and isinstance(box, dict)
             for key, item in _items(box):
                 if isinstance(item, str):
-                    clean = self.field(key, item) if isinstance(box, dict) else self.text(item)
+                    clean = self.text(item)
+                    if named and isinstance(key, str):
+                        clean = secrets.named(key, clean)
                     if clean is not item:
                         new[key] = clean
             made = _with(box, new)
@@ -81,7 +84,9 @@ def _boxes(value: Any) -> list[tuple[Any, int, Any]]:
             raise bodies.deep("what is to be stored")
         at = len(found)
         found.append((box, outer, name))
-        waiting += [(item, at, key, depth + 1) for key, item in _items(box) if isinstance(item, dict | list | tuple)]
+        for key, item in _items(box):
+            if isinstance(item, dict | list | tuple):
+                waiting.append((item, at, key, depth + 1))
     return found
 
 

@@ -54,8 +54,9 @@ def _paths(server: Server) -> list[_Path]:
 
 def _path(server: Server, route: Route, methods: set[str]) -> _Path:
     made = _Path(route.path, Endpoint(server, route), methods=[route.method])
-    made.methods = {route.method}  # a HEAD of its own would not be described
-    made.also = frozenset(methods)
+    # A HEAD is answered like a GET, without the content, which the connection leaves out; a stream has but content.
+    made.methods = {route.method, "HEAD"} if route.method == "GET" and not route.streams else {route.method}
+    made.also = frozenset(methods | made.methods)
     return made
 
 

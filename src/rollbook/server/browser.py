@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import UNSET
@@ -30,7 +30,8 @@ NAME: Final = "rollbook"
 LASTS: Final = timedelta(days=7)
 _LOCAL: Final = "local"
 _FORM: Final = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{12}|local)\.([A-Za-z0-9_-]{43})")
-_BEYOND: Final = re.compile(r"/(sessions|compare|settings)(\?[!-~]*)?|/session/[!-~]*")  #: pages of who has signed in
+#: Pages of who has signed in, with what is asked of them and the place within.
+_BEYOND: Final = re.compile(r"/(sessions|compare|settings)?([?#][!-~]*)?|/session/[!-~]*")
 _PAGES: Final = Path(__file__).parent / "pages"
 _HTML: Final = "text/html; charset=utf-8"
 _REFUSED: Final = "That key lets nobody in."
@@ -110,17 +111,18 @@ async def page(at: At, asked: Code) -> Reply:
 async def enter(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of what answers a route
     """Sign in with a key or this machine's token, as a form gives it."""
     try:
-        given = parse_qs(at.body.decode(), max_num_fields=8).get("key", [""])[0].strip()
+        form = parse_qs(at.body.decode(), max_num_fields=8)
     except (UnicodeDecodeError, ValueError):
         raise Refused(400, "the form cannot be read") from None
+    given, there = (form.get(name, [""])[0].strip() for name in ("key", "there"))
     guest = await at.server.doorkeeper.by_secret(given) if given else None
     if guest is None:
         at.server.limits.guess(at.client)
-        return Reply(status=401, content=_signing_in(_REFUSED), media_type=_HTML, headers=POLICY)
-    return await _welcome(at, guest.principal)
+        return Reply(status=401, content=_signing_in(_REFUSED, there), media_type=_HTML, headers=POLICY)
+    return await _welcome(at, guest.principal, there)
 
 
-async def _welcome(at: At, principal: Principal) -> Reply:
+async def _welcome(at: At, principal: Principal, there: str = "") -> Reply:
     at.server.limits.enter(principal)
     secret = await at.server.book.acting(principal).sign_in(lasts=LASTS)
     local = at.server.doorkeeper.local_user
@@ -128,17 +130,14 @@ async def _welcome(at: At, principal: Principal) -> Reply:
     shown = Shown(principal.user_id, None if by_token else principal.key_id, secret)
     # (No redirect: a browser that came from elsewhere would leave the cookie behind.)
     return Reply(
-        content=_welcoming(at), media_type=_HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
+        content=_welcoming(there), media_type=_HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
     )  # fmt: skip
 
 
-def _welcoming(at: At) -> bytes:
+def _welcoming(there: str) -> bytes:
     """The page that goes on to the one for which somebody had to sign in."""
-    came = urlsplit(at.headers.get("referer", ""))
-    there = came.path + (f"?{came.query}" if came.query else "")
-    if came.netloc != at.headers.get("host") or _BEYOND.fullmatch(there) is None:
-        there = "/"
-    return _read("welcome.html").replace(b"{there}", html.escape(there.replace("'", "%27")).encode())
+    known = there if _BEYOND.fullmatch(there) else "/"
+    return _read("welcome.html").replace(b"{there}", html.escape(known.replace("'", "%27")).encode())
 
 
 async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
@@ -159,9 +158,16 @@ def asked_in() -> Reply:
 
 async def style(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
     """How pages look."""
-    return Reply(
-        content=_read("style.css"), media_type="text/css; charset=utf-8", headers=(("cache-control", "max-age=3600"),)
-    )
+    return _file("style.css", "text/css; charset=utf-8")
+
+
+async def script(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
+    """What the page on which one signs in remembers."""
+    return _file("signin.js", "text/javascript; charset=utf-8")
+
+
+def _file(name: str, media_type: str) -> Reply:
+    return Reply(content=_read(name), media_type=media_type, headers=(("cache-control", "max-age=3600"),))
 
 
 def _cookie(at: At, value: str, lasts: timedelta) -> tuple[str, str]:
@@ -171,10 +177,11 @@ def _cookie(at: At, value: str, lasts: timedelta) -> tuple[str, str]:
     return "set-cookie", "; ".join(parts)
 
 
-def _signing_in(why: str = "") -> bytes:
-    """The page on which one signs in, with why one is there again."""
+def _signing_in(why: str = "", there: str = "") -> bytes:
+    """The page on which one signs in, with why one is there again, and where one wanted to go."""
     told = f'<p class="alert" role="alert">{html.escape(why)}</p>\n' if why else ""
-    return _read("signin.html").replace(b"{why}", told.encode())
+    page = _read("signin.html").replace(b"{why}", told.encode())
+    return page.replace(b"{there}", html.escape(there).encode())
 
 
 def _read(name: str) -> bytes:
@@ -190,7 +197,9 @@ def _route(method: str, path: str, answer: Answer, does: str, takes: type[msgspe
 
 ROUTES: Final = (
     _route("GET", "/style.css", style, "How pages look."),
+    _route("GET", "/signin.js", script, "What the page on which one signs in remembers."),
     _route("GET", "/signin", page, "The page on which one signs in.", Code),
     _route("POST", "/signin", enter, "Sign in, as a form does."),
     _route("POST", "/signout", leave, "Sign out."),
+    _route("GET", "/signout", page, "The page that one gets to by signing out, asked for again.", Code),
 )

@@ -35,6 +35,8 @@ class Chores:
     async def __aenter__(self) -> Self:
         book = self._server.book
         plans = book._plans  # noqa: SLF001 - two faces, the same plans
+        if plans.store.read_only:  # all of them write
+            return self
         plans.presence.attend()  # a program that goes on looks after what died on its machine
         self._begin(book.forget_notes, _FORGET_S)
         self._begin(book.settle, _SETTLE_S)

@@ -6,20 +6,28 @@ waits any more, since the answer was sent before it, and for answers that nobody
 
 There are only so many connections. Where nearly all are taken, those over which nothing was asked for longest make room
 for new ones, so that nobody keeps others out by holding them; those that are being answered stay.
+
+Some clients ask with each request whether another protocol is spoken (h2c, Java's most of all). None is, and such a
+request is one like any other. The parser takes what follows it for that protocol, its body as well: it is told anew.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import Any, ClassVar, Final
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from rollbook.server.limits import neighbourhood
 
 _UNASKED_MOST: Final = 256  #: connections of one address over which nothing was asked yet, so that all are not its own
 _ASKS_S: Final = 20.0  #: in which the head of a request must have come, from the connection or its first byte on
 _LOOSE_MOST: Final = 64 << 10  #: bytes of a request that are not its body
 _FRAMED: Final = 8  #: bytes around each one of a body that is sent in chunks
 _STUCK_S: Final = 30.0  #: after which whoever takes nothing of an answer is taken to be gone
+_SIZED: Final = (b"content-length", b"transfer-encoding")  #: headers that say that there is a body, if it is not of 0
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -34,6 +42,8 @@ class Impatient(HttpToolsProtocol):
     _patience: Any = None
     _loose = 0  #: bytes that came for a request and were not of its body
     _in_head = _in_body = _moved = False
+    _data = b""  #: what came last
+    _again = False  #: whether the parser is told what is known of a request
     _stuck: Any = None
     _left = 0  #: bytes of an answer that were not taken when that was looked at last
 
@@ -46,9 +56,9 @@ class Impatient(HttpToolsProtocol):
         self._idle[self] = None
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple) and peer[0] not in self.spared:
-            self._address = peer[0]
-            self._unasked[peer[0]] += 1
-            if self._unasked[peer[0]] > _UNASKED_MOST:
+            self._address = address = neighbourhood(peer[0])
+            self._unasked[address] += 1
+            if self._unasked[address] > _UNASKED_MOST:
                 transport.abort()
 
     def _make_room(self) -> None:
@@ -69,6 +79,7 @@ class Impatient(HttpToolsProtocol):
         """Something came; no more of a head, or around a body, than any client sends."""
         self._loose += len(data)
         self._moved = False
+        self._data = data
         super().data_received(data)
         if self._loose > _LOOSE_MOST and (self._in_head or self._in_body):
             if self._in_head and not self._is_answering and not self.transport.is_closing():
@@ -89,14 +100,48 @@ class Impatient(HttpToolsProtocol):
         self.resume_writing()
         super().connection_lost(exc)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """The parser has stopped behind the head of a request that asks for another protocol."""
+        stopped = sys.exception()
+        assert stopped is not None  # noqa: S101 - it is being handled
+        rest = self._data[stopped.args[0] :]
+        self.parser = HttpRequestParser(self)
+        if self._sized:
+            self._again = True
+            said = b"".join(b"%s: %s\r\n" % header for header in self._sized)
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n%s\r\n" % said)
+            self._again = False
+        if rest:
+            self._data = rest
+            super().data_received(rest)
+
+    @property
+    def _sized(self) -> list[tuple[bytes, bytes]]:
+        """What says that there is a body; nothing where there is none."""
+        return [(name, value) for name, value in self.headers if name in _SIZED and value.strip(b"0 ")]
+
+    def on_url(self, url: bytes) -> None:
+        """What is asked for, or a part of it."""
+        if not self._again:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        if not self._again:
+            super().on_header(name, value)
+
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._again:
+            return
         self._in_head, self._in_body, self._moved = True, False, True
         self._loose = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
+        if self._again:
+            return
         self._idle.pop(self, None)
         self._has_asked()
         self._in_head, self._in_body, self._moved = False, True, True
@@ -110,7 +155,9 @@ class Impatient(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """It is whole."""
+        """It is whole; not yet, where the parser takes its body for something else."""
+        if self._again or (self.parser.should_upgrade() and self._sized):
+            return
         self._in_body, self._moved = False, True
         self._rest()
         super().on_message_complete()

@@ -25,7 +25,7 @@ from rollbook.server import wire
 from rollbook.server.endpoint import Receive, Scope, Send
 from rollbook.server.routing import At, Route
 
-PING_S: Final = 15.0  #: after so much silence a comment says that the stream lives
+PING_S: Final = 15.0  #: after so much silence an event says that the stream lives: scripts of browsers hear no comments
 ASKED_ANEW_S: Final = 5.0  #: how often a silent stream asks whether its key still lets anybody in
 _SEND_S: Final = 30.0  #: in which a client must take an event
 _GRACE_S: Final = 3.0
@@ -105,7 +105,7 @@ class Stream:
                 silent += ASKED_ANEW_S
                 if silent >= PING_S:
                     silent = 0.0
-                    yield ServerSentEvent(comment="alive")
+                    yield ServerSentEvent(event="alive", data="{}")
                 continue
             silent = 0.0
             if isinstance(item, Lost):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import math
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ _LENGTH_DIGITS: Final = 18  #: of a body's length; a number of thousands of digi
 _FORM_BYTES: Final = 8 << 10  #: of a body of whoever is not known yet, who can but sign in
 _SIGN_INS: Final = 30  #: of one key in a minute
 _MINUTE_S: Final = 60.0
+_OWN_BITS: Final = 64  #: of an address by IPv6, which whoever has one gives themselves
 _UNKNOWN: Final = "address:"  #: before the address of somebody who is not known
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -79,7 +81,7 @@ class Limits:
 
     def guess(self, address: str) -> None:
         """Count a request that showed nothing that lets anybody in, so that nobody tries many."""
-        if not self._failures.count(_UNKNOWN + address):
+        if not self._failures.count(_UNKNOWN + neighbourhood(address)):
             raise _too_many("attempts", self._failures)
 
     def enter(self, principal: Principal) -> None:
@@ -156,5 +158,16 @@ async def _within(seconds: float, receive: Receive) -> MutableMapping[str, Any]:
         raise Refused(408, "the body did not come in time") from None
 
 
+def neighbourhood(address: str) -> str:
+    """The addresses among which one counts: by IPv6 everybody has 2^64 of their own, which are counted as one."""
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or int(found) >> _OWN_BITS)
+
+
 def _holder(at: At) -> str:
-    return at.principal.key_id or at.principal.user_id or _UNKNOWN + at.client
+    return at.principal.key_id or at.principal.user_id or _UNKNOWN + neighbourhood(at.client)

@@ -31,8 +31,10 @@ _ROOM: Final = 64  #: of them, kept free by those that are idle
 _FILES: Final = 192  #: that a server opens beside connections, for its book most of all
 _FEWEST: Final = 2 * _ROOM  #: connections, whatever the system allows
 _HANDSHAKE_S: Final = 10  #: in which a connection must be a safe one, over HTTPS
+_GOODBYE_S: Final = 2  #: in which a client must answer that a safe connection ends; who is idle mostly does not
 _TWICE_S: Final = 0.5  #: in which a signal is the same as the one before: some who pass it on do so twice
-_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+#: That of a terminal that is closed is among them, where there is such a thing.
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class _Uvicorn(uvicorn.Server):
@@ -48,7 +50,8 @@ class _Uvicorn(uvicorn.Server):
         """Stop at the first signal. Until the process ends nobody else takes the next one."""
         loop = asyncio.get_running_loop()
         for number in _STOPS:
-            loop.add_signal_handler(number, self.end)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # whoever started it may want it to stay (nohup)
+                loop.add_signal_handler(number, self.end)
         yield
 
     def end(self) -> None:
@@ -67,8 +70,8 @@ class _Uvicorn(uvicorn.Server):
         """From here on the system itself ends the process at a signal, whatever that waits for."""
         loop = asyncio.get_running_loop()
         for number in _STOPS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            if loop.remove_signal_handler(number):
+                signal.signal(number, signal.SIG_DFL)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, as it does itself, but wait only so long for what makes a connection safe."""
@@ -79,7 +82,9 @@ class _Uvicorn(uvicorn.Server):
                 config=config, server_state=self.server_state, app_state={}, _loop=_loop
             )
 
-        patience: dict[str, Any] = {} if config.ssl is None else {"ssl_handshake_timeout": _HANDSHAKE_S}
+        patience: dict[str, Any] = {}
+        if config.ssl is not None:
+            patience = {"ssl_handshake_timeout": _HANDSHAKE_S, "ssl_shutdown_timeout": _GOODBYE_S}
         self.servers = [
             await loop.create_server(made, sock=each, ssl=config.ssl, backlog=config.backlog, **patience)
             for each in sockets or ()
@@ -109,11 +114,16 @@ def listening(options: Options, *, or_any: bool = False) -> socket.socket:
             made = socket.create_server((options.host, 0), family=family, backlog=1024)
     except OSError as error:
         where = f"{options.host}:{options.port}"
-        raise StoreError(f"the server cannot listen on {where} ({error.strerror}); choose another --port") from error
+        raise StoreError(f"the server cannot listen on {where} ({_said(error)}); choose another --port") from error
     # Connections have it from here: asyncio (uvloop does) sets it for none that it did not make itself, and then each
     # answer waits 40 milliseconds for the client to acknowledge its head.
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
+
+
+def _said(error: OSError) -> str:
+    """What the system says of it, without what is said already."""
+    return str(error.strerror or error).partition(" (")[0]
 
 
 def _connection(options: Options, most: int) -> type[Impatient]:
@@ -149,7 +159,7 @@ async def serve(
     on: socket.socket | None = None,
     started: Callable[[Server], None] = lambda _: None,
 ) -> None:
-    """Serve a book, opened for all users, until SIGINT or SIGTERM; a second one of them ends the process.
+    """Serve a book, opened for all users, until SIGINT, SIGTERM or SIGHUP; a second one ends the process.
 
     It ends in any case 25 seconds after the first: whoever waits for a database that is away may wait for long.
     """

@@ -25,6 +25,7 @@ DIALECT: Final = {
     "text": 'text collate "C"', "like": "ilike",
     # Several writers add to one sum at once: each adds to a row of its own.
     "slot": "\n    slot smallint not null default current_setting('rollbook.slot')::smallint,", "and_slot": ", slot",
+    "no_slot": ", 0",
     "own_slot": "\n    and slot = current_setting('rollbook.slot')::smallint",
     # Numbers of texts are taken in blocks, so they tell no age.
     "text_age": "(select written from search_text where search_text.user_no = entry.user_no "

@@ -59,6 +59,7 @@ class SqliteStore:
         self._writer: Connection | None = None
         self._checkpoints: Checkpoints | None = None
         self._closed = False
+        self._file: tuple[int, int] | None = None  # what the path named when it was opened
         forks.watch(self)
         try:
             with translated(self.where):
@@ -73,6 +74,7 @@ class SqliteStore:
         if self.path is not None and not self.read_only:
             prepare(self.path, self.where)
         first = Connection(self._bare(), self.room)
+        self._file = self._named()
         if self.read_only:
             self._idle.append(first)
             current(first.raw, self.where)
@@ -98,7 +100,9 @@ class SqliteStore:
             raise StoreError(f"{self.where} cannot be opened: {error.strerror}") from error
 
     def _bare(self) -> apsw.Connection:
-        flags = apsw.SQLITE_OPEN_READONLY if self.read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        flags = apsw.SQLITE_OPEN_READONLY if self.read_only else apsw.SQLITE_OPEN_READWRITE
+        if self._file is None and not self.read_only:  # of one that is gone there must be no second
+            flags |= apsw.SQLITE_OPEN_CREATE
         raw = apsw.Connection(str(self.path or ":memory:"), flags=flags, statementcachesize=256)
         raw.set_busy_timeout(self._busy_ms)
         raw.pragma("cache_size", -32_000)
@@ -117,6 +121,7 @@ class SqliteStore:
     def write(self, lane: int = 0, *, alone: bool = True) -> Iterator[Connection]:  # noqa: ARG002 - always alone
         if self._writer is None:
             raise StoreError(f"{self.where} was opened for reading only")
+        self._look_at_file()
         with self._memory if self.path is None else nullcontext(), translated(self.where):
             raw = self._begin(self._writer.raw)
             try:
@@ -130,6 +135,24 @@ class SqliteStore:
                 self._end()
         if self._checkpoints is not None:
             self._checkpoints.after_commit()
+
+    def _named(self) -> tuple[int, int] | None:
+        """Which file the path names; None for a book in memory, and where there is none any more."""
+        if self.path is None:
+            return None
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - of each transaction, and a Path takes longer
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _look_at_file(self) -> None:
+        """Raise where the path names the open file no more: what is written would be in one that nobody finds again."""
+        if self._file is not None and self._named() != self._file:
+            raise StoreError(
+                f"{self.where} is not the file any more that was opened: it was moved, removed or replaced; put it"
+                " back, and all goes on. Another book is put in its place by 'rollbook restore', while it is in use"
+            )
 
     def _begin(self, raw: apsw.Connection) -> apsw.Connection:
         """Take the turn and begin a write transaction.
@@ -228,6 +251,7 @@ class SqliteStore:
             with self._memory, translated(self.where):
                 yield self._writer
             return
+        self._look_at_file()
         with self._reading, translated(self.where):
             connection = self._idle.pop() if self._idle else Connection(self.connect(), self.room)
             try:

@@ -18,7 +18,7 @@ from rollbook.store.statements import Filling
 DIALECT: Final = {
     "identity": "integer primary key", "clustered": "without rowid", "bytes": "blob", "text": "text", "like": "like",
     # One writes at a time, so sums need no slots, and names that are ordered in time come first in their index.
-    "text_age": "doc_no", "slot": "", "and_slot": "", "own_slot": "",
+    "text_age": "doc_no", "slot": "", "and_slot": "", "no_slot": "", "own_slot": "",
     "usage_key": "usage_key, user_no", "session_key": "session_id, user_no",
 }  # fmt: skip
 _AT_ONCE: Final = 64 << 10  #: bytes; the index of a log grows by half of that

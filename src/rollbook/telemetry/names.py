@@ -38,7 +38,9 @@ def request(value: object) -> str | None:
 
 
 def _by(value: object, known: tuple[tuple[str, int, str], ...], other: str) -> str | None:
-    if not isinstance(value, str) or len(value.encode(errors="replace")) > _PART_BYTES:
+    if not isinstance(value, str) or not value or len(value) > _PART_BYTES:
+        return None
+    if not value.isascii() and len(value.encode(errors="replace")) > _PART_BYTES:
         return None
     for beginning, least, name in known:
         if value.startswith(beginning) and len(value) >= least:
@@ -53,8 +55,8 @@ def span(trace_id: str, span_id: str) -> str:
 
 def first_of(*names: str | None, otherwise: str) -> tuple[str, tuple[str, ...]]:
     """A call's name and its other names, of those that are known, in the order in which they are preferred."""
-    found = tuple(dict.fromkeys(name for name in names if name))
-    return (found[0], found[1:]) if found else (otherwise, ())
+    found = [name for name in dict.fromkeys(names) if name]
+    return (found[0], tuple(found[1:])) if found else (otherwise, ())
 
 
 # Where a log, a span and a transcript have no id of a call in common, what it took is: see rollbook.ledger.alike.

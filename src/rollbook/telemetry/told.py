@@ -16,7 +16,7 @@ from rollbook.ledger.ops import NO_FACTS, Call, End, Facts, Jot, Op, Touch
 Entry = tuple[str, New]  #: a stream, and what is to be appended to it
 
 
-class SpanTold(Struct, frozen=True, kw_only=True, array_like=True):
+class SpanTold(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One span of a trace. Times are microseconds UTC."""
 
     trace_id: str
@@ -60,7 +60,7 @@ Told = SpanTold | OpsTold | PointTold
 
 
 class Folded(NamedTuple):
-    """What is made of something new and of the note about what came before; the same in a trace and in a series."""
+    """What is made of new points of a series and of the note about what came before."""
 
     value: str  #: the new note, JSON
     expires_at: int  #: when it may be forgotten, microseconds

@@ -24,11 +24,10 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from rollbook.journal.steps import Append, New, Step
-from rollbook.ledger.ops import Call, Facts, Jot, Op, Retract, Touch
+from rollbook.ledger.ops import Call
 from rollbook.model import MICROS
 from rollbook.telemetry import names
-from rollbook.telemetry.told import Folded, SpanTold
+from rollbook.telemetry.told import SpanTold
 
 ROOM: Final = "trace"  #: of the notes
 MOST_SPANS: Final = 4_000  #: of one trace whose places are remembered
@@ -39,7 +38,6 @@ PATIENCE_US: Final = 900 * MICROS  #: how long what a trace says waits for a nam
 WAITING: Final = 2**61
 
 OWN: Final = "trace:"  #: how a session begins that is a trace nobody named
-SUMMED: Final = "its children report what it used"
 
 _DEPTH: Final = 64  #: ancestors of a span that are asked for a session, or whether they are the same call
 _FAILED: Final = 1  #: how sure usage below a span is: a call that merely failed,
@@ -50,16 +48,25 @@ _COUNTS: Final = 1  #: one that is,
 _DOUBLE: Final = 2  #: and one that another span tells as well
 
 Placed = tuple[int | None, SpanTold]
-User = tuple[str, str | None]  #: whose everything is, and how it was named
 Spans = Sequence[tuple[int, SpanTold]]
 
 
-class _Here(NamedTuple):
-    """Which trace it is, whose, and when."""
+class Said(NamedTuple):
+    """What a span says, and of which session."""
 
-    trace_id: str
-    user: User
-    now: int
+    session_id: str
+    place: int | None  #: None: it came earlier
+    told: SpanTold
+    call: Call | None  #: its call, if that counts
+
+
+class Joined(NamedTuple):
+    """What is made of spans and of the note about what came before of their trace."""
+
+    value: str  #: the new note, JSON
+    expires_at: int  #: when it may be forgotten, microseconds
+    said: Sequence[Said]  #: what does not wait
+    taken_back: Sequence[str]  #: names of calls that are none
 
 
 class Counted(NamedTuple):
@@ -95,27 +102,29 @@ _decoder: Final = msgspec.json.Decoder(Trace)
 _encoder: Final = msgspec.json.Encoder()
 
 
-def fold(value: str | None, spans: Spans, *, user: User, now: int) -> Folded | None:
-    """Take in spans of one trace; ``value`` is its note, if there is one. None where all of them were known already.
-
-    Each span's operations are checked and say whose they are, but for the session, which is put in here.
-    """
+def fold(value: str | None, spans: Spans, *, now: int) -> Joined | None:
+    """Take in spans of one trace; ``value`` is its note, if there is one. None where all of them were known already."""
     trace = _read(value)
-    new = [(place, told) for place, told in _once(spans) if told.span_id not in trace.spans]
-    if not new:
+    found: dict[str, tuple[int, SpanTold]] = {}
+    for place, told in spans:
+        if told.span_id not in trace.spans:
+            found.setdefault(told.span_id, (place, told))
+    if not found:
         return None
+    new = list(found.values())
     for _, told in new:
         _learn(trace, told)
     taken_back = [usage for _, told in new for usage in _cover_above(trace, told)]
-    taken_back += _doubles(trace, new)
-    return _folded(trace, new, taken_back, _Here(new[0][1].trace_id, user, now))
+    if len(trace.made) > 1:  # so that there may be two for one
+        taken_back += _doubles(trace, new)
+    return _joined(trace, new, taken_back, now)
 
 
-def settle(value: str, trace_id: str, *, user: User, now: int) -> Folded:
+def settle(value: str, *, now: int) -> Joined:
     """Let what waits go by the trace's own id: nobody named it for long."""
     trace = _read(value)
     trace.own = True
-    return _folded(trace, (), [], _Here(trace_id, user, now))
+    return _joined(trace, (), [], now)
 
 
 def _read(value: str | None) -> Trace:
@@ -124,14 +133,6 @@ def _read(value: str | None) -> Trace:
         return Trace() if value is None else _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return Trace()
-
-
-def _once(spans: Spans) -> list[tuple[int, SpanTold]]:
-    """Spans without those that came twice in one batch."""
-    found: dict[str, tuple[int, SpanTold]] = {}
-    for place, told in spans:
-        found.setdefault(told.span_id, (place, told))
-    return list(found.values())
 
 
 def _learn(trace: Trace, told: SpanTold) -> None:
@@ -150,9 +151,11 @@ def _learn(trace: Trace, told: SpanTold) -> None:
 
 def _cover_above(trace: Trace, told: SpanTold) -> list[str]:
     """Note that there is usage at or below a span, for all above it; the calls that turn out to be sums."""
+    above = told.parent_id
+    if not above:
+        return []
     rank = max(trace.covered.get(told.span_id, 0), 0 if told.call is None else _rank(told.call))
     taken_back: list[str] = []
-    above = told.parent_id
     while above and trace.covered.get(above, 0) < rank:
         trace.covered[above] = rank
         if (counted := trace.counted.get(above)) is not None and counted.rank <= rank:
@@ -191,25 +194,24 @@ def _all_above(trace: Trace, span_id: str) -> Iterator[str]:
 
 
 def _rank(call: Call) -> int:
-    return _USED if call.tokens.total or call.cost_nano else _FAILED
+    return _USED if call.cost_nano or call.tokens.total else _FAILED
 
 
-def _folded(trace: Trace, new: Sequence[Placed], taken_back: list[str], here: _Here) -> Folded:
-    now, user = here.now, here.user
-    held: list[Placed] = [(None, told) for told in trace.waiting.values()]
-    told_of = [*held, *((place, told) for place, told in new if _says(told))]
-    trace.waiting = {told.span_id: told for _, told in told_of}
-    full = bool(trace.waiting) and (len(trace.spans) > MOST_SPANS or len(_encoder.encode(trace)) > MOST_BYTES)
-    if trace.name is None and not trace.own and not full:
-        trace.since = trace.since or now
-        return Folded(_written(trace), WAITING + trace.since if trace.waiting else now + KEPT_US, [])
-    trace.own = trace.own or full
+def _joined(trace: Trace, new: Sequence[Placed], taken_back: list[str], now: int) -> Joined:
+    told_of = [(place, told) for place, told in new if _says(told)]
+    if trace.waiting:
+        told_of = [*((None, told) for told in trace.waiting.values()), *told_of]
+    if trace.name is None and not trace.own:
+        trace.waiting, trace.since = {told.span_id: told for _, told in told_of}, trace.since or now
+        if not trace.waiting:
+            return Joined(_written(trace), now + KEPT_US, (), taken_back)
+        written = _encoder.encode(trace)
+        if len(trace.spans) <= MOST_SPANS and len(written) <= MOST_BYTES:
+            return Joined(written.decode(), WAITING + trace.since, (), taken_back)
+        trace.own = True
     trace.waiting, trace.since = {}, 0
-    ops = _ops(trace, here.trace_id, told_of, user)
-    ops += [
-        (None, Retract(user_id=user[0], usage_id=usage_id, reason=SUMMED, user_name=user[1])) for usage_id in taken_back
-    ]
-    return Folded(_written(trace), now + KEPT_US, ops)
+    said = _said(trace, told_of)
+    return Joined(_written(trace), now + KEPT_US, said, taken_back)
 
 
 def _says(told: SpanTold) -> bool:
@@ -222,7 +224,8 @@ def _written(trace: Trace) -> str:
     keep = len(trace.spans)
     while keep:
         keep = min(keep, MOST_SPANS)
-        _forget(trace, len(trace.spans) - keep)
+        if keep < len(trace.spans):
+            _forget(trace, len(trace.spans) - keep)
         written = _encoder.encode(trace)
         if len(written) <= MOST_BYTES:
             return written.decode()
@@ -235,25 +238,20 @@ def _forget(trace: Trace, many: int) -> None:
         del trace.spans[span_id]
         trace.counted.pop(span_id, None)
         trace.made.pop(span_id, None)
-    for span_id in list(trace.covered)[: max(0, len(trace.covered) - 2 * MOST_SPANS) if many else 0]:
+    for span_id in list(trace.covered)[: max(0, len(trace.covered) - 2 * MOST_SPANS)]:
         del trace.covered[span_id]
 
 
-def _ops(trace: Trace, trace_id: str, told_of: Iterable[Placed], user: User) -> list[tuple[int | None, Op]]:
-    """What is to be applied of spans, now that it is known whose they are."""
-    several = len({session for _, session in trace.spans.values() if session}) > 1
-    default = OWN + trace_id if trace.name is None else trace.name[2]
-    of_session: dict[str, list[Placed]] = {}
+def _said(trace: Trace, told_of: Iterable[Placed]) -> list[Said]:
+    """What spans say, now that it is known whose they are."""
+    several = len(trace.spans) > 1 and len({session for _, session in trace.spans.values() if session}) > 1
+    found = []
     for place, told in told_of:
-        name = told.session_id or (_above(trace, told) if several else None) or default
-        of_session.setdefault(name, []).append((place, told))
-    ops: list[tuple[int | None, Op]] = []
-    for name, found in of_session.items():
-        ops += _touches(name, found, user)
-        ops += [(place, call) for place, told in found if (call := _call(trace, name, told)) is not None]
-        ops += _jots(name, found, user)
-        ops += [(place, replace(told.end, session_id=name)) for place, told in found if told.end is not None]
-    return ops
+        name = told.session_id or (_above(trace, told) if several else None)
+        if name is None:
+            name = OWN + told.trace_id if trace.name is None else trace.name[2]
+        found.append(Said(name, place, told, None if told.call is None else _call(trace, name, told, told.call)))
+    return found
 
 
 def _above(trace: Trace, told: SpanTold) -> str | None:
@@ -262,17 +260,16 @@ def _above(trace: Trace, told: SpanTold) -> str | None:
     return next(filter(None, sessions), None)
 
 
-def _call(trace: Trace, session_id: str, told: SpanTold) -> Call | None:
+def _call(trace: Trace, session_id: str, told: SpanTold, call: Call) -> Call | None:
     """The call of a span, if it counts as far as is known."""
-    call = told.call
-    if call is None:
-        return None
     if told.sure:
         made = trace.made.get(told.span_id)
         if made is not None and made.state == _DOUBLE:
             return None
         if made is not None:
-            trace.made[told.span_id] = made._replace(state=_COUNTS)
+            trace.made[told.span_id] = Made(made.took, made.gave, made.own, _COUNTS)
+        if call.session_id == session_id and call.alike is None:
+            return call
         alike = None if call.alike is None else names.alike_in(call.alike, session_id)
         return replace(call, session_id=session_id, alike=alike)
     rank = _rank(call)
@@ -282,49 +279,3 @@ def _call(trace: Trace, session_id: str, told: SpanTold) -> Call | None:
     name = names.span(told.trace_id, told.span_id)
     trace.counted[told.span_id] = Counted(name, rank)
     return replace(call, session_id=session_id, usage_id=name, aliases=(), alike=None)
-
-
-def _touches(session_id: str, found: Sequence[Placed], user: User) -> list[tuple[int | None, Op]]:
-    """Signs of life: what was said of the session, when first and when last; and its latest activity."""
-    user_id, user_name = user
-    said: dict[tuple[Facts, int | None], list[tuple[int, int | None]]] = {}
-    for place, told in found:
-        said.setdefault((told.facts, told.turns), []).append((told.at, place))
-        if told.service and told.facts.agent is None:
-            # The first name stays, and whoever has one of its own has begun before anything ends.
-            said.setdefault((Facts(agent=told.service), None), []).append((told.until, place))
-    moments: dict[tuple[int, Facts, int | None], int | None] = {}
-    for (facts, turns), times in said.items():
-        for at, place in (min(times, key=_when), max(times, key=_when)):
-            moments.setdefault((at, facts, turns), place)
-    last = max(told.until for _, told in found)
-    if all(at < last for at, _, _ in moments):
-        at, facts, turns = max(moments, key=lambda moment: moment[0])
-        moments[last, Facts(), None] = moments[at, facts, turns]
-    return [
-        (place, Touch(user_id=user_id, session_id=session_id, at=at, facts=facts, turns=turns, user_name=user_name))
-        for (at, facts, turns), place in moments.items()
-    ]
-
-
-def _when(moment: tuple[int, int | None]) -> int:
-    return moment[0]
-
-
-def _jots(session_id: str, found: Sequence[Placed], user: User) -> list[tuple[int | None, Op]]:
-    """What was said and done in a session, in the order of time."""
-    streams: dict[str, list[New]] = {}
-    places = []
-    for place, told in found:
-        for stream, new in told.steps:
-            streams.setdefault(stream, []).append(new)
-            places.append(place)
-    if not streams:
-        return []
-    user_id, user_name = user
-    at = max(told.until for _, told in found if told.steps)
-    changes = tuple(
-        Append(stream, tuple(sorted(entries, key=lambda new: new.created_at))) for stream, entries in streams.items()
-    )
-    step = Step(user_id, session_id, at, changes)
-    return [(places[0], Jot(user_id=user_id, session_id=session_id, at=at, step=step, user_name=user_name))]

@@ -6,6 +6,9 @@ import { get } from "./api.js";
 const GATHERED_MS = 120; // changes that come together are told together
 const SLOWEST_MS = 15000; // between tries to listen again
 const EVENTS = "/api/v1/events";
+const SILENT_MS = 40000; // the server says something every 15 seconds: after so much silence nobody is there any more
+const LOOKED_MS = 5000;
+const ANSWERS_MS = 10000;
 
 // "connecting" | "live" | "off" (cut off, tried again) | "hidden"
 export const state = signal("connecting");
@@ -18,6 +21,8 @@ let lastId = null;
 let tries = 0;
 let again = 0;
 let gathering = 0;
+let heard = 0;
+let looking = 0;
 let changes = [];
 let everything = false;
 const listeners = new Set();
@@ -44,11 +49,21 @@ function open() {
   if (document.hidden) return;
   if (state.value === "hidden") state.value = "connecting";
   source = new EventSource(lastId ? `${EVENTS}?after=${encodeURIComponent(lastId)}` : EVENTS);
-  source.addEventListener("ready", ready);
-  source.addEventListener("change", changed);
-  source.addEventListener("reset", reset);
-  source.addEventListener("stop", stopped);
+  const told = { ready, change: changed, reset, stop: stopped, alive: () => {} };
+  for (const [name, does] of Object.entries(told)) {
+    source.addEventListener(name, (event) => {
+      heard = Date.now();
+      does(event);
+    });
+  }
   source.addEventListener("error", failed);
+  heard = Date.now();
+  looking = setInterval(look, LOOKED_MS);
+}
+
+// A connection may be gone without anybody being told: the machine slept, or the network is another one.
+function look() {
+  if (Math.abs(Date.now() - heard) > SILENT_MS) failed();
 }
 
 function hide() {
@@ -59,6 +74,7 @@ function hide() {
 
 function close() {
   clearTimeout(again);
+  clearInterval(looking);
   source?.close();
   source = null;
 }
@@ -111,7 +127,7 @@ function cut() {
 async function retry() {
   if (document.hidden) return;
   try {
-    await get("/api/v1/me"); // leads to the page for signing in where that is needed
+    await get("/api/v1/me", {}, { signal: AbortSignal.timeout(ANSWERS_MS) }); // leads to the page for signing in where that is needed
   } catch {
     cut();
     return;

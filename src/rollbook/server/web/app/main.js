@@ -1,6 +1,6 @@
 // The dashboard: what stands around every page, and which page is shown.
 
-import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useState } from "./html.js";
+import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./html.js";
 import { route, follow } from "./state.js";
 import { listen } from "./live.js";
 import { startClock } from "./clock.js";
@@ -28,25 +28,37 @@ function usePage(name) {
   useEffect(() => {
     document.title = `${TITLES[name]} · Rollbook`;
     if (loaded.has(name) || !PAGES[name]) return;
-    PAGES[name]().then((module) => loaded.set(name, module.default), (error) => loaded.set(name, failedToLoad(error)))
+    PAGES[name]().then((module) => loaded.set(name, module.default), () => loaded.set(name, NotLoaded))
       .then(() => drawn((turn) => turn + 1));
   }, [name]);
   return loaded.get(name);
 }
 
-// The server is another one by now, and has other modules: the page is to be loaded anew.
-function failedToLoad(error) {
-  return () => html`<${Failure} error=${error} what="This page cannot be loaded." again=${() => location.reload()} />`;
-}
+// The server cannot be reached, or is another one by now and has other modules: the page is to be loaded anew.
+const NotLoaded = () => html`<${Failed} what="This page cannot be loaded." error=${new Error("The server cannot be reached, or is a newer one than this page.")} again=${() => location.reload()} />`;
+
+// What stands in place of a page; it has a heading as others have.
+const Failed = (of) => html`<h1 class="unseen">${TITLES[route.value.name]}</h1><${Failure} ...${of} />`;
 
 function Page() {
   const { name, path } = route.value;
   const Shown = usePage(name);
   const [error, forget] = useErrorBoundary();
   useEffect(forget, [path]);
-  if (name === "unknown") return html`<${Failure} what="There is no such page." error=${new Error(path)} />`;
-  if (error) return html`<${Failure} error=${error} what="This page is broken." again=${() => location.reload()} />`;
-  return Shown ? html`<${Shown} key=${name} />` : html`<${Loading} rows=${8} />`;
+  useFocus(path);
+  if (name === "unknown") return html`<${Failed} what="There is no such page." error=${new Error(path)} />`;
+  if (error) return html`<${Failed} error=${error} what="This page is broken." again=${() => location.reload()} />`;
+  return Shown ? html`<${Shown} key=${name} />` : html`<h1 class="unseen">${TITLES[name]}</h1><${Loading} rows=${8} />`;
+}
+
+// Whoever uses no mouse begins at the page that was gone to, and not at the link that led there.
+function useFocus(path) {
+  const first = useRef(path);
+  useEffect(() => {
+    if (first.current === path) return;
+    first.current = null;
+    document.getElementById("main").focus({ preventScroll: true });
+  }, [path]);
 }
 
 function App() {
@@ -62,7 +74,7 @@ function Beginning() {
   const begin = () => meet().then(() => setError(null), setError);
   useEffect(() => { begin(); }, []);
   if (me.value) return html`<${App} />`;
-  return error && html`<main id="main"><${Failure} error=${error} what="Rollbook cannot begin." again=${begin} /></main>`;
+  return error && html`<main id="main"><h1 class="unseen">Rollbook</h1><${Failure} error=${error} what="Rollbook cannot begin." again=${begin} /></main>`;
 }
 
 follow();

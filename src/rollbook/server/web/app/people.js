@@ -9,7 +9,8 @@ const LOCAL = "00000000-0000-5000-8000-000000000001"; // whoever works on the se
 // { user_id, user_name, role, everybody, key_id, … } of GET /api/v1/me; null until it is known.
 export const me = signal(null);
 const names = signal(new Map());
-let asked = false;
+const AGAIN_MS = 60000; // users come to be while one looks
+let asked = -AGAIN_MS;
 
 export const isAdmin = () => me.value?.role === "admin";
 export const mayWrite = () => me.value?.role === "admin" || me.value?.role === "writer";
@@ -31,8 +32,8 @@ export function learn(lines) {
 // What a user is called, as far as it is known; reading it draws whoever does anew once more is.
 export function userName(userId) {
   const known = names.value.get(userId);
-  if (known === undefined && !asked) {
-    asked = true;
+  if (known === undefined && performance.now() - asked > AGAIN_MS) {
+    asked = performance.now();
     queueMicrotask(inquire);
   }
   return known ?? (userId === LOCAL ? "local user" : shortId(userId));

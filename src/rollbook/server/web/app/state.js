@@ -57,10 +57,24 @@ function remembered() {
 // Go to an address of ours. With replace nothing is added to what "back" goes through.
 export function go(url, { replace = false } = {}) {
   const to = new URL(url, location.href);
-  history[replace ? "replaceState" : "pushState"](null, "", to);
   const moved = to.pathname !== here.value.path;
+  if (moved && !replace) for (const told of [...leaving]) told();
+  try {
+    history[replace ? "replaceState" : "pushState"](null, "", to);
+  } catch (error) {
+    // Some browsers take so many of them in half a minute and no more: a key that is held down may do without.
+    if (!replace || error.name !== "SecurityError") throw error;
+  }
   arrived();
   if (moved) scrollTo(0, 0);
+}
+
+const leaving = new Set();
+
+// Calls told() before another page is gone to. Answers with what ends it.
+export function onLeaving(told) {
+  leaving.add(told);
+  return () => leaving.delete(told);
 }
 
 // Change what stands behind the question mark: { query: "cost>5", sort: null } sets one and takes one away.

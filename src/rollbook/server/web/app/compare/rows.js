@@ -138,9 +138,10 @@ export function change(cell, first) {
   if (cell.counted && Math.max(cell.size, first.size) < FEW) return signed(cell.size - first.size, "");
   if (!first.size) return null;
   const times = cell.size / first.size;
-  if (times >= 2.995) return `×${times < 9.95 ? times.toFixed(1) : count(Math.round(times))}`;
+  if (times >= 2.995) return `×${times < 9.95 ? times.toFixed(1) : compact(Math.round(times))}`;
   const more = Math.round((times - 1) * 100);
   if (more === 0) return null;
+  if (more === -100 && cell.size) return "−>99%"; // (nothing would be another thing)
   return signed(more, "%");
 }
 

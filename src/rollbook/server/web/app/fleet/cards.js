@@ -17,9 +17,9 @@ export function Cards({ stats }) {
       <${Card} title="Tokens" value=${html`<span title=${count(stats.tokens_total)}>${compact(stats.tokens_total)}</span>`} href=${sessionsUrl({}, { sort: "tokens_in" })}
         note=${html`${compact(stats.tokens_in)} read, ${compact(stats.tokens_out)} written; calls after a session's end not counted`} />
       <${Card} title="Agent time" value=${span(stats.agent_time_s)} href=${sessionsUrl()}
-        note=${stats.sessions ? `${span(stats.avg_session_s)} a session; pauses between attempts not counted` : "No session yet"} />
+        note=${stats.sessions ? `${span(stats.avg_session_s)} a session; pauses between attempts not counted` : ""} />
       <${Card} title="Success rate" value=${decided ? percent(stats.success_rate) : "–"} href=${sessionsUrl({ status: "completed" })}
-        note=${decided ? html`${count(stats.completed)} of ${count(decided)} that ended${stats.running > 0 && `; ${count(stats.running)} still running not counted`}` : "Nothing has ended yet"} />
+        note=${decided ? html`${count(stats.completed)} of <a href=${sessionsUrl("-status:running")}>${count(decided)} that ended</a>${stats.running > 0 && html`; <a href=${sessionsUrl({ status: "running" })}>${count(stats.running)} still running</a> not counted`}` : "Nothing has ended yet"} />
     </div>`;
 }
 

@@ -5,9 +5,11 @@ import { sessionsUrl } from "../state.js";
 import { compact, count, shortModel, tokens } from "../format.js";
 import { userName } from "../people.js";
 import { Bar, Money, Section } from "../ui/parts.js";
+import { followed } from "../ui/session.js";
 import { Empty, Shown } from "../ui/states.js";
 
 const SHOWN = 6;
+const MORE = 50; // of what may be thousands
 
 const modelLines = (rows) => rows.map((row) => ({ ...row, key: row.model, name: shortModel(row.model), query: { model: row.model } }));
 const agentLines = (rows) => gathered(rows, (row) => row.agent, (row) => ({ name: row.agent === "unknown" ? "no agent" : row.agent, query: { agent: row.agent === "unknown" ? "none" : row.agent } }));
@@ -37,19 +39,20 @@ const Part = ({ title, head, asked, linesOf }) => html`
   <//>`;
 
 function Lines({ title, head, lines }) {
-  const [all, setAll] = useState(false);
+  const [shown, setShown] = useState(SHOWN);
   if (!lines.length) return html`<${Empty} title="No session yet." />`;
   const most = Math.max(...lines.map((line) => line.cost_nano_usd));
   return html`
     <table class="table cost-table" aria-label=${title}>
       <thead><tr><th scope="col">${head}</th><th scope="col" class="right">Sessions</th><th scope="col" class="right tokens">Tokens</th><th scope="col" class="right">Cost</th></tr></thead>
-      <tbody>${lines.slice(0, all ? lines.length : SHOWN).map((line) => html`
-        <tr key=${line.key}>
+      <tbody>${lines.slice(0, shown).map((line) => html`
+        <tr key=${line.key} onClick=${followed}>
           <td class="fill"><a class="clip" href=${sessionsUrl(line.query, { sort: "cost_usd" })} title=${line.key}>${line.name}</a><${Bar} share=${most ? line.cost_nano_usd / most : 0} /></td>
           <td class="right muted">${count(line.session_count)}</td>
           <td class="right muted tokens" title=${`${compact(line.tokens_in)} read, ${compact(line.tokens_out)} written`}>${tokens(line.tokens_in + line.tokens_out)}</td>
           <td class="right"><${Money} of=${line} /></td>
         </tr>`)}</tbody>
     </table>
-    ${lines.length > SHOWN && html`<button type="button" class="quiet more" onClick=${() => setAll(!all)}>${all ? "Fewer" : `${count(lines.length - SHOWN)} more`}</button>`}`;
+    ${lines.length > shown && html`<button type="button" class="quiet more" onClick=${() => setShown(shown + MORE)}>${count(lines.length - shown)} more</button>`}
+    ${shown > SHOWN && lines.length > SHOWN && html`<button type="button" class="quiet more" onClick=${() => setShown(SHOWN)}>Fewer</button>`}`;
 }

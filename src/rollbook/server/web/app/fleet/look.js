@@ -6,7 +6,7 @@ import { count, dollars, plural, roughly } from "../format.js";
 import { userName } from "../people.js";
 import { Ago, Badge, Section } from "../ui/parts.js";
 import { Empty, Failure, Loading } from "../ui/states.js";
-import { SessionLink } from "../ui/session.js";
+import { followed, SessionLink } from "../ui/session.js";
 import { keyOfSession, useSteady } from "../ui/steady.js";
 import { SHOWN, SILENT_S, idleOf } from "./running.js";
 
@@ -14,14 +14,15 @@ const COSTLY_TIMES = 5; // so many times the average of a session
 const COSTLY_NANO = 1e9; // and at least a dollar
 const FAILING_SHARE = 0.2;
 const FAILING_LEAST = 3;
+export const FAILING = `status:running errors>=${FAILING_LEAST}`;
 const EACH = 2; // of one kind, before others had their turn
 const COSTLY = "Costly";
 
 // What is said of a session that needs a look, the gravest first; null for one that does not.
 function reasonOf(session, average) {
   const status = session.effective_status;
-  if (status === "unknown") return ["Crashed", "bad", session.end_reason ?? "its process is gone"];
-  if (status === "failed") return ["Failed", "bad", session.end_reason ?? plural(session.error_count, "error")];
+  if (status === "unknown") return ["Crashed", "bad", session.end_reason || "its process is gone"];
+  if (status === "failed") return ["Failed", "bad", session.end_reason || (session.error_count ? plural(session.error_count, "error") : "nothing is said of why")];
   if (status === "running" && idleOf(session) > SILENT_S) return ["Silent", "warn", `no sign of life for ${roughly(idleOf(session))}`];
   if (status === "running" && failing(session)) return ["Failing", "warn", `${count(session.error_count)} errors in ${plural(session.calls, "call")}`];
   if (status === "abandoned") return ["Abandoned", "warn", "fell silent and never ended"];
@@ -76,8 +77,8 @@ function Lines({ found }) {
     <table class="table lines look" aria-label="Sessions that need a look" ...${steady.hold}>
       <thead><tr><th scope="col">Session</th><th scope="col">Why</th><th scope="col" class="right">Last active</th></tr></thead>
       <tbody>${steady.rows.map(({ row: { session, reason: [name, tone, why] }, gone }) => html`
-        <tr key=${keyOfSession(session)} class=${gone ? "gone" : null}>
-          <td class="fill"><${SessionLink} session=${session} /><div class="line-more clip" title=${why}>${why} · ${userName(session.user_id)}</div></td>
+        <tr key=${keyOfSession(session)} class=${gone ? "gone" : null} onClick=${followed}>
+          <td class="fill"><${SessionLink} session=${session} /><div class="line-more clip" title=${why}><bdi>${why}</bdi> · <bdi>${userName(session.user_id)}</bdi></div></td>
           <td><${Badge} tone=${tone}>${name}<//></td>
           <td class="right muted"><${Ago} at=${session.last_activity_at} /></td>
         </tr>`)}</tbody>

@@ -7,17 +7,21 @@ import { count, exact, roughly, span } from "../format.js";
 import { userName } from "../people.js";
 import { Money, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
-import { SessionLink } from "../ui/session.js";
+import { followed, SessionLink } from "../ui/session.js";
 import { keyOfSession, useSteady } from "../ui/steady.js";
 
 export const SHOWN = 7;
 export const SILENT_S = 300; // after which a running session is worth a look
 const PULSE_MS = 1200;
 
+const FRESH_S = 600; // of which minutes say enough
+
+const runsFor = (seconds) => (seconds < FRESH_S ? roughly(seconds) : span(Math.floor(seconds / 60) * 60));
+
 export const idleOf = (session) => (now.value - Date.parse(session.last_activity_at)) / 1000;
 
 export function Running({ asked }) {
-  const all = asked.data ? html`<a class="link" href=${sessionsUrl({ status: "running" })}>All ${count(asked.data.total)}</a>` : null;
+  const all = asked.data ? html`<a class="link" href=${sessionsUrl({ status: "running" }, { since: "all" })}>All ${count(asked.data.total)}</a>` : null;
   return html`
     <${Section} title="Running now" aside=${asked.data?.total > SHOWN && all}>
       <${Shown} asked=${asked} what="What runs cannot be listed." rows=${SHOWN}>${(page) => html`<${Lines} sessions=${page.sessions.slice(0, SHOWN)} />`}<//>
@@ -29,7 +33,7 @@ function Lines({ sessions }) {
   if (!steady.rows.length) return html`<${Empty} title="Nothing runs now.">Sessions stand here from their first sign of life until they end or stay silent for long.<//>`;
   return html`
     <table class="table lines running" aria-label="Running sessions" ...${steady.hold}>
-      <thead><tr><th scope="col">Session</th><th scope="col" class="right">Runs for</th><th scope="col" class="right">Silent for</th><th scope="col" class="right">Cost</th></tr></thead>
+      <thead><tr><th scope="col">Session</th><th scope="col" class="right runs-for">Runs for</th><th scope="col" class="right">Silent for</th><th scope="col" class="right">Cost</th></tr></thead>
       <tbody>${steady.rows.map(({ row, gone }) => html`<${Line} key=${keyOfSession(row)} session=${row} gone=${gone} />`)}</tbody>
     </table>`;
 }
@@ -37,10 +41,10 @@ function Lines({ sessions }) {
 function Line({ session, gone }) {
   const idle = idleOf(session);
   return html`
-    <tr class=${gone ? "gone" : null}>
+    <tr class=${gone ? "gone" : null} onClick=${followed}>
       <td class="fill"><div class="line-title"><${Pulse} at=${session.last_activity_at} calm=${idle > SILENT_S} gone=${gone} /><${SessionLink} session=${session} /></div>
-        <div class="line-more clip">${session.agent ?? "no agent"} · ${userName(session.user_id)}</div></td>
-      <td class="right muted"><time datetime=${session.started_at} title=${`Since ${exact(session.started_at)}`}>${span(Math.floor((now.value - Date.parse(session.started_at)) / 60000) * 60)}</time></td>
+        <div class="line-more clip"><bdi>${session.agent ?? "no agent"}</bdi> · <bdi>${userName(session.user_id)}</bdi></div></td>
+      <td class="right muted runs-for"><time datetime=${session.started_at} title=${`Since ${exact(session.started_at)}`}>${runsFor((now.value - Date.parse(session.started_at)) / 1000)}</time></td>
       <td class=${`right ${idle > SILENT_S ? "silent" : ""}`}><time datetime=${session.last_activity_at} title=${exact(session.last_activity_at)}>${gone ? "ended" : roughly(idle)}</time></td>
       <td class="right"><${Money} of=${session} /></td>
     </tr>`;

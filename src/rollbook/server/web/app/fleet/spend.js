@@ -3,10 +3,11 @@
 import { html, useMemo, useState } from "../html.js";
 import { since, sessionsUrl, go } from "../state.js";
 import { useAnswer } from "../asking.js";
-import { count, dollars, exactDollars, plural, rangeName, roundDollars, shortModel, zone } from "../format.js";
+import { count, dollars, exactDollars, plural, roundDollars, shortModel, within, zone } from "../format.js";
 import { Choice, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
 import { Chart, axis, colour } from "../ui/chart.js";
+import { followed } from "../ui/session.js";
 import { byOf, periodsOf, shortened, total } from "./periods.js";
 
 const LINES = 6; // that have a colour of their own
@@ -17,10 +18,12 @@ const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric",
 const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const month = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric" });
 
-export function Spend() {
+// none: there is no session; what was spent on others is shown all the same.
+export function Spend({ none }) {
   const [stack, setStack] = useState("model");
   const by = byOf(since.value, Date.now());
   const asked = useAnswer("/api/v1/spend/series", { by, stack, since: since.value, tz: zone }, { live: true, every: EVERY_MS });
+  if (none && !asked.error && !asked.data?.lines.length) return null;
   const choice = html`<${Choice} label="Stacked by" value=${stack} onChoose=${setStack} options=${[["model", "By model"], ["agent", "By agent"]]} />`;
   return html`
     <${Section} title="Spend over time" kind="spend" aside=${choice}
@@ -33,7 +36,7 @@ function Stacked({ series, stack }) {
   const shown = useMemo(() => periodsOf(series, since.value, Date.now()), [series]);
   const lines = useMemo(() => shortened(shown.lines, LINES), [shown]);
   const [at, setAt] = useState(null);
-  if (!lines.length) return html`<${Empty} title=${`No call was made in ${rangeName(since.value)}.`} />`;
+  if (!lines.length) return html`<${Empty} title=${since.value === "all" ? "No call yet." : `No call was made ${within(since.value)}.`} />`;
   return html`
     <div class="spend-parts">
       <div class="spend-chart"><${Bars} shown=${shown} lines=${lines} onPoint=${setAt} /></div>
@@ -47,7 +50,7 @@ function Bars({ shown, lines, onPoint }) {
   const data = useMemo(() => stacked(shown, lines), [shown, lines]);
   const shape = `${shown.step} ${lines.map((line, place) => markOf(line, place)).join()}`;
   const sum = lines.reduce((all, line) => all + total(line.nano), 0);
-  const label = `Spend in ${rangeName(since.value)}: ${dollars(sum)} in all. What each line comes to stands in the list beside it.`;
+  const label = `Spend ${within(since.value)}: ${dollars(sum)} in all. What each line comes to stands in the list beside it.`;
   const options = (uPlot) => ({
     padding: [8, 14, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
@@ -93,8 +96,13 @@ function lit(plot, place) {
 
 function open(xs, place, wide) {
   if (place === null) return;
-  const text = (value) => new Date(value * 1000).toISOString().slice(0, 19) + "Z";
-  go(sessionsUrl(`active>=${text(xs[place])} started<${text(xs[place + 1] ?? xs[place] + wide)}`));
+  go(sessionsUrl(ranIn(xs[place] * 1000, (xs[place + 1] ?? xs[place] + wide) * 1000)));
+}
+
+// The sessions that ran at some time of a period.
+function ranIn(start, end) {
+  const text = (at) => `${new Date(at).toISOString().slice(0, 19)}Z`;
+  return `active>=${text(start)} started<${text(end)}`;
 }
 
 function tick(step, ms) {
@@ -121,9 +129,9 @@ function Legend({ shown, lines, stack, at }) {
   const unpriced = lines.reduce((sum, line) => sum + of(line.unpriced), 0);
   return html`
     <div class="legend">
-      <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${exactDollars(all)}>${dollars(all)}</strong></p>
+      <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${exactDollars(all)}><a href=${sessionsUrl(at === null ? "" : ranIn(shown.starts[at], shown.ends[at]))}>${dollars(all)}</a></strong></p>
       <ul>${lines.map((line, place) => html`
-        <li key=${line.key}><i class=${`mark mark-${markOf(line, place)}`} aria-hidden="true"></i><${Name} line=${line} stack=${stack} />
+        <li key=${line.key} onClick=${followed}><i class=${`mark mark-${markOf(line, place)}`} aria-hidden="true"></i><${Name} line=${line} stack=${stack} />
           <span class="legend-value"><${Amount} nano=${of(line.nano)} calls=${of(line.calls)} unpriced=${of(line.unpriced)} /></span></li>`)}</ul>
       <p class="legend-note">${unpriced > 0 ? `${plural(unpriced, "call")} without a price not in it` : "Every call has a price"}</p>
     </div>`;

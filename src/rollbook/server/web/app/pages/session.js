@@ -12,13 +12,14 @@ import { useEntries } from "../session/entries.js";
 import { Head } from "../session/head.js";
 import { merged, ms, placeAt, withCosts } from "../session/items.js";
 import { Kept } from "../session/kept.js";
-import { oneLine } from "../session/text.js";
+import { oneLine } from "../text.js";
 import { KeysHelp, Timeline } from "../session/timeline.js";
 import { Tree } from "../session/tree.js";
 
 const CALLS = 5000; // that are drawn
 const SELDOM_MS = 2000;
 const NONE = [];
+const BEGINS = new Set(["life", "facts"]); // by which another session may become a sub-agent of this one
 
 export default function Session() {
   const { user, session_id: id } = route.value.params;
@@ -32,19 +33,24 @@ function One({ user, id }) {
   const entries = useEntries(user, id);
   const there = session.data !== null;
   const usage = useAnswer(there ? sessionPath(id, "/usage") : null, { ...whose, limit: CALLS }, { live, every: SELDOM_MS });
-  const tree = useAnswer(there ? sessionPath(id, "/tree") : null, whose, { live: true, every: SELDOM_MS });
-  const children = useAnswer(there && tree.data?.branches.length > 1 ? sessionPath(id, "/children") : null, whose, { live: true, every: SELDOM_MS });
+  const family = useRef(new Set());
+  const kin = (changes) => changes === null || changes.some((each) => family.current.has(`${each.user_id} ${each.session_id}`) || each.kinds.some((kind) => BEGINS.has(kind)));
+  const tree = useAnswer(there ? sessionPath(id, "/tree") : null, whose, { live: kin, every: SELDOM_MS });
+  family.current = useMemo(() => new Set(tree.data?.branches.map((branch) => `${branch.user_id} ${branch.session_id}`)), [tree.data]);
+  const begins = there && tree.data?.branches.length > 1;
+  const children = useAnswer(begins ? sessionPath(id, "/children") : null, whose, { live: kin, every: SELDOM_MS });
   const state = useAnswer(there ? sessionPath(id, "/state") : null, whose, { live, every: SELDOM_MS });
+  const answered = [usage, tree, ...(begins ? [children] : [])].every((asked) => asked.data || asked.error);
   const title = session.data ? oneLine(session.data.title || session.data.label || titleOf(session.data), 80) : "Session";
   useEffect(() => { document.title = `${title} · Rollbook`; }, [title]);
 
   if (session.error?.missing) return html`<${Gone} error=${session.error} was=${session.data} id=${id} />`;
-  if (!there) return session.error ? html`<${Failure} error=${session.error} what="This session cannot be shown." again=${session.again} />` : html`<${Loading} rows=${12} name="The session is on its way." />`;
-  return html`<${Whole} session=${session.data} failed=${session.error} again=${session.again} entries=${entries} usage=${usage.data} beside=${[usage, tree, children, state]}
+  if (!there) return session.error ? html`<h1 class="unseen">Session</h1><${Failure} error=${session.error} what="This session cannot be shown." again=${session.again} />` : html`<h1 class="unseen">Session</h1><${Loading} rows=${12} name="The session is on its way." />`;
+  return html`<${Whole} session=${session.data} failed=${session.error} again=${session.again} entries=${entries} usage=${usage.data} beside=${[usage, tree, children, state]} complete=${entries.whole && answered}
     tree=${tree.data?.branches} begun=${children.data?.sessions} values=${state.data?.values} />`;
 }
 
-function Whole({ session, failed, again, entries, usage, beside, tree, begun, values }) {
+function Whole({ session, failed, again, entries, usage, beside, complete, tree, begun, values }) {
   const writes = mayChange(session.user_id);
   const calls = useMemo(() => callsOf(usage?.usage ?? NONE), [usage]);
   const ended = session.ended_at ? `${session.ended_at} ${session.effective_status} ${session.end_reason}` : "";
@@ -68,7 +74,7 @@ function Whole({ session, failed, again, entries, usage, beside, tree, begun, va
       <${Head} session=${session} tree=${tree} writes=${writes} />
       ${broken && html`<${Failure} error=${broken.error} what="Not all of it can be shown." again=${broken.again} />`}
       <div class="session-parts">
-        <${Timeline} entries=${entries} items=${items} of=${of} control=${control} onSight=${onSight} />
+        <${Timeline} entries=${entries} items=${items} complete=${complete} of=${of} control=${control} onSight=${onSight} />
         <aside class="beside" aria-label="About this session">
           <${Calls} calls=${calls} more=${usage?.has_more} onCall=${onCall} sight=${sight} />
           ${tree && html`<${Tree} branches=${tree} />`}
@@ -82,6 +88,7 @@ function Whole({ session, failed, again, entries, usage, beside, tree, begun, va
 function Gone({ error, was, id }) {
   const title = was || error.status === 410 ? "This session was deleted." : "There is no such session, or you may not see it.";
   return html`
+    <h1 class="unseen">Session</h1>
     <${Empty} title=${title}><p class="mono">${oneLine(id, 300)}</p>
       <p>${was || error.status === 410 ? "What was said and done in it is gone; what it cost stays in the figures of spend." : "It may have been deleted, or belong to somebody whose sessions your key does not show."}</p>
       <p><a class="link" href="/sessions">All sessions</a></p><//>`;

@@ -2,8 +2,9 @@
 
 import { html, useEffect, useRef } from "../html.js";
 import { ask, query as asked, since } from "../state.js";
-import { rangeName } from "../format.js";
+import { within } from "../format.js";
 import { Empty, Failure } from "../ui/states.js";
+import { NoSessions } from "../ui/none.js";
 import { Menu } from "../ui/menu.js";
 import { Icon } from "../ui/icon.js";
 import { Box, readError } from "../sessions/box.js";
@@ -74,14 +75,11 @@ const Waiting = () => html`
   <div class="list-rows rows-waiting loading" role="status"><span class="unseen">Sessions are on their way.</span>${Array.from({ length: 14 }, (_, turn) => html`<i key=${turn} aria-hidden="true"></i>`)}</div>`;
 
 function Nothing({ text }) {
+  if (!text) return html`<${NoSessions} />`;
   const all = since.value === "all";
-  const further = !all && html`<button type="button" class="button" onClick=${() => ask({ since: "all" })}>Look at all time</button>`;
-  if (text) {
-    return html`<${Empty} title=${all ? "No session fits." : `No session of ${rangeName(since.value)} fits.`}>
-      <div class="empty-actions"><button type="button" class="button" onClick=${() => ask({ query: null })}>Clear the filter</button>${further}</div><//>`;
-  }
-  if (!all) return html`<${Empty} title=${`No session was active in ${rangeName(since.value)}.`}><div class="empty-actions">${further}</div><//>`;
-  return html`<${Empty} title="This book is empty.">Sessions appear here by themselves as soon as one is recorded: by <code>rollbook import</code>, a hook, telemetry, or the library.<//>`;
+  return html`<${Empty} title=${all ? "No session fits." : `No session that fits was active ${within(since.value)}.`}><div class="empty-actions">
+    <button type="button" class="button" onClick=${() => ask({ query: null })}>Clear the filter</button>
+    ${!all && html`<button type="button" class="button" onClick=${() => ask({ since: "all" })}>Look at all time</button>`}</div><//>`;
 }
 
 const SortMenu = ({ sort, onSort }) => html`

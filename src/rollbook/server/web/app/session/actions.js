@@ -4,12 +4,12 @@ import { html, useState } from "../html.js";
 import { address, del, post, sessionPath } from "../api.js";
 import { me } from "../people.js";
 import { go } from "../state.js";
-import { Dialog } from "../ui/dialog.js";
+import { Ask, Field } from "../ui/ask.js";
 import { Icon } from "../ui/icon.js";
 import { Menu } from "../ui/menu.js";
 import { Choice } from "../ui/parts.js";
 import { say } from "../ui/toast.js";
-import { oneLine } from "./text.js";
+import { oneLine } from "../text.js";
 
 // An administrator writes everything, a writer what is the user's own or a child user's.
 export function mayChange(userId) {
@@ -38,52 +38,41 @@ export function Actions({ session, writes, raw, onRaw }) {
 
 const pathOf = (session, rest) => address(sessionPath(session.session_id, rest), { user_id: session.user_id });
 
-// Does something once at a time, says so, and says why not.
-function useDoing(close) {
-  const [busy, setBusy] = useState(false);
-  const act = async (asking, words) => {
-    setBusy(true);
-    try {
-      await asking();
-      close();
-      say(words);
-    } catch (error) {
-      setBusy(false);
-      say(error.message, "bad");
-    }
-  };
-  return [busy, act];
-}
-
 function End({ session, close }) {
   const [status, setStatus] = useState("completed");
-  const [reason, setReason] = useState("");
-  const [busy, act] = useDoing(close);
-  const end = () => act(() => post(pathOf(session, "/end"), { status, reason: reason.trim() || null }), "The session has ended.");
+  const end = async ({ reason }) => {
+    await post(pathOf(session, "/end"), { status, reason: reason || null });
+    close();
+    say("The session has ended.");
+  };
   return html`
-    <${Dialog} title="End this session" onClose=${close} actions=${html`<button type="button" class="button button-main" disabled=${busy} onClick=${end}>End it</button>`}>
+    <${Ask} title="End this session" what="The session was not ended." submit="End it" onSubmit=${end} onClose=${close}>
       <p>Calls that come after its end count as spend, and no longer as part of it.</p>
       <${Choice} label="How it ended" value=${status} onChoose=${setStatus} options=${[["completed", "Completed"], ["failed", "Failed"], ["cancelled", "Cancelled"]]} />
-      <label class="session-field">Reason <input value=${reason} maxlength="1024" placeholder="None" onInput=${(event) => setReason(event.target.value)} /></label>
+      <${Field} label="Reason"><input name="reason" maxlength="1024" placeholder="None" autocomplete="off" /><//>
     <//>`;
 }
 
 function Reopen({ session, close }) {
-  const [busy, act] = useDoing(close);
-  const reopen = () => act(() => post(pathOf(session, "/reopen"), {}), "The session runs again.");
+  const reopen = async () => {
+    await post(pathOf(session, "/reopen"), {});
+    close();
+    say("The session runs again.");
+  };
   return html`
-    <${Dialog} title="Reopen this session?" onClose=${close} actions=${html`<button type="button" class="button button-main" disabled=${busy} onClick=${reopen}>Reopen</button>`}>
+    <${Ask} title="Reopen this session?" what="The session was not reopened." submit="Reopen" onSubmit=${reopen} onClose=${close}>
       <p>It runs again, as attempt ${session.attempt + 1}.</p><//>`;
 }
 
 function Delete({ session, close }) {
-  const [busy, act] = useDoing(close);
-  const remove = () => act(async () => {
+  const remove = async () => {
     await del("/api/v1/session", { session_id: session.session_id, user_id: session.user_id });
+    close();
     go("/sessions");
-  }, "The session is deleted.");
+    say("The session is deleted.");
+  };
   return html`
-    <${Dialog} title="Delete this session?" onClose=${close} actions=${html`<button type="button" class="button button-bad" disabled=${busy} onClick=${remove}>Delete it</button>`}>
+    <${Ask} title="Delete this session?" what="The session was not deleted." submit="Delete it" tone="bad" onSubmit=${remove} onClose=${close}>
       <p>“${oneLine(session.title || session.session_id, 120)}”: what was said and done in it goes for good. What it cost stays in the figures of spend.</p><//>`;
 }
 
@@ -102,18 +91,21 @@ function hardlyAfter(text) {
   return micros < 1e6 ? `${whole}.${String(micros).padStart(6, "0")}+00:00` : `${new Date(Date.parse(`${whole}Z`) + 1000).toISOString().slice(0, 19)}+00:00`;
 }
 
+// What was not touched is not sent: tags may hold commas, which nobody can tell here from those between them.
 function Edit({ session, close }) {
-  const [title, setTitle] = useState(session.title ?? "");
-  const [tags, setTags] = useState(session.tags.join(", "));
-  const [busy, act] = useDoing(close);
-  const keep = () => act(async () => {
-    const wanted = { title: title.trim(), tags: [...new Set(tags.split(",").map((tag) => tag.trim()).filter(Boolean))] };
+  const [was] = useState({ title: (session.title ?? "").trim(), tags: session.tags.join(", ").trim() });
+  const keep = async ({ title, tags }) => {
+    const wanted = {};
+    if (title !== was.title) wanted.title = title;
+    if (tags !== was.tags) wanted.tags = [...new Set(tags.split(",").map((tag) => tag.trim()).filter(Boolean))];
     const kept = await post(pathOf(session, "/touch"), { ...wanted, ...timeOf(session) });
-    if ((kept.title ?? "") !== wanted.title) throw new Error("It was not taken: something that was said later stands.");
-  }, "It is kept.");
+    if (wanted.title !== undefined && (kept.title ?? "") !== wanted.title) throw new Error("Something that was said later stands.");
+    close();
+    say("It is kept.");
+  };
   return html`
-    <${Dialog} title="Title and tags" onClose=${close} actions=${html`<button type="button" class="button button-main" disabled=${busy} onClick=${keep}>Keep</button>`}>
-      <label class="session-field">Title <input value=${title} maxlength="1024" onInput=${(event) => setTitle(event.target.value)} /></label>
-      <label class="session-field">Tags, with commas between <input value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
+    <${Ask} title="Title and tags" what="It was not taken." submit="Keep" onSubmit=${keep} onClose=${close}>
+      <${Field} label="Title"><input name="title" defaultValue=${was.title} maxlength="1024" autocomplete="off" /><//>
+      <${Field} label="Tags" hint="With commas between."><input name="tags" defaultValue=${was.tags} autocomplete="off" /><//>
     <//>`;
 }

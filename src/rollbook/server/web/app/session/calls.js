@@ -4,7 +4,7 @@ import { html, useMemo, useRef, useSignalEffect, useState } from "../html.js";
 import { compact, count, dollars, exact, exactDollars, plural, roundDollars, shortModel, timeOfDay } from "../format.js";
 import { Choice, Section } from "../ui/parts.js";
 import { Chart, axis, colour } from "../ui/chart.js";
-import { oneLine } from "./text.js";
+import { oneLine } from "../text.js";
 
 const HEIGHT = 132;
 

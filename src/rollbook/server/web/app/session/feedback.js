@@ -1,20 +1,34 @@
 // How good an answer was: what was said of it, and a way to say it.
 
-import { html, useState } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { del, put, address, segment, sessionPath } from "../api.js";
 import { say } from "../ui/toast.js";
-import { plain } from "./text.js";
+import { plain } from "../text.js";
 
 const SCORES = [1, 2, 3, 4, 5];
 
+// of.drafts: what is written and not sent yet, by entry: rows that are scrolled away are not there meanwhile.
 export function Feedback({ item, of }) {
   const { feedback_score: score, feedback_text: text } = item.body;
-  const [form, setForm] = useState(null);
+  const [form, draw] = useState(of.drafts.get(item.key) ?? null);
+  const place = useRef(null);
+  const asked = useRef(false); // the form was opened or closed here: the focus goes with it
   const given = Boolean(score) || Boolean(text);
-  if (form) return html`<${Form} item=${item} of=${of} form=${form} setForm=${setForm} given=${given} />`;
+  const setForm = (next) => {
+    asked.current = Boolean(form) !== Boolean(next);
+    if (next) of.drafts.set(item.key, next);
+    else of.drafts.delete(item.key);
+    draw(next);
+  };
+  useEffect(() => {
+    if (!asked.current) return;
+    asked.current = false;
+    place.current?.querySelector("input:checked, input, button")?.focus({ preventScroll: true });
+  }, [Boolean(form)]);
+  if (form) return html`<div ref=${place}><${Form} item=${item} of=${of} form=${form} setForm=${setForm} given=${given} /></div>`;
   if (!given && !of.writes) return null;
   return html`
-    <div class="feedback">
+    <div class="feedback" ref=${place}>
       ${given && html`<p class="feedback-said">${score ? html`<${Stars} score=${score} />` : ""}${text && html`<q dir="auto">${plain(text)}</q>`}</p>`}
       ${of.writes && html`<button type="button" class="link-button" onClick=${() => setForm({ score: score ?? null, text: text ?? "" })}>${given ? "Change feedback" : "Give feedback"}</button>`}
     </div>`;

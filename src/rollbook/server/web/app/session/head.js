@@ -8,7 +8,7 @@ import { userName } from "../people.js";
 import { Ago, Badge, Money, Status, Time } from "../ui/parts.js";
 import { shortId } from "../format.js";
 import { Actions } from "./actions.js";
-import { oneLine, plain } from "./text.js";
+import { oneLine, plain } from "../text.js";
 import { Copy, Raw } from "./values.js";
 
 export function Head({ session, tree, writes }) {

@@ -2,7 +2,7 @@
 
 import { html } from "../html.js";
 import { Section } from "../ui/parts.js";
-import { oneLine, plain } from "./text.js";
+import { oneLine, plain } from "../text.js";
 import { Value } from "./values.js";
 
 const GRAPH = "graph_context"; // a key of the state

@@ -1,15 +1,16 @@
 // Markdown as agents write it, to elements. What is no markdown, HTML above all, stays the text that it is; nothing is
 // fetched (a picture is a link); every way through a text is a straight one, so that no text takes long.
 
-import { html } from "../html.js";
-import { followed, plain } from "./text.js";
+import { html, useMemo } from "../html.js";
+import { followed, plain } from "../text.js";
+import { Long } from "./values.js";
 
 const LONGEST = 40_000; // characters; what is longer is shown as it stands
 const DEEPEST = 6; // quotes and lists within each other
 
 export function Markdown({ text }) {
-  const shown = plain(text);
-  if (shown.length > LONGEST) return html`<pre class="md md-plain" dir="auto">${shown}</pre>`;
+  const shown = useMemo(() => plain(text), [text]);
+  if (shown.length > LONGEST) return html`<${Long} text=${shown} draw=${(piece) => html`<pre class="md md-plain" dir="auto">${piece}</pre>`} />`;
   return html`<div class="md" dir="auto">${blocks(shown.split("\n"), 0)}</div>`;
 }
 

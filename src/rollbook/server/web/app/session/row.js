@@ -1,6 +1,6 @@
 // One row of the line of time.
 
-import { html, useState } from "../html.js";
+import { html, useMemo, useState } from "../html.js";
 import { get, segment, sessionPath } from "../api.js";
 import { count, dollars, exact, exactDollars, fullTime, plural, shortModel, span, timeOfDay, tokens } from "../format.js";
 import { sessionUrl } from "../state.js";
@@ -11,8 +11,8 @@ import { Failure } from "../ui/states.js";
 import { Feedback } from "./feedback.js";
 import { anchorOf, summaryOf } from "./items.js";
 import { Markdown } from "./markdown.js";
-import { oneLine, plain } from "./text.js";
-import { Named, Raw, Value } from "./values.js";
+import { oneLine, plain } from "../text.js";
+import { Long, Named, Raw, Value } from "./values.js";
 
 const LONG_S = 30; // a step that took so long is told apart
 const day = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
@@ -107,7 +107,12 @@ const WHO = { user: "User", assistant: "Agent", system: "System", tool: "Tool" }
 // What people and tools say is text; what agents say is markdown.
 const Said = ({ role, text }) => (role === "assistant"
   ? html`<div class="said"><${Markdown} text=${text ?? ""} /></div>`
-  : html`<div class=${`said said-${role === "user" ? "user" : "plain"}`} dir="auto">${plain(text ?? "")}</div>`);
+  : html`<${Plain} kind=${role === "user" ? "user" : "plain"} text=${text ?? ""} />`);
+
+function Plain({ kind, text }) {
+  const shown = useMemo(() => plain(text), [text]);
+  return html`<${Long} text=${shown} draw=${(piece) => html`<div class=${`said said-${kind}`} dir="auto">${piece}</div>`} />`;
+}
 
 function Question({ item, of }) {
   const { question, answer, context } = item.body;

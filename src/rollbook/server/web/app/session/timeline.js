@@ -1,7 +1,7 @@
 // Conversation and trace on one line of time: what is shown of it, where one is, and how one moves.
 
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
-import { go, hash } from "../state.js";
+import { go, hash, onLeaving } from "../state.js";
 import { count, plural } from "../format.js";
 import { Choice } from "../ui/parts.js";
 import { Icon } from "../ui/icon.js";
@@ -15,14 +15,16 @@ import { Row, guess } from "./row.js";
 
 const keyOf = (item) => item.key;
 
-// of: { user_id, session_id, writes, spent, change }; control.current.go(key) brings an item into sight.
-export function Timeline({ entries, items, of, control, onSight }) {
+// of: { user_id, session_id, writes, spent, change }; control.current.go(key) brings an item into sight. complete: all
+// items are here that there are.
+export function Timeline({ entries, items, complete, of, control, onSight }) {
   const [show, setShow] = useState("all");
   const [text, setText] = useState("");
   const [current, setCurrent] = useState(null);
   const [open, setOpen] = useState(() => new Set());
   const [seen, setSeen] = useState({ first: 0, last: 0, end: true });
   const rows = useRef(null);
+  const drafts = useRef(new Map());
   const place = useRef(null);
   const field = useRef(null);
   const shown = useMemo(() => filtered(items, show), [items, show]);
@@ -43,7 +45,7 @@ export function Timeline({ entries, items, of, control, onSight }) {
     rows.current.show(to, how);
     if (!stays) focusSoon(place, item.key);
   };
-  const followed = useFollowed({ entries, items, shown, show, setShow, setCurrent, rows, place });
+  const followed = useFollowed({ complete, items, shown, show, setShow, setCurrent, rows, place });
   control.current = { go: (key) => {
     const to = shown.findIndex((item) => item.key === key);
     if (to >= 0) move(to, { how: "start" });
@@ -88,14 +90,15 @@ export function Timeline({ entries, items, of, control, onSight }) {
     onSight?.(shown[first], shown[last]);
     setSeen((old) => (old.first === first && old.last === last && old.end === end ? old : { first, last, end }));
   };
-  const rowOf = useMemo(() => ({ ...of, current, toggle, isOpen: (key) => open.has(key), failed: (error) => say(error.message, "bad") }), [of, current, open]);
+  useKeptPlace(shown, seen, place);
+  const rowOf = useMemo(() => ({ ...of, drafts: drafts.current, current, toggle, isOpen: (key) => open.has(key), failed: (error) => say(error.message, "bad") }), [of, current, open]);
 
   return html`
     <section class="timeline" aria-label="Time line" ref=${place}>
       <div class="bar-line" style=${{ top: `${bar.top}px` }} data-bar>
         <${Choice} label="Show" value=${show} onChoose=${setShow} options=${[["all", "All"], ["talk", "Conversation"], ["tools", "Tools"], ["errors", errors ? `Errors ${count(errors)}` : "Errors"]]} />
         <${Search} field=${field} text=${text} setText=${setText} found=${found} at=${at} whole=${entries.whole} step=${toFound} />
-        <p class="bar-count">${entries.whole || entries.total === null ? plural(shown.reduce((sum, item) => sum + (item.entry ? 1 : 0), 0), "entry", "entries") : `${count(entries.items.length)} of ${count(entries.total)} entries`}</p>
+        <p class="bar-count">${counted(entries, shown)}</p>
       </div>
       ${entries.error && html`<${Failure} error=${entries.error} what="Not everything of this session can be shown." again=${entries.again} />`}
       ${shown.length ? html`<${Rows} items=${shown} keyOf=${keyOf} guess=${guess} control=${rows} label="Entries" onSight=${sight} top=${bar.height + bar.top} stamp=${rowOf}
@@ -104,6 +107,12 @@ export function Timeline({ entries, items, of, control, onSight }) {
       ${below > 0 && html`<button type="button" class="new-below" onClick=${() => rows.current.show(shown.length - below, "start")}>${`${count(below)} new below`} <${Icon} name="down" /></button>`}
       <p class="unseen" role="status">${below > 0 ? `${plural(below, "new entry", "new entries")} below` : ""}</p>
     </section>`;
+}
+
+function counted(entries, shown) {
+  if (!entries.whole && entries.total !== null) return `${count(entries.items.length)} of ${count(entries.total)} entries`;
+  const all = shown.reduce((sum, item) => sum + (item.entry ? 1 : 0), 0);
+  return all === 0 && shown.length ? "" : plural(all, "entry", "entries");
 }
 
 function turned(old, key, to) {
@@ -122,7 +131,7 @@ function countFresh(shown, fresh, seen) {
 }
 
 // The entry behind the "#" of the address is gone to, as soon as it is here.
-function useFollowed({ entries, items, shown, show, setShow, setCurrent, rows, place }) {
+function useFollowed({ complete, items, shown, show, setShow, setCurrent, rows, place }) {
   const followed = useRef(null);
   const wanted = hash.value;
   useEffect(() => {
@@ -140,12 +149,21 @@ function useFollowed({ entries, items, shown, show, setShow, setCurrent, rows, p
       });
     } else if (show !== "all" && items.some(is)) {
       setShow("all");
-    } else if (entries.whole) {
+    } else if (complete) {
       followed.current = wanted;
       say("There is no such entry in this session.", "bad");
     }
-  }, [wanted, shown, entries.whole]);
+  }, [wanted, shown, complete]);
   return followed;
+}
+
+// Whoever goes on to another page comes back to where they were: the address that is left says where that was.
+function useKeptPlace(shown, seen, place) {
+  const top = useRef(null);
+  top.current = shown[seen.first] ?? null;
+  useEffect(() => onLeaving(() => {
+    if (top.current && place.current.getBoundingClientRect().top < 0) go(`#${anchorOf(top.current.key)}`, { replace: true });
+  }), []);
 }
 
 function decoded(text) {

@@ -5,7 +5,7 @@ import { sessionUrl } from "../state.js";
 import { plural } from "../format.js";
 import { Money, Section, Status } from "../ui/parts.js";
 import { titleOf } from "../ui/session.js";
-import { oneLine } from "./text.js";
+import { oneLine } from "../text.js";
 
 const FEW = 12;
 

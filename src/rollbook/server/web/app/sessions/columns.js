@@ -25,7 +25,7 @@ const Title = ({ session }) => html`
   <span class="row-title">${session.parent_id && html`<span class="is-below" title=${`Started by ${session.parent_id}`}><${Icon} name="below" /><span class="unseen">Sub-agent: </span></span>`}${TitleLink({ session })}</span>`;
 
 // (A part of its own, because names become known later than rows.)
-const User = ({ id }) => html`<span class="clip" title=${id}>${userName(id)}</span>`;
+const User = ({ id }) => html`<span class="clip" title=${`${userName(id)}\n${id}`}>${userName(id)}</span>`;
 
 // A running session shows for how long it has been silent, others when they were last active.
 const Active = ({ session }) => (session.effective_status === "running" ? html`<${Ago} at=${session.last_activity_at} />` : Time({ at: session.last_activity_at }));
@@ -40,7 +40,7 @@ export const COLUMNS = [
   { key: "model", title: "Model", wide: 8.5, cell: (session) => (session.last_model ? html`<span class="clip" title=${session.last_model}>${shortModel(session.last_model)}</span>` : none), csv: text("last_model"), hint: "The model it used last" },
   { key: "user", title: "User", wide: 6.5, cell: (session) => html`<${User} id=${session.user_id} />`, csv: (session) => userName(session.user_id) },
   { key: "project", title: "Project", wide: 8.5, cell: (session) => (session.project ? html`<span class="clip" title=${session.project}>${folder(session.project)}</span>` : none), csv: text("project") },
-  { key: "kind", title: "Kind", wide: 6.5, cell: (session) => shown(session.kind), csv: text("kind") },
+  { key: "kind", title: "Kind", wide: 7.25, cell: (session) => shown(session.kind), csv: text("kind") },
   { key: "channel", title: "Channel", wide: 5.5, cell: (session) => shown(session.channel), csv: text("channel") },
   { key: "dataset", title: "Dataset", wide: 8.5, cell: (session) => (session.dataset_id ? html`<span class="mono clip" title=${session.dataset_id}>${shortId(session.dataset_id)}</span>` : none), csv: text("dataset_id") },
   { key: "tags", title: "Tags", wide: 9, cell: (session) => (session.tags.length ? html`<span class="clip" title=${session.tags.join(", ")}>${session.tags.join(", ")}</span>` : none), csv: (session) => session.tags.join(", ") },
@@ -62,6 +62,11 @@ const USUAL = [
   ["(min-width: 62rem)", ["status", "title", "agent", "model", "cost", "duration", "active"]],
   ["all", ["status", "title", "agent", "cost", "active"]],
 ];
+// For which of them there is room: another one while the window is made wider or less wide.
+const fitting = USUAL.map(([wide]) => matchMedia(wide));
+const roomNow = () => fitting.findIndex((asked) => asked.matches);
+const room = signal(roomNow());
+for (const asked of fitting) asked.addEventListener("change", () => { room.value = roomNow(); });
 const ALWAYS = new Set(["title"]);
 export const SORTS = [["last_activity_at", "Last active"], ["started_at", "Started"], ["ended_at", "Ended"], ["cost_usd", "Cost"], ["tokens_in", "Tokens read"], ["tokens_out", "Tokens written"]];
 
@@ -78,7 +83,7 @@ function remembered() {
 
 // Who sees nobody else's sessions needs no column that names the owner, unless it was asked for.
 const usual = () => {
-  const keys = new Set(USUAL.find(([wide]) => matchMedia(wide).matches)[1]);
+  const keys = new Set(USUAL[room.value][1]);
   if (!me.value?.everybody && me.value?.role !== "admin") keys.delete("user");
   return keys;
 };

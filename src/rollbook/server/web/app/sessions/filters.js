@@ -6,7 +6,7 @@ import { Icon } from "../ui/icon.js";
 import { Status } from "../ui/parts.js";
 import { shortModel } from "../format.js";
 import { userName } from "../people.js";
-import { comparisonsOf, valuesOf, withTerms, withValues } from "./terms.js";
+import { comparisonsOf, termsOf, valuesOf, withTerms, withValues } from "./terms.js";
 
 const COSTS = [["cost>0.1", "More than $0.10"], ["cost>1", "More than $1"], ["cost>5", "More than $5"], ["cost>20", "More than $20"], ["unpriced:yes", "With calls without a price"]];
 const TIMES = [["active:15m", "Active in the last 15 minutes"], ["active:1h", "In the last hour"], ["active:24h", "In the last 24 hours"], ["active:7d", "In the last 7 days"]];
@@ -27,16 +27,15 @@ export const Filters = ({ query, onAsk, fields, onNear }) => html`
     <${Amounts} title="Time" fields=${["active", "started", "ended"]} choices=${TIMES} query=${query} onAsk=${onAsk}>${(close) => html`<${OwnTime} query=${query} onAsk=${(text) => { onAsk(text); close(); }} />`}<//>
   </div>`;
 
-function Label({ title, chosen }) {
-  return html`<span>${title}</span>${chosen.length > 0 && html`<span class="chosen">${chosen.length > 1 ? chosen.length : chosen[0].replace(/^cost(?=[<>])/, "")}</span>`}`;
-}
+const Label = ({ title, chosen, says = (name) => name }) => html`
+  <span>${title}</span>${chosen.length > 0 && html`<span class="chosen">${chosen.length > 1 ? chosen.length : says(chosen[0])}</span>`}`;
 
 function Names({ field, title, words, query, onAsk, says = (name) => name }) {
   const chosen = valuesOf(query, field);
   const all = [...new Set([...(words ?? []), ...chosen])];
   const turn = (name) => onAsk(withValues(query, field, chosen.includes(name) ? chosen.filter((each) => each !== name) : [...chosen, name]));
   return html`
-    <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} />`} pressed=${chosen.length > 0} kind="filter">${() => html`
+    <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} says=${field === "status" ? capital : says} />`} pressed=${chosen.length > 0} kind="filter">${() => html`
       ${all.map((name) => html`<label key=${name} class="filter-option"><input type="checkbox" checked=${chosen.includes(name)} onChange=${() => turn(name)} /><span class="clip" title=${name}>${says(name)}</span></label>`)}
       ${words === undefined && html`<p class="menu-note">One moment.</p>`}
       ${words && !all.length && html`<p class="menu-note">None in this range.</p>`}
@@ -47,7 +46,7 @@ function Amounts({ title, fields, choices, query, onAsk, children }) {
   const chosen = fields.flatMap((field) => comparisonsOf(query, field));
   const set = (term) => onAsk(replaced(query, fields, term ? [term] : []));
   return html`
-    <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} />`} pressed=${chosen.length > 0} kind="filter">${(close) => html`
+    <${Menu} label=${html`<${Label} title=${title} chosen=${chosen} says=${(term) => term.replace(/^cost(?=[<>])/, "")} />`} pressed=${chosen.length > 0} kind="filter">${(close) => html`
       ${choices.map(([term, says]) => html`<button key=${term} type="button" class="filter-option" aria-pressed=${String(chosen.includes(term))} onClick=${() => { set(term); close(); }}>
         <span class="clip">${says}</span>${chosen.includes(term) && html`<${Icon} name="check" />`}</button>`)}
       <div class="menu-own">${children(close)}</div>
@@ -59,40 +58,57 @@ function replaced(query, fields, texts) {
   return [without, ...texts].filter(Boolean).join(" ");
 }
 
+// What a term says behind its field and one of some signs; "" where there is none.
+const said = (query, field, ...signs) => termsOf(query).find((term) => term.field === field && !term.negated && signs.includes(term.sign))?.value ?? "";
+
+// Two ends that were written the wrong way round are meant the other way round.
+const inOrder = (from, to, size) => (from && to && size(from) > size(to) ? [to, from] : [from, to]);
+
 function OwnCost({ query, onAsk }) {
   const chosen = (event) => {
     event.preventDefault();
-    const said = new FormData(event.target);
-    const terms = [said.get("least") && `cost>=${said.get("least")}`, said.get("most") && `cost<=${said.get("most")}`].filter(Boolean);
-    onAsk(replaced(query, ["cost", "unpriced"], terms));
+    const form = new FormData(event.target);
+    const [least, most] = inOrder(form.get("least"), form.get("most"), Number);
+    onAsk(replaced(query, ["cost", "unpriced"], [least && `cost>=${least}`, most && `cost<=${most}`].filter(Boolean)));
   };
   return html`
     <form class="own-amount" onSubmit=${chosen}>
-      <input name="least" type="number" min="0" step="any" placeholder="from $" aria-label="Cost at least, in dollars" />
-      <input name="most" type="number" min="0" step="any" placeholder="to $" aria-label="Cost at most, in dollars" />
+      <input name="least" type="number" min="0" step="any" placeholder="from $" aria-label="Cost at least, in dollars" value=${said(query, "cost", ">=", ">")} />
+      <input name="most" type="number" min="0" step="any" placeholder="to $" aria-label="Cost at most, in dollars" value=${said(query, "cost", "<=", "<")} />
       <button class="button">Set</button>
     </form>`;
 }
 
-// Days of the viewer's calendar, as moments.
+const KINDS_OF_TIME = [["started", "Started"], ["active", "Active"], ["ended", "Ended"]];
+
+// A day of the viewer's calendar as a moment, and back. later: so many days after it begins.
+function moment(day, later) {
+  const at = new Date(`${day}T00:00`);
+  at.setDate(at.getDate() + later);
+  return at.toISOString().replace(".000", "");
+}
+
+function dayOf(text, earlier) {
+  const at = new Date(text);
+  if (!/^\d{4}-/.test(text) || Number.isNaN(at.getTime())) return "";
+  return new Date(at - earlier).toLocaleDateString("sv"); // (as ISO 8601 has it)
+}
+
 function OwnTime({ query, onAsk }) {
+  const [which] = KINDS_OF_TIME.find(([name]) => comparisonsOf(query, name).length) ?? KINDS_OF_TIME[0];
   const chosen = (event) => {
     event.preventDefault();
-    const said = new FormData(event.target);
-    const field = said.get("field");
-    const moment = (day, later) => {
-      const at = new Date(`${day}T00:00`);
-      at.setDate(at.getDate() + later);
-      return at.toISOString().replace(".000", "");
-    };
-    const terms = [said.get("from") && `${field}>=${moment(said.get("from"), 0)}`, said.get("to") && `${field}<${moment(said.get("to"), 1)}`].filter(Boolean);
-    onAsk(replaced(query, ["active", "started", "ended"], terms));
+    const form = new FormData(event.target);
+    const field = form.get("field");
+    const [from, to] = inOrder(form.get("from"), form.get("to"), Date.parse);
+    const terms = [from && `${field}>=${moment(from, 0)}`, to && `${field}<${moment(to, 1)}`].filter(Boolean);
+    onAsk(replaced(query, KINDS_OF_TIME.map(([name]) => name), terms));
   };
   return html`
     <form class="own-amount own-time" onSubmit=${chosen}>
-      <select name="field" aria-label="Which time"><option value="started">Started</option><option value="active">Active</option><option value="ended">Ended</option></select>
-      <input name="from" type="date" aria-label="From this day" />
-      <input name="to" type="date" aria-label="To this day" />
+      <select name="field" aria-label="Which time">${KINDS_OF_TIME.map(([name, title]) => html`<option key=${name} value=${name} selected=${name === which}>${title}</option>`)}</select>
+      <label>from <input name="from" type="date" aria-label="From this day" value=${dayOf(said(query, which, ">=", ">"), 0)} /></label>
+      <label>to <input name="to" type="date" aria-label="To this day" value=${dayOf(said(query, which, "<"), 1)} /></label>
       <button class="button">Set</button>
     </form>`;
 }

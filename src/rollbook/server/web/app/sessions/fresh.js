@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "../html.js";
 import { get, sessionPath } from "../api.js";
+import { eachMinute } from "../clock.js";
 import { onChange } from "../live.js";
 import { keyOf } from "./rows.js";
 
@@ -51,7 +52,13 @@ function followed(rows, setFresh) {
     for (const change of changes ?? []) changed.set(keyOf(change), change);
     soon();
   });
+  // Who is silent for long is abandoned, and nothing tells of it.
+  const still = eachMinute(() => {
+    anything = true;
+    soon();
+  });
   return () => {
+    still();
     abort.abort();
     clearTimeout(timer);
     stop();

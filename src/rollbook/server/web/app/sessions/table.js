@@ -5,12 +5,14 @@ import { count, plural, roughly } from "../format.js";
 import { now } from "../clock.js";
 import { userName } from "../people.js";
 import { Money, Status } from "../ui/parts.js";
+import { followed } from "../ui/session.js";
 import { TitleLink } from "./columns.js";
 import { keyOf } from "./rows.js";
 import { select, selected } from "./selected.js";
 
 const BESIDE = 10; // rows drawn above and below what is seen
 const STEP = 5; // rows are exchanged so many at a time
+const MOST_DRAWN = 200; // also where all of it could be seen, as on paper
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 export const rowHeight = (small) => Math.round((small ? 3.75 : 2.25) * rem());
 
@@ -29,9 +31,9 @@ export function SessionTable({ rows, columns, small, sort, onSort, view, onActiv
     view.moved(scrollTop);
     const top = Math.floor(scrollTop / high);
     const bottom = Math.ceil((scrollTop + clientHeight) / high);
-    rows.look(Math.min(top, Math.max(0, rows.height - 1)), bottom);
+    rows.look(Math.min(top, Math.max(0, rows.height - 1)), Math.min(bottom, top + MOST_DRAWN));
     const from = Math.max(0, Math.floor((top - BESIDE) / STEP) * STEP);
-    const to = Math.ceil((bottom + BESIDE) / STEP) * STEP;
+    const to = Math.min(from + MOST_DRAWN, Math.ceil((bottom + BESIDE) / STEP) * STEP);
     setWindow((before) => (before[0] === from && before[1] === to ? before : [from, to]));
   };
 
@@ -49,7 +51,7 @@ export function SessionTable({ rows, columns, small, sort, onSort, view, onActiv
   return html`
     <div class="list-rows" ref=${view.scroller} onScroll=${look} role="region" aria-label="Sessions" tabindex="0">
       <table class=${`sessions-table ${small ? "two-lines" : ""} ${busy ? "stale" : ""}`} aria-label="Sessions" aria-busy=${busy ? "true" : null}
-        style=${small ? {} : { minWidth: `${widest(columns)}rem` }}
+        style=${small ? {} : { minWidth: rems(widest(columns)) }}
         aria-rowcount=${rows.whole === null ? -1 : rows.whole + 1} aria-colcount=${span}>
         ${small ? html`<${SmallHead} />` : html`<${Head} columns=${columns} sort=${sort} onSort=${onSort} />`}
         <${Gap} rows=${from} high=${high} span=${span} />
@@ -65,13 +67,15 @@ export function SessionTable({ rows, columns, small, sort, onSort, view, onActiv
 const Gap = ({ rows, high, span }) => rows > 0 && html`
   <tbody class="rows-gap" aria-hidden="true"><tr style=${{ height: `${rows * high}px` }}><td colspan=${span}></td></tr></tbody>`;
 
+// As wide as what stands in it needs, and some more where there is room.
+const rems = (wide) => `calc(var(--room, 1) * ${wide}rem)`;
 const widest = (columns) => columns.reduce((sum, column) => sum + column.wide, 1.5);
 
 function Head({ columns, sort, onSort }) {
   return html`
     <colgroup>
       <col style=${{ width: "1.5rem" }} />
-      ${columns.map((column) => html`<col key=${column.key} style=${column.fill ? {} : { width: `${column.wide}rem` }} />`)}
+      ${columns.map((column) => html`<col key=${column.key} style=${column.fill ? {} : { width: rems(column.wide) }} />`)}
     </colgroup>
     <thead><tr aria-rowindex="1">
       <th scope="col" class="row-pick"><span class="unseen">Selected</span></th>
@@ -104,16 +108,8 @@ function Row({ place, session, failure, columns, small, high, gone, active, onAc
     const cells = small ? html`<${SmallCells} session=${session} />` : html`
       <td class="row-pick"><label class="pick-area">${pick}</label></td>
       ${columns.map((column) => html`<td key=${column.key} class=${kindOf(column, columns)}>${column.cell(session)}</td>`)}`;
-    return html`<tr class=${kind} aria-rowindex=${place + 2} style=${style} data-place=${place} onClick=${(event) => pressed(event, place, onActive)}>${cells}</tr>`;
+    return html`<tr class=${kind} aria-rowindex=${place + 2} style=${style} data-place=${place} onClick=${(event) => { onActive(place); followed(event); }}>${cells}</tr>`;
   }, [session, failure, columns, small, high, active, chosen, gone, isNew, place]);
-}
-
-// A click anywhere in a row opens it, as a click on its title does; one that marks text, or picks, does not.
-function pressed(event, place, onActive) {
-  onActive(place);
-  if (event.target.closest("a, button, input, label") || String(getSelection())) return;
-  const link = event.currentTarget.querySelector(".row-link");
-  link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: event.ctrlKey, metaKey: event.metaKey, shiftKey: event.shiftKey }));
 }
 
 function Missing({ failure, rows, place }) {

@@ -5,11 +5,12 @@ import { del, post } from "../api.js";
 import { useAnswer } from "../asking.js";
 import { shortId } from "../format.js";
 import { learn, userName } from "../people.js";
+import { Ask, Field } from "../ui/ask.js";
 import { Icon } from "../ui/icon.js";
 import { Badge, Section, Table, Time } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
 import { say } from "../ui/toast.js";
-import { Ask, Choose, Field } from "./parts.js";
+import { Choose } from "./parts.js";
 
 const GRANTS = "/api/v1/grants";
 const FAMILIES = "/api/v1/families";

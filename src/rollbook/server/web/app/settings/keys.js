@@ -6,12 +6,13 @@ import { useAnswer } from "../asking.js";
 import { now } from "../clock.js";
 import { plural, shortId } from "../format.js";
 import { learn, me } from "../people.js";
+import { Ask, Field } from "../ui/ask.js";
 import { Dialog } from "../ui/dialog.js";
 import { Icon } from "../ui/icon.js";
 import { Badge, Section, Table, Time } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
 import { say } from "../ui/toast.js";
-import { Ask, Choose, Copied, Field } from "./parts.js";
+import { Choose, Copied } from "./parts.js";
 
 const KEYS = "/api/v1/keys";
 const DAY_MS = 86400000;

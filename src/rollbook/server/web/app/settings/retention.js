@@ -3,9 +3,10 @@
 import { html, useState } from "../html.js";
 import { useAnswer } from "../asking.js";
 import { count, plural } from "../format.js";
+import { Field } from "../ui/ask.js";
 import { Section } from "../ui/parts.js";
 import { Shown } from "../ui/states.js";
-import { Choose, Copied, Field } from "./parts.js";
+import { Choose, Copied } from "./parts.js";
 
 const AGES = [["", "for ever"], ["30d", "30 days"], ["90d", "90 days"], ["180d", "180 days"], ["365d", "a year"], ["730d", "two years"]];
 const KINDS = [

@@ -1,0 +1,239 @@
+"""Spend as its sums are kept: by quarter hours, and everybody's by hours and days as well, for long ranges (R6, R9)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from rollbook.ledger.names import EVERYBODY, spent_in_day, spent_in_hour
+from rollbook.ledger.scopes import Part
+from rollbook.model import DAY_QUARTERS, QUARTER_US, QUARTERS, from_micros, to_micros
+from rollbook.store import Reading, Row
+
+_FOREVER: Final = 2**62
+_HOURS: Final = "hour"
+#: By what spend is told apart that everybody's sums tell apart too.
+_KEPT: Final = frozenset(("model", "agent", "kind", "whole"))
+
+Line = tuple[str, bool]  #: a name, and whether it is of sessions that were deleted since
+Sums = dict[Line, dict[int, list[int]]]  #: amounts by line and the start of a period, in microseconds
+
+
+class _Whole(NamedTuple):
+    """A day, UTC, and the period of a zone in which most of it is."""
+
+    day: int
+    period: int
+
+
+class _Moved(NamedTuple):
+    """Quarter hours that are in another period than most of their day; None: before the first, in none."""
+
+    first: int
+    last: int
+    away: int | None
+    to: int | None
+
+
+def by_name(tx: Reading, part: Part, name: str, first: int) -> list[Row]:
+    """Rows of a name, whether they are of deleted sessions, and seven amounts, from a quarter hour on."""
+    statement, words = ("spend_by_model", {}) if name == "model" else ("spend_by_slice", {"name": f"spend_{name}"})
+    user_no = _kept_under(tx, part)
+    if user_no != EVERYBODY:
+        ranges = [(first, _FOREVER)]
+    elif name in _KEPT:
+        ranges = list(_ranges(first, _FOREVER))
+    else:
+        ranges, words["whose"] = [(first, _FOREVER)], "spend_of_users"
+    asked = {"user_no": user_no, "slices": part.slices}
+    words = {"whose": _whose(part)} | words
+    return [row for low, high in ranges for row in tx.compose(statement, words, first=low, last=high, **asked)]
+
+
+def by_period(tx: Reading, part: Part, name: str, first: int, *, by: str, zone: tzinfo, into: Sums) -> None:
+    """Add the seven amounts of each hour or day of a zone, from the quarter hour on with which one begins."""
+    user_no = _kept_under(tx, part)
+    low, high = tx.rows("spend_ends", user_no=user_no)[0]
+    if low is None or high < first:
+        return
+    asked = _Asked(tx, user_no, part.slices, {"whose": _whose(part), "name": f"spend_{name}"}, into)
+    if by == _HOURS:
+        _hours(asked, first, zone)
+        return
+    if first < low:
+        first = _quarter(to_micros(_midnight(from_micros(low * QUARTER_US).astimezone(zone))))
+    starts = list(_days(first, high, zone))
+    if user_no == EVERYBODY:
+        _days_of_everybody(asked, starts)
+    else:
+        _days_of_user(asked, starts)
+
+
+class _Asked(NamedTuple):
+    """What is asked of the sums of a user, and where the answer goes."""
+
+    tx: Reading
+    user_no: int
+    slices: str | None
+    words: dict[str, str]
+    into: Sums
+
+    def rows(self, statement: str, **values: Any) -> list[Row]:
+        return self.tx.compose(statement, self.words, user_no=self.user_no, slices=self.slices, **values)
+
+    def add(self, line: Line, start: int, amounts: list[int], sign: int = 1) -> None:
+        into = self.into[line][start]
+        for place, value in enumerate(amounts):
+            into[place] += sign * value
+
+
+def _kept_under(tx: Reading, part: Part) -> int:
+    """The user under whose number the sums are: what the only one spent is what everybody did."""
+    if part.slices is None and not part.everybody and tx.rows("spend_users")[0] == (part.user_no, part.user_no):
+        return EVERYBODY
+    return part.user_no
+
+
+def _whose(part: Part) -> str:
+    return "spend_of_user" if part.slices is None else "spend_of_slices"
+
+
+def sums() -> Sums:
+    """Nothing yet."""
+    return defaultdict(lambda: defaultdict(lambda: [0] * 7))
+
+
+# Times
+
+
+def _quarter(at: int) -> int:
+    """The first quarter hour that begins at a time or behind it."""
+    return -(-at // QUARTER_US)
+
+
+def _midnight(local: datetime) -> datetime:
+    # It may come twice where clocks go back: the day begins with the first.
+    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+
+
+def _days(first: int, last: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
+    """The days of a zone that begin with a quarter hour or behind it, until one: their starts and quarter hours."""
+    day = _midnight(from_micros(first * QUARTER_US).astimezone(zone))
+    start, quarter = to_micros(day), first
+    while quarter <= last:
+        day = _midnight(day + timedelta(days=1))
+        then = to_micros(day)
+        if _quarter(then) > quarter:  # of a day that a zone left out nothing is there
+            yield start, quarter
+            quarter = _quarter(then)
+        start = then
+    yield start, quarter  # the end
+
+
+def _ranges(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Where everybody's spend from one quarter hour to another is kept: whole days, hours, and quarter hours."""
+    hour, day = -(-first // QUARTERS), -(-first // DAY_QUARTERS)
+    if last == _FOREVER:
+        last_hour = day * DAY_QUARTERS // QUARTERS - 1
+        last_quarter = hour * QUARTERS - 1
+        yield -_FOREVER, spent_in_day(day)
+        if hour <= last_hour:
+            yield spent_in_hour(last_hour), spent_in_hour(hour)
+        if first <= last_quarter:
+            yield first, last_quarter
+        return
+    end = (last + 1) // QUARTERS
+    if hour >= end:
+        yield first, last
+        return
+    if first < hour * QUARTERS:
+        yield first, hour * QUARTERS - 1
+    yield spent_in_hour(end - 1), spent_in_hour(hour)
+    if end * QUARTERS <= last:
+        yield end * QUARTERS, last
+
+
+# Hours and days
+
+
+def _hours(asked: _Asked, first: int, zone: tzinfo) -> None:
+    begins = _hours_of(zone)
+    if asked.user_no == EVERYBODY and first % QUARTERS == 0:
+        hour = first // QUARTERS
+        rows = asked.rows("spend_by_time", first=spent_in_day(0) + 1, last=spent_in_hour(hour))
+        hours = {kept: -1 - kept for kept in {row[0] for row in rows}}
+        if all(begins(at * QUARTERS) == begins(at * QUARTERS + QUARTERS - 1) for at in hours.values()):
+            for kept, line, gone, *amounts in rows:
+                asked.add((str(line), bool(gone)), begins(hours[kept] * QUARTERS), amounts)
+            return
+    for quarter, line, gone, *amounts in asked.rows("spend_by_time", first=first, last=_FOREVER):
+        asked.add((str(line), bool(gone)), begins(quarter), amounts)
+
+
+def _hours_of(zone: tzinfo) -> Callable[[int], int]:
+    """When the hour of a zone begins in which a quarter hour is."""
+    known: dict[int, int] = {}
+
+    def begins(quarter: int) -> int:
+        if quarter not in known:
+            at = quarter * QUARTER_US
+            local = from_micros(at).astimezone(zone)
+            # Where clocks are put forward, an hour's beginning may have been left out.
+            known[quarter] = min(at, to_micros(local.replace(minute=0, second=0, microsecond=0)))
+        return known[quarter]
+
+    return begins
+
+
+def _days_of_user(asked: _Asked, starts: list[tuple[int, int]]) -> None:
+    """From quarter hours, days of one length at a time: nearly all are, but where clocks are put."""
+    place = 0
+    while place < len(starts) - 1:
+        first, end = starts[place][1], place + 1
+        width = starts[end][1] - first
+        while end < len(starts) - 1 and starts[end + 1][1] - starts[end][1] == width:
+            end += 1
+        rows = asked.rows("spend_by_stretch", first=first, last=starts[end][1] - 1, width=width)
+        for stretch, line, gone, *amounts in rows:
+            asked.add((str(line), bool(gone)), starts[place + stretch][0], amounts)
+        place = end
+
+
+def _days_of_everybody(asked: _Asked, starts: list[tuple[int, int]]) -> None:
+    """From days, UTC, of which those parts are moved that are in another day of the zone."""
+    whole, moved = _laid(starts)
+    if whole:
+        periods = {spent_in_day(day): period for day, period in whole}
+        low, high = min(periods), max(periods)
+        for kept, line, gone, *amounts in asked.rows("spend_by_time", first=low, last=high):
+            if kept in periods:
+                asked.add((str(line), bool(gone)), periods[kept], amounts)
+    ranges = {low: (low, high, move) for move in moved for low, high in _ranges(move.first, move.last)}
+    for low, model, agent, gone, *amounts in asked.tx.among("spend_in_stretches", [it[:2] for it in ranges.values()]):
+        line = {"spend_model": model, "spend_agent": agent}.get(asked.words["name"], "all")
+        for period, sign in ((ranges[low][2].to, 1), (ranges[low][2].away, -1)):
+            if period is not None:
+                asked.add((str(line), bool(gone)), period, amounts, sign)
+
+
+def _laid(starts: list[tuple[int, int]]) -> tuple[list[_Whole], list[_Moved]]:
+    """How days, UTC, lie to those of a zone: in which most of each is, and what of it is in another."""
+    pieces: dict[int, list[tuple[int, int, int | None]]] = defaultdict(list)  # of days: first, last, period
+    begin, end = starts[0][1], starts[-1][1]
+    if begin % DAY_QUARTERS:
+        pieces[begin // DAY_QUARTERS].append((begin - begin % DAY_QUARTERS, begin - 1, None))
+    for (start, first), (_, following) in pairwise(starts):
+        for day in range(first // DAY_QUARTERS, (following - 1) // DAY_QUARTERS + 1):
+            low, high = max(first, day * DAY_QUARTERS), min(following, (day + 1) * DAY_QUARTERS) - 1
+            # There is nothing behind the end, so that what follows it may be taken for whole.
+            pieces[day].append((low, high if high < end - 1 else (day + 1) * DAY_QUARTERS - 1, start))
+    whole, moved = [], []
+    for day, parts in pieces.items():
+        most = max(parts, key=lambda part: part[1] - part[0])[2]
+        if most is not None:
+            whole.append(_Whole(day, most))
+        moved += [_Moved(low, high, most, period) for low, high, period in parts if period != most]
+    return whole, moved
