@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV := $(or $(wildcard $(BIN)/uv),uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
+# Programs that tests start would compile everything anew each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
 
@@ -18,9 +21,11 @@ setup: $(VENV)/.installed ## Make .venv with the rollbook command in it
 run: $(VENV)/.installed ## Import what the agents on this machine left behind, show the summary and, on a terminal, serve the dashboard
 	@serve=; if [ -t 1 ]; then serve=--serve; fi; exec $(BIN)/rollbook summary --import $$serve
 
+# Beside the types, the tests are compiled once, so that not every worker does it; what is wrong with them is told below.
 test: $(VENV)/.developing ## Check the format, the lint, the types, the imports, then run the tests and the documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(BIN)/python -m pytest -n 0 --collect-only -qq -p no:cacheprovider >/dev/null 2>&1 &
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """What reading a large book takes, and what becomes of it at ten times the sessions.
 
-    python bench/bench_reads.py [--small] [--sessions N] [--users N]
+    python bench/bench_reads.py [--small] [--sessions N] [--users N] [--days N]
 
 Two books are loaded by plain SQL (see bulk.py), one with N sessions and one with a tenth of them: 30 days, 2,000 users
 of whom one owns 12 of 100 sessions, three models each. Then, in turns, a new process opens one of the books and asks
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
     parser = harness.options(__doc__)
     parser.add_argument("--sessions", type=int, default=None)
     parser.add_argument("--users", type=int, default=bulk.USERS)
+    parser.add_argument("--days", type=int, default=bulk.DAYS, help="over which the sessions lie")
     given = parser.parse_args(argv)
     sessions = given.sessions or (20_000 if given.small else 1_000_000)
     sizes = (sessions // 10, sessions)
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
         harness.apart(_verified, str(folder / "verified.db"), given.users)
         for size in sizes:
             started = time.perf_counter()
-            harness.apart(bulk.build, str(folder / f"reads-{size}.db"), size, given.users)
+            harness.apart(bulk.build, str(folder / f"reads-{size}.db"), size, given.users, given.days)
             print(f"a book of {size:,} sessions loaded in {time.perf_counter() - started:.0f} s", file=sys.stderr)
         plain = harness.apart(_plain, str(folder / f"reads-{sessions}.db"))
         runs: dict[int, list[dict[str, tuple[float, float]]]] = {size: [] for size in sizes}
@@ -90,6 +91,11 @@ def _questions(book: rollbook.Rollbook) -> dict[str, Ask]:
     for since in ("24h", "30d", "all"):
         questions[f"stats, {since}"] = partial(book.stats, since=since)
         questions[f"models, {since}"] = partial(book.cost_by_model, since=since)
+        questions[f"agents, {since}"] = partial(book.cost_by_agent, since=since)
+        for stack in ("model", "agent"):
+            questions[f"series by {stack}, {since}"] = partial(book.spend_series, stack=stack, since=since)
+    away = "America/Los_Angeles"
+    questions[f"series by model, all, {away}"] = partial(book.spend_series, since="all", tz=away)
     return questions | {
         "get": lambda: book.get(some.session_id, user_id=some.user_id),
         "usage": lambda: book.usage(some.session_id, user_id=some.user_id),

@@ -17,6 +17,7 @@ import rollbook
 from rollbook.rules.checks import user, utc_now
 
 USERS: Final = 2_000
+DAYS: Final = 30
 BIGGEST: Final = "user-1"  #: who owns 12 of 100 sessions
 
 _STEPS: Final = re.compile(r"^-- (\w+) --$", re.MULTILINE)
@@ -28,8 +29,8 @@ _KEY: Final = (
 )
 
 
-def build(path: str, sessions: int, users: int = USERS) -> None:
-    """Make a book with that many sessions, over 30 days that end now."""
+def build(path: str, sessions: int, users: int = USERS, days: int = DAYS) -> None:
+    """Make a book with that many sessions, over days that end now."""
     for old in Path(path).parent.glob(Path(path).name + "*"):
         old.unlink()
     rollbook.open(f"sqlite:///{path}").close()
@@ -48,7 +49,7 @@ def build(path: str, sessions: int, users: int = USERS) -> None:
         "insert into account (user_no, user_id, name) values (?, ?, ?)",
         [(number, *user(f"user-{number}")) for number in range(1, users + 1)],
     )
-    values = {"sessions": sessions, "users": users, "now": utc_now()}
+    values = {"sessions": sessions, "users": users, "now": utc_now(), "span": days * 86_400}
     for text in _statements():
         connection.execute(text, {name: value for name, value in values.items() if f":{name}" in text})
     for _, text in indexes:

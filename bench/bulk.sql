@@ -1,4 +1,4 @@
--- A book of :sessions sessions over :users users, loaded at once. Amounts, times and states come from hashes of a
+-- A book of :sessions sessions over :users users and :span seconds, loaded at once. Amounts, times and states come from hashes of a
 -- session's number n, so that the same numbers give the same book. {h1}, {h2} ... are such hashes, 0 to 2^31.
 -- User 1 owns 12 of 100 sessions; the others are spread over the rest. Each session has three models, and each of
 -- those one call in the ledger, under a key. The kept sums are computed from the rows at the end.
@@ -22,7 +22,7 @@ select n, user_no, row_number() over (partition by user_no order by last_at - la
     {h20} % 12 as first_model
 from (
     select n, case when {h0} % 100 < 12 then 1 else 2 + {h7} % (:users - 1) end as user_no,
-        :now - ({h1} % 2592000) * 1000000 - {h2} % 1000000 as last_at,
+        :now - ({h1} % :span) * 1000000 - {h2} % 1000000 as last_at,
         (10 + {h3} % 600 * (1 + {h4} % 12)) * 1000000 as lasting
     from (
         with recursive counter (n) as (select 1 union all select n + 1 from counter where n < :sessions)

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from rollbook import core, settings
 from rollbook.book import direct, signature_of
-from rollbook.core import Asked, Outside, Plan, Write
+from rollbook.core import Asked, Outside, Peruse, Plan, Write
 from rollbook.errors import InvalidInput, RollbookError
 from rollbook.inbox import Contents
 from rollbook.ledger.exports import usage_of
@@ -75,6 +75,13 @@ def _next(plan: Plan[Any], answer: Any) -> Asked | _End:
         return _End(stop.value)
 
 
+class Threads(NamedTuple):
+    """Those that read the book, and those that read contents elsewhere: a place that is away holds up its own alone."""
+
+    book: Readers
+    elsewhere: Readers
+
+
 class AsyncRollbook:
     """An open book. Safe to share between tasks and event loops."""
 
@@ -82,16 +89,17 @@ class AsyncRollbook:
         self._plans = plans
         self._pid = 0
         self._root: AsyncRollbook | None = None  #: the book of which this is a view
-        self._threads: Readers | None = None
+        self._threads: Threads | None = None
         self._afloat: set[asyncio.Future[Any]] = set()  #: writes that go on though their caller may be cancelled
 
-    def _readers(self) -> Readers:
+    def _readers(self) -> Threads:
         """The threads that read; after a fork the child has its own."""
         self._plans.alive()
         if self._threads is None or self._pid != os.getpid():
             with _starting:
                 if self._threads is None or self._pid != os.getpid():
-                    self._threads = Readers(self._plans.settings.readers)
+                    most = self._plans.settings.readers
+                    self._threads = Threads(Readers(most), Readers(most))
                     self._pid = os.getpid()
         return self._threads
 
@@ -228,7 +236,9 @@ class AsyncRollbook:
             if isinstance(step, Write | Outside):
                 writer, asked = self._plans.writer_for(step)
                 return self._plans.told(step, await writer.submit_async(asked))
-            return await self._readers().run(functools.partial(self._plans.perform, step))
+            threads = self._readers()
+            away = isinstance(step, Peruse) and self._plans.elsewhere is not None
+            return await threads[away].run(functools.partial(self._plans.perform, step))
         except RollbookError as error:
             return core.Met(error)
 
@@ -307,7 +317,8 @@ class AsyncRollbook:
     def _shut(self) -> None:
         if self._threads is not None and self._pid == os.getpid():
             self._plans.stop_listening()  # one of the threads may be at it
-            self._threads.close()
+            for threads in self._threads:
+                threads.close()
         self._plans.close()
 
     async def __aenter__(self) -> Self:

@@ -51,7 +51,7 @@ OWN_WORDS: Final = {
         "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_notes",
         "hold_sessions", "hold_users", "join_writers", "lane_number", "loose_aliases", "mark_batch", "names_stretch",
         "numbers_of", "own_lane", "session_numbers", "shown",
-        "spend_in_stretches", "spend_of_slices", "these_slices", "write_alone",
+        "spend_in_stretches", "spend_of_slices", "spend_of_users", "these_slices", "write_alone",
     },
     "store": {
         "columns", "foreign_tables", "has_table", "keep_writers_out", "names_in", "save_version", "schema_version",
@@ -250,7 +250,7 @@ def test_a_purge_goes_through_no_sessions_to_find_what_it_was_the_last_of(
         assert isinstance(store, PostgresStore)
         with store.connect(writer=True) as raw:
             plans = [_plan(raw, text) for text in heard]
-    assert len(plans) == 2
+    assert len(plans) == 3
     for plan in plans:
         assert "Index" in plan
         assert not _scans(plan), plan

@@ -226,15 +226,14 @@ def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
     def seconds(length: int) -> float:
         text = (piece * (length // len(piece) + 1))[:length]
         best = float("inf")
-        for _ in range(5):
+        for _ in range(3):
             began = time.perf_counter()
             default(text)
             best = min(best, time.perf_counter() - began)
         return best
 
     # Eight times the text takes eight times as long; the square would be 64 times.
-    ratio = min(seconds(160_000) / seconds(20_000) for _ in range(2))
-    assert ratio < 28
+    assert any(seconds(160_000) / seconds(20_000) < 28 for _ in range(3))
 
 
 # values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,27 @@ def test_whoever_sends_a_body_too_slowly_is_408(tmp_path: Path) -> None:
         )
         raw.settimeout(10)
         assert raw.recv(1_000).startswith(b"HTTP/1.1 408 ")
+
+
+def test_forms_that_do_not_come_keep_nobody_out(tmp_path: Path) -> None:
+    """Whoever sends one needs no key, so many that are sent slowly are not all waited for."""
+    slow = b"POST /signin HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\nkey="
+    with served(tmp_path / "book.db", idle_s=20) as server, ExitStack() as stack:
+        for _ in range(16):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            raw.sendall(slow)
+        with server.client() as client:
+            until = time.monotonic() + 10
+            while (answer := client.post("/signin", data={"key": "wrong"})).status_code != 429:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            assert answer.json() == {"detail": "too many forms are on their way"}
+            assert client.get("/api/v1/me").status_code == 200
+            assert client.post("/api/v1/sessions", json={}).status_code == 200
+            stack.close()
+            while (answer := client.post("/signin", data={"key": TOKEN})).status_code != 200:
+                assert time.monotonic() < until, answer.text
+                time.sleep(0.02)
 
 
 def test_a_connection_over_which_nothing_is_asked_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,18 @@ def test_a_wrong_key_is_refused(ask: Asking) -> None:
         assert "set-cookie" not in answer.headers
 
 
+def test_whoever_tries_very_often_is_asked_to_wait_on_the_page_itself(ask: Asking) -> None:
+    form = {"key": "wrong", "there": "/sessions#<b>"}
+    answer = [
+        ask.request("POST", "/signin", key=None, data=form) for _ in range(ask.server.options.failures_per_minute + 1)
+    ][-1]
+    assert answer.status_code == 429
+    assert answer.headers["content-type"].startswith("text/html")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "Too many attempts; try again in" in answer.text
+    assert 'value="/sessions#&lt;b&gt;"' in answer.text
+
+
 def test_a_link_signs_in_once(ask: Asking) -> None:
     code = ask.server.doorkeeper.once_code()
     first = ask.request("GET", "/signin", key=None, params={"once": code})

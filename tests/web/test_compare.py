@@ -193,3 +193,23 @@ def test_on_a_phone_the_names_of_lines_stay(server: Running, look: Look, ids: di
     assert page.locator(".compared-wrap").evaluate("(it) => it.scrollLeft") > 50
     assert abs(after["x"] - before["x"]) <= 16
     assert tab.violations() == []
+
+
+def test_the_names_of_sessions_stay_while_one_reads_below(server: Running, look: Look, ids: dict[str, str]) -> None:
+    page = look(server, address(*list(ids.values())[:3]), viewport={"width": 1360, "height": 700}).page
+    head = page.locator(".compared-title").first
+    before = head.bounding_box()
+    page.locator(".compared-wrap").evaluate("(it) => { it.scrollTop = 300; }")
+    assert page.locator(".compared-wrap").evaluate("(it) => it.scrollTop") > 100
+    assert head.bounding_box() == before
+
+
+def test_changes_are_never_more_exact_than_they_are_true(server: Running, look: Look) -> None:
+    page = look(server, "/compare").page
+    script = """async () => {
+      const files = performance.getEntriesByType("resource").map((each) => each.name);
+      const here = files.find((name) => name.endsWith("/compare/rows.js"));
+      const { change } = await import(here);
+      return [[1, 1000], [3, 1e12], [1000, 1000], [0, 1000]].map(([size, first]) => change({ size }, { size: first }));
+    }"""
+    assert page.evaluate(script) == [f"{LESS}>99%", f"{LESS}>99%", None, f"{LESS}100%"]

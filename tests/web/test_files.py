@@ -100,3 +100,11 @@ def test_signing_in_goes_nowhere_else(ask: Asking, came: str) -> None:
     assert "elsewhere" not in page
     assert "<b>" not in page
     assert re.search(r"url='?/(?!/)", page)
+
+
+def test_people_are_told_in_words_where_there_is_no_page(ask: Asking) -> None:
+    for path in ("/setings", "/sessions/", "/api/v1/nothing"):
+        page = ask.request("GET", path, key=None, headers={"accept": "text/html,*/*;q=0.8"})
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "There is no such page here." in page.text
+        assert ask.request("GET", path, key=None).json() == {"detail": "Not Found"}

@@ -79,7 +79,7 @@ def test_cards_say_how_much_and_what_they_leave_out(server: Running, look: Look)
     expect(_card(page, "Spend")).to_contain_text("1 call without a price not in it")
     expect(_card(page, "Tokens")).to_contain_text("20k read")
     expect(_card(page, "Success rate").locator(".card-value")).to_have_text("86%")
-    expect(_card(page, "Success rate")).to_contain_text("18 of 21 that ended; 2 still running not counted")
+    expect(_card(page, "Success rate")).to_contain_text("18 of 21 that run no more; 2 still running not counted")
 
 
 def test_numbers_lead_to_the_sessions_behind_them(server: Running, look: Look) -> None:
@@ -98,7 +98,7 @@ def test_numbers_lead_to_the_sessions_behind_them(server: Running, look: Look) -
     leads("opus-4-5", ".costs", "/sessions?query=model%3Aclaude-opus-4-5-20251101&sort=cost_usd&since=7d")
     leads("codex", ".costs section:nth-child(2)", "/sessions?query=agent%3Acodex&sort=cost_usd&since=7d")
     leads("gpt-5.1-codex", ".legend", "/sessions?query=model%3Agpt-5.1-codex&since=7d")
-    leads("21 that ended", ".cards", "/sessions?query=-status%3Arunning&since=7d")
+    leads("21 that run no more", ".cards", "/sessions?query=-status%3Arunning&since=7d")
     leads("2 still running", ".cards", "/sessions?query=status%3Arunning&since=7d")
     leads("$29.50", ".legend-head", "/sessions?since=7d")
     page.get_by_role("link", name="Silent one").first.click()
@@ -110,14 +110,16 @@ def test_the_list_behind_a_number_agrees_with_it(server: Running, look: Look) ->
     page.locator(".cost-table").nth(2).wait_for()
     numbers = page.evaluate("""() => [
         ...[...document.querySelectorAll(".states a, .counts a")].map((link) => [link.href, link.textContent]),
-        ...[...document.querySelectorAll(".cost-table tbody tr")].map((row) => [row.querySelector("a").href, row.cells[1].textContent]),
+        ...[...document.querySelectorAll(".cost-table tbody tr")]
+            .map((row) => [row.querySelector("a").href, row.cells[1].textContent]),
     ]""")
     assert len(numbers) == 4 + 2 + 3 + 4 + 2
     with server.client() as client:
         for href, says in numbers:
             asked = dict(parse_qsl(urlsplit(href).query))
             answer = client.get("/api/v1/sessions", params={"query": asked["query"], "since": asked["since"]})
-            assert answer.json()["total"] == int(re.findall(r"\d+", says)[0]), href  # of EVIL, too: "<synthetic>" is a model
+            # (Of EVIL, too: there are models that are called "<synthetic>".)
+            assert answer.json()["total"] == int(re.findall(r"\d+", says)[0]), href
 
 
 def test_a_click_on_any_number_of_a_line_leads_there(server: Running, look: Look) -> None:
@@ -149,7 +151,7 @@ def test_the_silent_are_found_among_many_that_run(look: Look, tmp_path: Path) ->
     with served(tmp_path / "many.db") as server:
         tab = look(server, "/?since=7d")
         lines = tab.page.get_by_role("table", name="Sessions that need a look")
-        expect(lines.get_by_role("row", name="Silent one")).to_contain_text("no sign of life for 12 min")
+        expect(lines.get_by_role("row", name="Silent one")).to_contain_text(re.compile(r"no sign of life for 1\d min"))
         expect(lines.get_by_role("row", name="Failed one")).to_contain_text("nothing is said of why")
         tab.page.get_by_role("link", name="All 61").click()
         assert tab.path == "/sessions?query=status%3Arunning&since=all"
@@ -200,7 +202,7 @@ def test_what_needs_a_look_says_why(server: Running, look: Look) -> None:
     lines = page.locator(".look tbody tr")
     for title, kind, why in (
         ("Task 3", "Failed", "the tests failed"), ("Task 5", "Costly", "$20.00, 16 times the average"),
-        ("Silent one", "Silent", "no sign of life for 10 min"), ("Lost one", "Abandoned", "never ended"),
+        ("Silent one", "Silent", re.compile(r"no sign of life for 1\d min")), ("Lost one", "Abandoned", "never ended"),
     ):  # fmt: skip
         line = lines.filter(has_text=title)
         expect(line).to_contain_text(kind)
@@ -308,7 +310,10 @@ def test_anybody_can_use_it(server: Running, look: Look, scheme: str, width: int
     tab.go("/?since=7d")
     tab.page.locator(".u-over").wait_for()
     assert tab.violations() == []
-    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing stands out at the side"
+    for since in ("7d", "2026-05-03T16:04:00Z"):
+        tab.go(f"/?since={since}")
+        tab.page.locator(".costs table").first.wait_for()
+        assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing stands out at the side"
 
 
 def test_a_range_of_any_length_has_bars_that_can_be_told_apart(look: Look, tmp_path: Path) -> None:

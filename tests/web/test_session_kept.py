@@ -149,6 +149,16 @@ def test_a_removed_entry_is_said_to_be_none(server: Running, own: str, look: Loo
     expect(here(page)).to_contain_text("line 30")
 
 
+def test_an_id_is_copied_where_browsers_give_pages_no_clipboard(server: Running, own: str, look: Look) -> None:
+    page = opened(look, server, own, "talk").page
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    page.get_by_role("searchbox").focus()
+    page.keyboard.press("Control+V")
+    expect(page.get_by_role("searchbox")).to_have_value("talk")
+
+
 def objects(tab: Tab) -> int:
     """How many objects the page's scripts hold."""
     browser = tab.context.new_cdp_session(tab.page)

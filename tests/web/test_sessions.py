@@ -46,7 +46,7 @@ def _fill(path: Path) -> None:
                 continue  # it goes on
             book.end(f"s{number}", "failed" if number % 10 == 3 else "completed", at=at + timedelta(minutes=9), **said)
         book.touch("evil/1", user_id="ann", agent=EVIL, title=EVIL, at=now - timedelta(hours=70))
-        book.touch("formula", user_id="ann", title='=HYPERLINK("x")', at=now - timedelta(hours=71))
+        book.touch("formula", user_id="ann", title='=HYPERLINK("x")', agent="a\u202eb", at=now - timedelta(hours=71))
         book.record_usage(
             "formula", user_id="ann", model="none-such", tokens_in=5, occurred_at=now - timedelta(hours=71)
         )
@@ -220,9 +220,11 @@ def test_ranges_written_the_wrong_way_round_are_turned_and_kept(server: Running,
 def test_a_menu_says_names_as_the_table_does(server: Running, look: Look) -> None:
     with server.client() as client:
         users = {each["user_name"]: each["user_id"] for each in client.get("/api/v1/users").json()["users"]}
-    page = look(server, f"/sessions?since=7d&query=user:{users['bob']} model:claude-opus-4-5-20251101 status:failed").page
-    for says in ("User bob", "Model opus-4-5", "State Failed"):
-        expect(page.get_by_role("group", name="Filters").get_by_text(re.compile(says.split()[1], re.I))).to_be_visible()
+    asked = f"user:{users['bob']} model:claude-opus-4-5-20251101 status:failed"
+    page = look(server, f"/sessions?since=7d&query={asked}").page
+    filters = page.get_by_role("group", name="Filters")
+    for name, says in (("State", "Failed"), ("Model", "opus-4-5"), ("User", "bob")):
+        expect(filters.get_by_role("button", name=name)).to_have_text(f"{name}{says}")
 
 
 def test_completions_are_offered_and_taken(server: Running, look: Look) -> None:
@@ -289,6 +291,7 @@ def test_what_an_agent_wrote_is_text(server: Running, look: Look) -> None:
     assert page.title() == "Sessions · Rollbook"
     row.get_by_role("link").click()
     expect(page).to_have_url(re.compile(r"/session/[0-9a-f-]+/evil%2F1$"))
+    expect(_row(page, "HYPERLINK")).to_contain_text("a⟨U+202E⟩b")
 
 
 def test_a_key_sees_only_its_own(server: Running, look: Look) -> None:

@@ -229,6 +229,14 @@ def test_the_focus_goes_along_to_another_page(server: Running, look: Look) -> No
     assert page.locator("h1").count() == 1
 
 
+def test_a_tab_that_is_seen_again_is_that_of_who_signed_in_since(server: Running, path: Path, look: Look) -> None:
+    tab = look(server, "/settings")
+    expect(tab.page.locator(".who")).to_have_text("local user")
+    tab.context.request.post(f"{server.base}/signin", form={"key": key_of(path, "yan")})
+    tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(tab.page.locator(".who")).to_have_text("yan")
+
+
 def test_a_hidden_tab_asks_for_nothing(server: Running, look: Look) -> None:
     tab = look(server, "/")
     page = tab.page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import gc
 import ipaddress
 import logging
 import re
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PORT: Final = 7655
 _TIME: Final = rb"(?:\x17\x0d|\x18\x0f)"  # of two digits for the year, or of four
 _VALIDITY: Final = re.compile(rb"\x30." + _TIME + rb"\d{12,14}Z" + _TIME + rb"(\d{12,14})Z", re.DOTALL)
+_OBJECTS: Final = 100_000  #: lists, objects and the like, more of them than before, until it is looked for circles
 _WITH_CENTURY: Final = 14
 
 HOST = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")]
@@ -146,6 +148,11 @@ def _run(desk: Desk, options: Options, *, or_any: bool = False) -> None:
             port = on.getsockname()[1]
             await serve(book, options, on=on, started=lambda server: _greet(server, port))
 
+    # What a request is read into is let go of with it, and little of that in circles: to look through all of it, and
+    # all that the program is made of, again and again takes longer than to read it.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, 10, 10)
     factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with contextlib.suppress(ModuleNotFoundError):
         import uvloop  # noqa: PLC0415 - faster, where there is one for the platform

@@ -196,7 +196,7 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
     if by in ("hour", "day"):
         keyed = _by_period(tx, scope, first, by, zone)
     else:
-        keyed = [row for part in scope.parts for row in spending.by_name(tx, part, by, first)]
+        keyed = spending.by_name(tx, scope.parts, by, first)
     sums: dict[tuple[bool, str], list[int]] = defaultdict(lambda: [0] * 7)
     for name, gone, *amounts in keyed:
         into = sums[bool(gone), DELETED if gone else str(name)]
@@ -213,9 +213,7 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
 
 def _by_period(tx: Reading, scope: Scope, first: int, by: str, zone: tzinfo) -> list[Row]:
     """Rows of a period, whether they are of deleted sessions, and amounts, in the order of time."""
-    found = spending.sums()
-    for part in scope.parts:
-        spending.by_period(tx, part, "whole", first, by=by, zone=zone, into=found)
+    found = spending.by_period(tx, scope.parts, "whole", first, by=by, zone=zone)
     # (Which the names of hours do not have where clocks go back.)
     lines = sorted((start, gone, amounts) for (_, gone), each in found.items() for start, amounts in each.items())
     return [(_period(start, by, zone), gone, *amounts) for start, gone, amounts in lines]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -44,7 +44,7 @@ class Repeated(list[Any]):
     """The answers that the same request was given before; nothing was done now."""
 
 
-class Kept(NamedTuple):
+class Kept(Struct, frozen=True, gc=False):
     """A note as it is, or is to be, stored."""
 
     version: int
@@ -139,8 +139,9 @@ class Notes:
         changed = [(key, self._known[key]) for key in sorted(self._changed)]
         self._tx.put("drop_notes", [key for key, kept in changed if kept is None and key in self._stored])
         kept_on = [(key, kept) for key, kept in changed if kept is not None]
-        self._tx.put("save_notes", [(*key, *kept) for key, kept in kept_on if key in self._stored])
-        self._tx.put("add_notes", [(*key, *kept) for key, kept in kept_on if key not in self._stored])
+        rows = {key: (*key, kept.version, kept.value, kept.expires_at) for key, kept in kept_on}
+        self._tx.put("save_notes", [row for key, row in rows.items() if key in self._stored])
+        self._tx.put("add_notes", [row for key, row in rows.items() if key not in self._stored])
 
 
 # Operations

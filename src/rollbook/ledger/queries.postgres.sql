@@ -74,8 +74,11 @@ select nextval('session_numbers'), 64
 -- these_slices --
 slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
 
+-- spend_of_users --
+spend.user_no in (select cast(value as bigint) from json_array_elements_text(cast(:users as json)))
+
 -- spend_of_slices --
-spend.user_no = :user_no
+spend.user_no in (select cast(value as bigint) from json_array_elements_text(cast(:users as json)))
     and spend.slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
 
 -- spend_in_stretches --

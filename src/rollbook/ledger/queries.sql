@@ -975,7 +975,7 @@ user_no = :user_no
 user_no in (select user_no from account)
 
 -- agents_edge --
--- The same over a part of an hour, from the sessions themselves.
+-- The same over a part of an hour, from the sessions themselves. (By status too, which makes SQLite take the index.)
 select account.user_id, account.name, slice.driver, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
     sum(part.tokens_out), sum(part.cost), sum(part.unpriced)
 from (
@@ -983,7 +983,7 @@ from (
         sum(tokens_out) as tokens_out, sum(cost) as cost, sum(unpriced) as unpriced
     from session
     where {scope} and status in (0, 1, 2, 3, 4) and last_activity_at >= :since and last_activity_at < :until and {slices}
-    group by user_no, slice_no
+    group by status, user_no, slice_no
 ) part
 join slice on slice.slice_no = part.slice_no join account on account.user_no = part.user_no
 group by account.user_id, account.name, slice.driver
@@ -1034,13 +1034,14 @@ where spend.user_no = 0 and spend.quarter >= stretch.low and spend.quarter <= st
 group by stretch.low, line, slice.agent, slice.deleted
 
 -- spend_ends --
--- The first and the last quarter hour of a user's spend, or of everybody's.
-select (select min(quarter) from spend where user_no = :user_no and quarter >= 0),
-    (select max(quarter) from spend where user_no = :user_no)
+-- The first and the last quarter hour of everybody's spend.
+select (select min(quarter) from spend where user_no = 0 and quarter >= 0),
+    (select max(quarter) from spend where user_no = 0)
 
--- spend_users --
--- The first and the last user of whom there is any.
-select (select min(user_no) from spend where user_no > 0), (select max(user_no) from spend)
+-- spend_of_others --
+-- Whether anybody spent but a user.
+select (select min(user_no) from spend where user_no > 0) < :user_no
+    or (select max(user_no) from spend where user_no > 0) > :user_no
 
 -- spend_agent --
 case when slice.agent = '' then '(none)' else slice.agent end
@@ -1063,10 +1064,14 @@ coalesce(model.name, 'unknown')
 -- spend_of_user --
 spend.user_no = :user_no
 
--- spend_of_slices --
-spend.user_no = :user_no and spend.slice_no in (select value from json_each(cast(:slices as text)))
-
 -- spend_of_users --
+spend.user_no in (select value from json_each(cast(:users as text)))
+
+-- spend_of_slices --
+spend.user_no in (select value from json_each(cast(:users as text)))
+    and spend.slice_no in (select value from json_each(cast(:slices as text)))
+
+-- spend_of_all --
 spend.user_no in (select user_no from account)
 
 -- usage_of --

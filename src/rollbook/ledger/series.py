@@ -49,9 +49,7 @@ def spend_series(
 ) -> SpendSeries:
     """The same calls as :func:`rollbook.ledger.figures.spend` counts, in the same whole periods."""
     first = 0 if since is None else start_of(since, by, zone) // QUARTER_US
-    found = spending.sums()
-    for part in scope.parts:
-        spending.by_period(tx, part, NAMES[stack], first, by=by, zone=zone, into=found)
+    found = spending.by_period(tx, scope.parts, NAMES[stack], first, by=by, zone=zone)
     sums: dict[tuple[bool, str], dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * _AMOUNTS))
     for (name, gone), periods in found.items():
         line = sums[gone, DELETED if gone else name]

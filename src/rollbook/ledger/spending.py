@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from rollbook.ledger.names import EVERYBODY, spent_in_day, spent_in_hour
 from rollbook.ledger.scopes import Part
@@ -38,51 +38,64 @@ class _Moved(NamedTuple):
     to: int | None
 
 
-def by_name(tx: Reading, part: Part, name: str, first: int) -> list[Row]:
+def by_name(tx: Reading, parts: Sequence[Part], name: str, first: int) -> list[Row]:
     """Rows of a name, whether they are of deleted sessions, and seven amounts, from a quarter hour on."""
     statement, words = ("spend_by_model", {}) if name == "model" else ("spend_by_slice", {"name": f"spend_{name}"})
-    user_no = _kept_under(tx, part)
-    if user_no != EVERYBODY:
-        ranges = [(first, _FOREVER)]
-    elif name in _KEPT:
-        ranges = list(_ranges(first, _FOREVER))
-    else:
-        ranges, words["whose"] = [(first, _FOREVER)], "spend_of_users"
-    asked = {"user_no": user_no, "slices": part.slices}
-    words = {"whose": _whose(part)} | words
-    return [row for low, high in ranges for row in tx.compose(statement, words, first=low, last=high, **asked)]
+    found: list[Row] = []
+    for of in _gathered(tx, parts):
+        kept = of.everybody and name in _KEPT
+        ranges = _ranges(first, _FOREVER) if kept else [(first, _FOREVER)]
+        asked = _Asked(tx, of if kept or not of.everybody else _Of("spend_of_all"), words, {})
+        for low, high in ranges:
+            found += asked.rows(statement, first=low, last=high)
+    return found
 
 
-def by_period(tx: Reading, part: Part, name: str, first: int, *, by: str, zone: tzinfo, into: Sums) -> None:
-    """Add the seven amounts of each hour or day of a zone, from the quarter hour on with which one begins."""
-    user_no = _kept_under(tx, part)
-    low, high = tx.rows("spend_ends", user_no=user_no)[0]
+def by_period(tx: Reading, parts: Sequence[Part], name: str, first: int, *, by: str, zone: tzinfo) -> Sums:
+    """The seven amounts of each hour or day of a zone, from the quarter hour on with which one begins."""
+    found: Sums = defaultdict(lambda: defaultdict(lambda: [0] * 7))
+    low, high = tx.rows("spend_ends")[0]
     if low is None or high < first:
-        return
-    asked = _Asked(tx, user_no, part.slices, {"whose": _whose(part), "name": f"spend_{name}"}, into)
-    if by == _HOURS:
-        _hours(asked, first, zone)
-        return
+        return found
     if first < low:
         first = _quarter(to_micros(_midnight(from_micros(low * QUARTER_US).astimezone(zone))))
-    starts = list(_days(first, high, zone))
-    if user_no == EVERYBODY:
-        _days_of_everybody(asked, starts)
-    else:
-        _days_of_user(asked, starts)
+    starts = [] if by == _HOURS else list(_days(first, high, zone))
+    for of in _gathered(tx, parts):
+        asked = _Asked(tx, of, {"name": f"spend_{name}"}, found)
+        if by == _HOURS:
+            _hours(asked, first, zone)
+        elif of.everybody:
+            _days_of_everybody(asked, starts)
+        else:
+            _days_of_users(asked, starts)
+    return found
+
+
+class _Of(NamedTuple):
+    """Whose spend: of one user, or of several, at once."""
+
+    whose: str
+    user_no: int | None = None
+    users: str | None = None  #: numbers as a JSON array
+    slices: str | None = None
+
+    @property
+    def everybody(self) -> bool:
+        return self.user_no == EVERYBODY
 
 
 class _Asked(NamedTuple):
-    """What is asked of the sums of a user, and where the answer goes."""
+    """What is asked of the sums, and where the answer goes."""
 
     tx: Reading
-    user_no: int
-    slices: str | None
+    of: _Of
     words: dict[str, str]
     into: Sums
 
-    def rows(self, statement: str, **values: Any) -> list[Row]:
-        return self.tx.compose(statement, self.words, user_no=self.user_no, slices=self.slices, **values)
+    def rows(self, statement: str, **values: int) -> list[Row]:
+        of = self.of
+        words = {"whose": of.whose} | self.words
+        return self.tx.compose(statement, words, user_no=of.user_no, users=of.users, slices=of.slices, **values)
 
     def add(self, line: Line, start: int, amounts: list[int], sign: int = 1) -> None:
         into = self.into[line][start]
@@ -90,20 +103,26 @@ class _Asked(NamedTuple):
             into[place] += sign * value
 
 
-def _kept_under(tx: Reading, part: Part) -> int:
-    """The user under whose number the sums are: what the only one spent is what everybody did."""
-    if part.slices is None and not part.everybody and tx.rows("spend_users")[0] == (part.user_no, part.user_no):
-        return EVERYBODY
-    return part.user_no
+def _gathered(tx: Reading, parts: Sequence[Part]) -> list[_Of]:
+    """What is asked for at once: all users of whom everything is seen, and all slices of others."""
+    whole = [part.user_no for part in parts if part.slices is None]
+    found = []
+    if len(whole) == 1:
+        # What the only one spent is what everybody did.
+        alone = whole[0] != EVERYBODY and not tx.rows("spend_of_others", user_no=whole[0])[0][0]
+        found.append(_Of("spend_of_user", user_no=EVERYBODY if alone else whole[0]))
+    elif whole:
+        found.append(_Of("spend_of_users", users=_listed(whole)))
+    sliced = [part for part in parts if part.slices is not None]
+    if sliced:
+        numbers = [number for part in sliced for number in part.numbers or ()]
+        users = _listed(part.user_no for part in sliced)
+        found.append(_Of("spend_of_slices", users=users, slices=_listed(sorted(numbers))))
+    return found
 
 
-def _whose(part: Part) -> str:
-    return "spend_of_user" if part.slices is None else "spend_of_slices"
-
-
-def sums() -> Sums:
-    """Nothing yet."""
-    return defaultdict(lambda: defaultdict(lambda: [0] * 7))
+def _listed(numbers: Iterable[int]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
 
 
 # Times
@@ -161,7 +180,7 @@ def _ranges(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 def _hours(asked: _Asked, first: int, zone: tzinfo) -> None:
     begins = _hours_of(zone)
-    if asked.user_no == EVERYBODY and first % QUARTERS == 0:
+    if asked.of.everybody and first % QUARTERS == 0:
         hour = first // QUARTERS
         rows = asked.rows("spend_by_time", first=spent_in_day(0) + 1, last=spent_in_hour(hour))
         hours = {kept: -1 - kept for kept in {row[0] for row in rows}}
@@ -188,7 +207,7 @@ def _hours_of(zone: tzinfo) -> Callable[[int], int]:
     return begins
 
 
-def _days_of_user(asked: _Asked, starts: list[tuple[int, int]]) -> None:
+def _days_of_users(asked: _Asked, starts: list[tuple[int, int]]) -> None:
     """From quarter hours, days of one length at a time: nearly all are, but where clocks are put."""
     place = 0
     while place < len(starts) - 1:

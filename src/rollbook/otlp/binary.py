@@ -195,8 +195,9 @@ class Binary:
             return "", None
         key = intern(pair.key.decode("utf-8", "replace"))  # there are few, and they are looked up again and again
         value = pair.value
-        said = value.string  # nearly all are texts, and a value is but one thing
-        return key, said.decode("utf-8", "replace") if said else self._value(value, 0)
+        if said := value.string:  # nearly all are texts or numbers, and a value is but one thing
+            return key, said.decode("utf-8", "replace")
+        return key, value.int or self._value(value, 0)
 
     def _value(self, value: Any, depth: int) -> Any:
         kind = value.WhichOneof("one")

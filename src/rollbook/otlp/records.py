@@ -1,8 +1,8 @@
 """What telemetry says, once its encoding is out of the way: spans, log records and points of metrics.
 
 The same records come from protobuf and from JSON. Values of attributes are ``str``, ``bool``, ``int``, ``float``,
-``bytes``, lists and dictionaries of those; records may share them, so nobody changes them. Times are microseconds since 1970 and 0 where the sender named none. Ids are
-lower-case hex, "" where there is none.
+``bytes``, lists and dictionaries of those; records may share them, so nobody changes them. Times are microseconds since
+1970 and 0 where the sender named none. Ids are lower-case hex, "" where there is none.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from rollbook.errors import InvalidInput
 from rollbook.ledger.ops import Call
@@ -21,7 +23,7 @@ _LEAVES: Final = ("claude-code",)  #: emitters whose calls have no calls below t
 Raw = dict[str, int]  #: tokens as the emitter counts them
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True, gc=False):
     """A span, and what is known of it."""
 
     record: SpanRecord

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.routing import Route as Path
 from starlette.routing import Router
 
-from rollbook.server.endpoint import Endpoint, Receive, Scope, Send, sent
+from rollbook.server import browser
+from rollbook.server.endpoint import Endpoint, Receive, Scope, Send, headers_of, sent
 from rollbook.server.guard import refused
 from rollbook.server.routes import ROUTES
 from rollbook.server.routing import Reply, Route
@@ -61,4 +62,7 @@ def _path(server: Server, route: Route, methods: set[str]) -> _Path:
 
 
 async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an application
+    if scope["method"] == "GET" and "text/html" in headers_of(scope).get("accept", ""):
+        await sent(send, browser.nowhere())
+        return
     await sent(send, Reply(status=404, content={"detail": "Not Found"}))

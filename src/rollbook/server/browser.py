@@ -103,8 +103,7 @@ async def page(at: At, asked: Code) -> Reply:
         return Reply(content=_signing_in(), media_type=_HTML, headers=POLICY)
     local = at.server.doorkeeper.local_user
     if local is None or not at.server.doorkeeper.redeem(asked.once):
-        at.server.limits.guess(at.client)
-        return Reply(status=401, content=_signing_in(_USED), media_type=_HTML, headers=POLICY)
+        return _refused(at, _USED)
     return await _welcome(at, local)
 
 
@@ -117,13 +116,30 @@ async def enter(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shape of
     given, there = (form.get(name, [""])[0].strip() for name in ("key", "there"))
     guest = await at.server.doorkeeper.by_secret(given) if given else None
     if guest is None:
-        at.server.limits.guess(at.client)
-        return Reply(status=401, content=_signing_in(_REFUSED, there), media_type=_HTML, headers=POLICY)
+        return _refused(at, _REFUSED, there)
     return await _welcome(at, guest.principal, there)
 
 
+def _refused(at: At, why: str, there: str = "") -> Reply:
+    """The page once more, with why it did not let in."""
+    try:
+        at.server.limits.guess(at.client)
+    except Refused as refused:
+        return _later(refused, there)
+    return Reply(status=401, content=_signing_in(why, there), media_type=_HTML, headers=POLICY)
+
+
+def _later(refused: Refused, there: str) -> Reply:
+    """The page once more, for who tried too often."""
+    page, known = _signing_in(f"{refused}.".capitalize(), there), refused.reply
+    return Reply(status=known.status, content=page, media_type=_HTML, headers=(*POLICY, *known.headers))
+
+
 async def _welcome(at: At, principal: Principal, there: str = "") -> Reply:
-    at.server.limits.enter(principal)
+    try:
+        at.server.limits.enter(principal)
+    except Refused as refused:
+        return _later(refused, there)
     secret = await at.server.book.acting(principal).sign_in(lasts=LASTS)
     local = at.server.doorkeeper.local_user
     by_token = local is not None and principal.key_id == local.key_id
@@ -154,6 +170,11 @@ async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
 def asked_in() -> Reply:
     """The page on which one signs in, in the place of one that only those see who did."""
     return Reply(content=_signing_in(), media_type=_HTML, headers=POLICY)
+
+
+def nowhere() -> Reply:
+    """The page of an address at which there is none, for people."""
+    return Reply(status=404, content=_read("nowhere.html"), media_type=_HTML, headers=POLICY)
 
 
 async def style(at: At, asked: Nothing) -> Reply:  # noqa: ARG001

@@ -18,7 +18,7 @@ from rollbook.errors import StoreError
 from rollbook.otlp.inflate import inflated
 from rollbook.server import faults, params, wire
 from rollbook.server.faults import Refused, Unacceptable
-from rollbook.server.routing import At, Reply, Route
+from rollbook.server.routing import OPEN, At, Reply, Route
 from rollbook.server.running import Server
 
 Scope = MutableMapping[str, Any]
@@ -98,7 +98,10 @@ class Endpoint:
             asked = params.taken(route.takes, scope.get("path_params") or {}, at.query)
             if route.body is not None:
                 most = server.limits.most_of(route)
-                at.raw = await server.limits.body(receive, headers, most)
+                if route.needs == OPEN:
+                    at.raw = await server.limits.form(receive, headers, client)
+                else:
+                    at.raw = await server.limits.body(receive, headers, most)
                 encoding = headers.get("content-encoding")
                 if encoding and not route.coded:
                     at.raw = inflated(at.raw, encoding, most)

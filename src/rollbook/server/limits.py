@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _HEADER_BYTES: Final = 32 << 10
 _LENGTH_DIGITS: Final = 18  #: of a body's length; a number of thousands of digits is not worth reading
 _FORM_BYTES: Final = 8 << 10  #: of a body of whoever is not known yet, who can but sign in
+_FORMS: Final = 16  #: such bodies of one address that are waited for at once,
+_ALL_FORMS: Final = 128  #: and of all of them
 _SIGN_INS: Final = 30  #: of one key in a minute
 _MINUTE_S: Final = 60.0
 _OWN_BITS: Final = 64  #: of an address by IPv6, which whoever has one gives themselves
@@ -65,6 +67,7 @@ class Limits:
         self._requests = Rates(options.requests_per_minute)
         self._failures = Rates(options.failures_per_minute)
         self._entries = Rates(_SIGN_INS)
+        self._forms: Counter[str] = Counter()
         self._streams: dict[Subscription, str] = {}
         self._streams_of: Counter[str] = Counter()
 
@@ -119,6 +122,19 @@ class Limits:
         """Tell every stream that there is nothing more to come."""
         for changes in list(self._streams):
             changes.close()
+
+    async def form(self, receive: Receive, headers: Mapping[str, str], client: str) -> bytes:
+        """The body of somebody who is not known yet. Whoever sends many of them slowly keeps nobody else out."""
+        who = neighbourhood(client)
+        if self._forms[who] >= _FORMS or self._forms.total() >= _ALL_FORMS:
+            raise Refused(429, "too many forms are on their way", ("retry-after", "1"))
+        self._forms[who] += 1
+        try:
+            return await self.body(receive, headers, _FORM_BYTES)
+        finally:
+            self._forms[who] -= 1
+            if not self._forms[who]:
+                del self._forms[who]
 
     def most_of(self, route: Route) -> int:
         """How many bytes the body of a request may have, compressed and not."""

@@ -14,8 +14,8 @@ import msgspec
 
 from rollbook.content import QA, Outline, TraceStep
 from rollbook.errors import InvalidInput, StoreError
-from rollbook.ledger.names import guessed
 from rollbook.ledger.lists import SORTS
+from rollbook.ledger.names import guessed
 from rollbook.ledger.reads import Lines
 from rollbook.model import ModelCost, Session, Stats
 from rollbook.model import Status as Known

@@ -31,7 +31,7 @@ _ROOM: Final = 64  #: of them, kept free by those that are idle
 _FILES: Final = 192  #: that a server opens beside connections, for its book most of all
 _FEWEST: Final = 2 * _ROOM  #: connections, whatever the system allows
 _HANDSHAKE_S: Final = 10  #: in which a connection must be a safe one, over HTTPS
-_GOODBYE_S: Final = 2  #: in which a client must answer that a safe connection ends; who is idle mostly does not
+_GOODBYE_S: Final = 1  #: in which a client must answer that a safe connection ends; who is idle mostly does not
 _TWICE_S: Final = 0.5  #: in which a signal is the same as the one before: some who pass it on do so twice
 #: That of a terminal that is closed is among them, where there is such a thing.
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))

@@ -30,10 +30,10 @@ def ops(joined: Sequence[Joined], user: User) -> list[tuple[Places, Op]]:
     found: list[tuple[Places, Op]] = []
     for name, of_it in of_session.items():
         found += _touches(name, of_it, user)
-        found += [(_places((said,)), said.call) for said in of_it if said.call is not None]
+        found += [(_place(said), said.call) for said in of_it if said.call is not None]
         found += _jots(name, of_it, user)
         found += [
-            (_places((said,)), replace(said.told.end, session_id=name)) for said in of_it if said.told.end is not None
+            (_place(said), replace(said.told.end, session_id=name)) for said in of_it if said.told.end is not None
         ]
     found += [
         ((), Retract(user_id=user[0], usage_id=usage_id, reason=SUMMED, user_name=user[1]))
@@ -43,8 +43,12 @@ def ops(joined: Sequence[Joined], user: User) -> list[tuple[Places, Op]]:
     return found
 
 
+def _place(said: Said) -> Places:
+    return () if said.place is None else (said.place,)
+
+
 def _places(said: Iterable[Said]) -> Places:
-    return tuple(one.place for one in said if one.place is not None)
+    return tuple([one.place for one in said if one.place is not None])
 
 
 def _touches(session_id: str, found: Sequence[Said], user: User) -> list[tuple[Places, Op]]:

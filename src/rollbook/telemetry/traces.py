@@ -18,7 +18,7 @@ trace with more, the oldest structure is forgotten, but nothing that waits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Struct, field
@@ -51,7 +51,7 @@ Placed = tuple[int | None, SpanTold]
 Spans = Sequence[tuple[int, SpanTold]]
 
 
-class Said(NamedTuple):
+class Said(Struct, frozen=True, gc=False):
     """What a span says, and of which session."""
 
     session_id: str
@@ -60,7 +60,7 @@ class Said(NamedTuple):
     call: Call | None  #: its call, if that counts
 
 
-class Joined(NamedTuple):
+class Joined(Struct, frozen=True, gc=False):
     """What is made of spans and of the note about what came before of their trace."""
 
     value: str  #: the new note, JSON
@@ -69,14 +69,14 @@ class Joined(NamedTuple):
     taken_back: Sequence[str]  #: names of calls that are none
 
 
-class Counted(NamedTuple):
+class Counted(Struct, frozen=True, array_like=True, gc=False):
     """A call that counts as long as nothing is seen below it."""
 
     usage_id: str
     rank: int
 
 
-class Made(NamedTuple):
+class Made(Struct, frozen=True, array_like=True, gc=False):
     """A model's call that is one for certain."""
 
     took: int
@@ -180,7 +180,7 @@ def _doubles(trace: Trace, new: Sequence[tuple[int, SpanTold]]) -> list[str]:
             double = upper if above.own else lower
             if trace.made[double].state == _COUNTS:
                 taken_back.append(names.span(new[0][1].trace_id, double))
-            trace.made[double] = trace.made[double]._replace(state=_DOUBLE)
+            trace.made[double] = replace(trace.made[double], state=_DOUBLE)
     return taken_back
 
 
@@ -267,7 +267,7 @@ def _call(trace: Trace, session_id: str, told: SpanTold, call: Call) -> Call | N
         if made is not None and made.state == _DOUBLE:
             return None
         if made is not None:
-            trace.made[told.span_id] = Made(made.took, made.gave, made.own, _COUNTS)
+            trace.made[told.span_id] = replace(made, state=_COUNTS)
         if call.session_id == session_id and call.alike is None:
             return call
         alike = None if call.alike is None else names.alike_in(call.alike, session_id)

@@ -53,7 +53,7 @@ create table slice (
     kind {text} not null,
     project {text} not null,
     deleted smallint not null,
-    driver {text} not null,               -- 'unknown': neither says one; empty: of deleted sessions, and everybody's
+    driver {text} not null,               -- 'unknown': neither says one, empty: of deleted sessions, and everybody's
     unique (user_no, dataset_id, agent, kind, project, deleted, driver)
 );
 insert into slice (slice_no, user_no, dataset_id, agent, kind, project, deleted, driver)

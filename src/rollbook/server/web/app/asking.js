@@ -11,7 +11,8 @@ const REST = 8; // what takes long to answer rests so many times as long before 
 // asked.data (null before the first answer), asked.error (Failed or null), asked.loading, asked.again()
 //
 // live: true asks again after every change, a function only after those of which it says so, (changes) => boolean,
-// where changes is null for "anything may have changed". path: null asks for nothing.
+// where changes is null for "anything may have changed". path: null asks for nothing. every: milliseconds, or what tells
+// them of the data that came.
 // What was there stays while new parameters are asked for (asked.stale is true then); and when asking fails, too.
 export function useAnswer(path, params = {}, { live = false, read = get, every = OFTEN_MS } = {}) {
   const name = path === null ? null : `${path} ${JSON.stringify(params)}`;
@@ -34,7 +35,7 @@ export function useAnswer(path, params = {}, { live = false, read = get, every =
 }
 
 function worker(name, load, setHeld, every) {
-  const own = { abort: null, timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: every };
+  const own = { abort: null, timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: OFTEN_MS };
   own.run = async () => {
     if (own.busy) {
       own.wanted = true;
@@ -48,7 +49,7 @@ function worker(name, load, setHeld, every) {
     const outcome = await load(own.abort.signal).then((data) => ({ data, error: null }), (error) => ({ error }));
     own.busy = false;
     own.last = performance.now();
-    own.rest = Math.max(every, REST * (own.last - began));
+    own.rest = Math.max(typeof every === "function" ? every(outcome.data) : every, REST * (own.last - began));
     if (own.ended) return;
     // What was there for other parameters is no answer to these.
     setHeld((held) => ({ name, data: held.name === name ? held.data : null, ...outcome, loading: false }));

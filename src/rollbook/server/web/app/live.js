@@ -1,7 +1,7 @@
 // What changes, as the server tells it: one stream for the tab, and none while nobody sees the tab.
 
 import { computed, signal } from "./html.js";
-import { get } from "./api.js";
+import { meetAgain } from "./people.js";
 
 const GATHERED_MS = 120; // changes that come together are told together
 const SLOWEST_MS = 15000; // between tries to listen again
@@ -35,7 +35,7 @@ export function onChange(told) {
 }
 
 export function listen() {
-  document.addEventListener("visibilitychange", () => (document.hidden ? hide() : open()));
+  document.addEventListener("visibilitychange", () => (document.hidden ? hide() : show()));
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   addEventListener("online", open);
@@ -64,6 +64,11 @@ function open() {
 // A connection may be gone without anybody being told: the machine slept, or the network is another one.
 function look() {
   if (Math.abs(Date.now() - heard) > SILENT_MS) failed();
+}
+
+function show() {
+  open();
+  meetAgain().catch(() => {}); // the stream says so, where nobody is there
 }
 
 function hide() {
@@ -127,7 +132,7 @@ function cut() {
 async function retry() {
   if (document.hidden) return;
   try {
-    await get("/api/v1/me", {}, { signal: AbortSignal.timeout(ANSWERS_MS) }); // leads to the page for signing in where that is needed
+    await meetAgain({ signal: AbortSignal.timeout(ANSWERS_MS) }); // leads to the page for signing in where that is needed
   } catch {
     cut();
     return;

@@ -20,6 +20,13 @@ export async function meet() {
   learn([me.value]);
 }
 
+// Somebody else may have signed in since, in another tab: what is shown here is not theirs.
+export async function meetAgain(options) {
+  const { user_id: user, key_id: key, role } = await get("/api/v1/me", {}, options);
+  const known = me.value;
+  if (known && (known.user_id !== user || known.key_id !== key || known.role !== role)) location.reload();
+}
+
 // Keep names that some answer tells: lines with user_id and user_name.
 export function learn(lines) {
   const fresh = lines.filter((line) => line.user_name && names.value.get(line.user_id) !== line.user_name);

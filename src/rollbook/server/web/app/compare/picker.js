@@ -8,6 +8,7 @@ import { Failure } from "../ui/states.js";
 import { Money, Status, Time } from "../ui/parts.js";
 import { titleOf } from "../ui/session.js";
 import { userName } from "../people.js";
+import { oneLine } from "../text.js";
 import { nameOf } from "./load.js";
 
 const WAIT_MS = 180;
@@ -44,7 +45,7 @@ function Choices({ chosen, onChoose }) {
       <ul class=${asked.stale ? "stale" : ""}>${left.map((each) => html`
         <li key=${nameOf(each)}><button type="button" class="choice" onClick=${() => onChoose(nameOf(each))}>
           <span class="choice-title clip">${titleOf(each)}</span>
-          <span class="choice-more clip"><${Status} name=${each.effective_status} quiet=${true} />${[each.agent ?? "no agent", userName(each.user_id)].join(" · ")} · <${Time} at=${each.last_activity_at} /></span>
+          <span class="choice-more clip"><${Status} name=${each.effective_status} quiet=${true} /><bdi>${oneLine(each.agent ?? "no agent", 120)}</bdi> · <bdi>${userName(each.user_id)}</bdi> · <${Time} at=${each.last_activity_at} /></span>
           <span class="choice-cost"><${Money} of=${each} /></span>
         </button></li>`)}</ul>
       ${asked.data && left.length === 0 && html`<p class="choices-none muted">${text ? "None is called so." : "There are no others."}</p>`}

@@ -4,12 +4,13 @@ import { html } from "../html.js";
 import { compact, count, isUnpriced, money, moneyTitle, plural, shortModel, span } from "../format.js";
 import { Status, Time } from "../ui/parts.js";
 import { Agent } from "../ui/session.js";
+import { oneLine } from "../text.js";
 import { userName } from "../people.js";
 
 const FEW = 100;
 
 // A cell: { value: what is compared, shown: markup or text, title, size: a number to be drawn and compared by, bad }.
-const text = (value, shown = value) => ({ value: value ?? "", shown: value ? shown : null });
+const text = (value, shown = value && oneLine(value)) => ({ value: value ?? "", shown: value ? shown : null });
 const amount = (value, shown = count(value), title = count(value)) => ({ value, size: value, shown, title });
 const number = (value) => ({ ...amount(value), counted: true });
 const wrong = (value) => ({ ...number(value), bad: value > 0 });
@@ -30,13 +31,13 @@ const of = (key, title, cell, more) => line(key, title, (one) => cell(one.sessio
 const OUTCOME = [
   of("status", "State", (it) => text(it.effective_status, html`<${Status} name=${it.effective_status} />`)),
   of("decided", "Decided by", (it) => text(it.decided_by)),
-  of("reason", "Reason", (it) => ({ ...text(it.end_reason), title: it.end_reason }), { optional: true }),
+  of("reason", "Reason", (it) => ({ ...text(it.end_reason), title: it.end_reason && oneLine(it.end_reason, 512) }), { optional: true }),
   of("attempt", "Attempt", (it) => ({ value: it.attempt, shown: count(it.attempt) }), { optional: (it) => it.attempt > 1 }),
 ];
 const WHAT = [
   of("agent", "Agent", (it) => text(it.agent, html`<${Agent} name=${it.agent} />`)),
   of("user", "User", (it) => text(it.user_id, userName(it.user_id))),
-  of("project", "Project", (it) => ({ ...text(it.project), title: it.project }), { optional: true }),
+  of("project", "Project", (it) => ({ ...text(it.project), title: it.project && oneLine(it.project, 512) }), { optional: true }),
   of("channel", "Channel", (it) => text(it.channel), { optional: true }),
   of("started", "Started", (it) => ({ value: "", shown: html`<${Time} at=${it.started_at} />`, apart: true })),
 ];
@@ -103,7 +104,7 @@ function models(all, there) {
   return {
     key: "models", title: "Cost by model", note: left ? `Of the first ${count(left)} calls.` : null,
     rows: names.map((name) => row({
-      key: name, title: shortModel(name), hint: name, drawn: true, code: true,
+      key: name, title: oneLine(shortModel(name), 120), hint: oneLine(name, 512), drawn: true, code: true,
       cell: (one) => (one.models.has(name) ? { ...cost(one.models.get(name)), aside: plural(one.models.get(name).calls, "call") } : absent()),
     }, all)),
   };
@@ -117,7 +118,7 @@ function tools(all, there) {
   return {
     key: "tools", title: "Tools", note: notes.join(" ") || (names.length || !there.length ? null : "No steps are known."),
     rows: names.map((name) => row({
-      key: name, title: name, hint: name, drawn: true, code: true,
+      key: name, title: oneLine(name, 120), hint: oneLine(name, 512), drawn: true, code: true,
       cell: (one) => (one.tools?.has(name) ? used(one.tools.get(name)) : absent()),
     }, all)),
   };

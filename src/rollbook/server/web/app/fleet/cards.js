@@ -19,7 +19,7 @@ export function Cards({ stats }) {
       <${Card} title="Agent time" value=${span(stats.agent_time_s)} href=${sessionsUrl()}
         note=${stats.sessions ? `${span(stats.avg_session_s)} a session; pauses between attempts not counted` : ""} />
       <${Card} title="Success rate" value=${decided ? percent(stats.success_rate) : "–"} href=${sessionsUrl({ status: "completed" })}
-        note=${decided ? html`${count(stats.completed)} of <a href=${sessionsUrl("-status:running")}>${count(decided)} that ended</a>${stats.running > 0 && html`; <a href=${sessionsUrl({ status: "running" })}>${count(stats.running)} still running</a> not counted`}` : "Nothing has ended yet"} />
+        note=${decided ? html`${count(stats.completed)} of <a href=${sessionsUrl("-status:running")}>${count(decided)} that run no more</a>${stats.running > 0 && html`; <a href=${sessionsUrl({ status: "running" })}>${count(stats.running)} still running</a> not counted`}` : "All of them still run"} />
     </div>`;
 }
 

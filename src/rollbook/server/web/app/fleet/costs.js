@@ -3,9 +3,10 @@
 import { html, useState } from "../html.js";
 import { sessionsUrl } from "../state.js";
 import { compact, count, shortModel, tokens } from "../format.js";
+import { oneLine } from "../text.js";
 import { userName } from "../people.js";
 import { Bar, Money, Section } from "../ui/parts.js";
-import { followed } from "../ui/session.js";
+import { followLink } from "../ui/session.js";
 import { Empty, Shown } from "../ui/states.js";
 
 const SHOWN = 6;
@@ -46,8 +47,8 @@ function Lines({ title, head, lines }) {
     <table class="table cost-table" aria-label=${title}>
       <thead><tr><th scope="col">${head}</th><th scope="col" class="right">Sessions</th><th scope="col" class="right tokens">Tokens</th><th scope="col" class="right">Cost</th></tr></thead>
       <tbody>${lines.slice(0, shown).map((line) => html`
-        <tr key=${line.key} onClick=${followed}>
-          <td class="fill"><a class="clip" href=${sessionsUrl(line.query, { sort: "cost_usd" })} title=${line.key}>${line.name}</a><${Bar} share=${most ? line.cost_nano_usd / most : 0} /></td>
+        <tr key=${line.key} onClick=${followLink}>
+          <td class="fill"><a class="clip" href=${sessionsUrl(line.query, { sort: "cost_usd" })} title=${oneLine(line.key, 512)}>${oneLine(line.name, 120)}</a><${Bar} share=${most ? line.cost_nano_usd / most : 0} /></td>
           <td class="right muted">${count(line.session_count)}</td>
           <td class="right muted tokens" title=${`${compact(line.tokens_in)} read, ${compact(line.tokens_out)} written`}>${tokens(line.tokens_in + line.tokens_out)}</td>
           <td class="right"><${Money} of=${line} /></td>

@@ -3,10 +3,11 @@
 import { html } from "../html.js";
 import { sessionsUrl } from "../state.js";
 import { count, dollars, plural, roughly } from "../format.js";
+import { oneLine } from "../text.js";
 import { userName } from "../people.js";
 import { Ago, Badge, Section } from "../ui/parts.js";
 import { Empty, Failure, Loading } from "../ui/states.js";
-import { followed, SessionLink } from "../ui/session.js";
+import { followLink, SessionLink } from "../ui/session.js";
 import { keyOfSession, useSteady } from "../ui/steady.js";
 import { SHOWN, SILENT_S, idleOf } from "./running.js";
 
@@ -77,8 +78,8 @@ function Lines({ found }) {
     <table class="table lines look" aria-label="Sessions that need a look" ...${steady.hold}>
       <thead><tr><th scope="col">Session</th><th scope="col">Why</th><th scope="col" class="right">Last active</th></tr></thead>
       <tbody>${steady.rows.map(({ row: { session, reason: [name, tone, why] }, gone }) => html`
-        <tr key=${keyOfSession(session)} class=${gone ? "gone" : null} onClick=${followed}>
-          <td class="fill"><${SessionLink} session=${session} /><div class="line-more clip" title=${why}><bdi>${why}</bdi> · <bdi>${userName(session.user_id)}</bdi></div></td>
+        <tr key=${keyOfSession(session)} class=${gone ? "gone" : null} onClick=${followLink}>
+          <td class="fill"><${SessionLink} session=${session} /><div class="line-more clip" title=${oneLine(why, 512)}><bdi>${oneLine(why)}</bdi> · <bdi>${userName(session.user_id)}</bdi></div></td>
           <td><${Badge} tone=${tone}>${name}<//></td>
           <td class="right muted"><${Ago} at=${session.last_activity_at} /></td>
         </tr>`)}</tbody>

@@ -4,10 +4,11 @@ import { html, useEffect, useRef, useState } from "../html.js";
 import { sessionsUrl } from "../state.js";
 import { now } from "../clock.js";
 import { count, exact, roughly, span } from "../format.js";
+import { oneLine } from "../text.js";
 import { userName } from "../people.js";
 import { Money, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
-import { followed, SessionLink } from "../ui/session.js";
+import { followLink, SessionLink } from "../ui/session.js";
 import { keyOfSession, useSteady } from "../ui/steady.js";
 
 export const SHOWN = 7;
@@ -41,9 +42,9 @@ function Lines({ sessions }) {
 function Line({ session, gone }) {
   const idle = idleOf(session);
   return html`
-    <tr class=${gone ? "gone" : null} onClick=${followed}>
+    <tr class=${gone ? "gone" : null} onClick=${followLink}>
       <td class="fill"><div class="line-title"><${Pulse} at=${session.last_activity_at} calm=${idle > SILENT_S} gone=${gone} /><${SessionLink} session=${session} /></div>
-        <div class="line-more clip"><bdi>${session.agent ?? "no agent"}</bdi> · <bdi>${userName(session.user_id)}</bdi></div></td>
+        <div class="line-more clip"><bdi>${oneLine(session.agent ?? "no agent", 120)}</bdi> · <bdi>${userName(session.user_id)}</bdi></div></td>
       <td class="right muted runs-for"><time datetime=${session.started_at} title=${`Since ${exact(session.started_at)}`}>${runsFor((now.value - Date.parse(session.started_at)) / 1000)}</time></td>
       <td class=${`right ${idle > SILENT_S ? "silent" : ""}`}><time datetime=${session.last_activity_at} title=${exact(session.last_activity_at)}>${gone ? "ended" : roughly(idle)}</time></td>
       <td class="right"><${Money} of=${session} /></td>

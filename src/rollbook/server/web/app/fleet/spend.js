@@ -4,10 +4,11 @@ import { html, useMemo, useState } from "../html.js";
 import { since, sessionsUrl, go } from "../state.js";
 import { useAnswer } from "../asking.js";
 import { count, dollars, exactDollars, plural, roundDollars, shortModel, within, zone } from "../format.js";
+import { oneLine } from "../text.js";
 import { Choice, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
 import { Chart, axis, colour } from "../ui/chart.js";
-import { followed } from "../ui/session.js";
+import { followLink } from "../ui/session.js";
 import { byOf, periodsOf, shortened, total } from "./periods.js";
 
 const LINES = 6; // that have a colour of their own
@@ -131,7 +132,7 @@ function Legend({ shown, lines, stack, at }) {
     <div class="legend">
       <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${exactDollars(all)}><a href=${sessionsUrl(at === null ? "" : ranIn(shown.starts[at], shown.ends[at]))}>${dollars(all)}</a></strong></p>
       <ul>${lines.map((line, place) => html`
-        <li key=${line.key} onClick=${followed}><i class=${`mark mark-${markOf(line, place)}`} aria-hidden="true"></i><${Name} line=${line} stack=${stack} />
+        <li key=${line.key} onClick=${followLink}><i class=${`mark mark-${markOf(line, place)}`} aria-hidden="true"></i><${Name} line=${line} stack=${stack} />
           <span class="legend-value"><${Amount} nano=${of(line.nano)} calls=${of(line.calls)} unpriced=${of(line.unpriced)} /></span></li>`)}</ul>
       <p class="legend-note">${unpriced > 0 ? `${plural(unpriced, "call")} without a price not in it` : "Every call has a price"}</p>
     </div>`;
@@ -146,5 +147,5 @@ function Amount({ nano, calls, unpriced }) {
 function Name({ line, stack }) {
   if (line.rest || line.deleted) return html`<span class="clip muted">${line.deleted ? "deleted sessions" : line.key}</span>`;
   const value = line.key === "(none)" ? "none" : line.key;
-  return html`<a class="clip" title=${line.key} href=${sessionsUrl({ [stack]: value })}>${stack === "model" ? shortModel(line.key) : line.key.replace("(none)", "no agent")}</a>`;
+  return html`<a class="clip" title=${oneLine(line.key, 512)} href=${sessionsUrl({ [stack]: value })}>${oneLine(stack === "model" ? shortModel(line.key) : line.key.replace("(none)", "no agent"), 120)}</a>`;
 }

@@ -1,10 +1,11 @@
 // One session in full: what it is, what it cost, and all that was said and done in it.
 
-import { html, useEffect, useMemo, useRef, useSignal } from "../html.js";
+import { html, useEffect, useMemo, useRef, useSignal, useState } from "../html.js";
 import { route } from "../state.js";
 import { about, useAnswer } from "../asking.js";
 import { sessionPath } from "../api.js";
-import { Empty, Failure, Loading } from "../ui/states.js";
+import { Icon } from "../ui/icon.js";
+import { Failure, Loading } from "../ui/states.js";
 import { titleOf } from "../ui/session.js";
 import { mayChange } from "../session/actions.js";
 import { Calls, callsOf } from "../session/calls.js";
@@ -18,8 +19,11 @@ import { Tree } from "../session/tree.js";
 
 const CALLS = 5000; // that are drawn
 const SELDOM_MS = 2000;
+const CALL_MS = 4; // for each call that is told: all of them are told each time
 const NONE = [];
 const BEGINS = new Set(["life", "facts"]); // by which another session may become a sub-agent of this one
+
+const onlyMetered = (changes) => changes !== null && changes.every((each) => each.kinds.every((kind) => kind === "usage"));
 
 export default function Session() {
   const { user, session_id: id } = route.value.params;
@@ -32,14 +36,14 @@ function One({ user, id }) {
   const session = useAnswer("/api/v1/session", { session_id: id, ...whose }, { live, every: 400 });
   const entries = useEntries(user, id);
   const there = session.data !== null;
-  const usage = useAnswer(there ? sessionPath(id, "/usage") : null, { ...whose, limit: CALLS }, { live, every: SELDOM_MS });
+  const usage = useAnswer(there ? sessionPath(id, "/usage") : null, { ...whose, limit: CALLS }, { live, every: (data) => SELDOM_MS + CALL_MS * (data?.usage.length ?? 0) });
   const family = useRef(new Set());
   const kin = (changes) => changes === null || changes.some((each) => family.current.has(`${each.user_id} ${each.session_id}`) || each.kinds.some((kind) => BEGINS.has(kind)));
   const tree = useAnswer(there ? sessionPath(id, "/tree") : null, whose, { live: kin, every: SELDOM_MS });
   family.current = useMemo(() => new Set(tree.data?.branches.map((branch) => `${branch.user_id} ${branch.session_id}`)), [tree.data]);
   const begins = there && tree.data?.branches.length > 1;
   const children = useAnswer(begins ? sessionPath(id, "/children") : null, whose, { live: kin, every: SELDOM_MS });
-  const state = useAnswer(there ? sessionPath(id, "/state") : null, whose, { live, every: SELDOM_MS });
+  const state = useAnswer(there ? sessionPath(id, "/state") : null, whose, { live: (changes) => live(changes) && !onlyMetered(changes), every: SELDOM_MS });
   const answered = [usage, tree, ...(begins ? [children] : [])].every((asked) => asked.data || asked.error);
   const title = session.data ? oneLine(session.data.title || session.data.label || titleOf(session.data), 80) : "Session";
   useEffect(() => { document.title = `${title} · Rollbook`; }, [title]);
@@ -59,7 +63,9 @@ function Whole({ session, failed, again, entries, usage, beside, complete, tree,
   const control = useRef(null);
   const { user_id, session_id } = session;
   const of = useMemo(() => ({ user_id, session_id, writes, spent, change: entries.change }), [writes, spent]);
+  const anything = calls.length || tree?.length > 1 || session.goal_text || [values, session.metadata].some((kept) => Object.keys(kept ?? {}).length);
   const sight = useSignal(null);
+  const [besides, setBesides] = useState(false); // where there is no room beside it
   const onSight = (first, last) => {
     if (first && last) sight.value = [first.start, last.at];
   };
@@ -75,7 +81,8 @@ function Whole({ session, failed, again, entries, usage, beside, complete, tree,
       ${broken && html`<${Failure} error=${broken.error} what="Not all of it can be shown." again=${broken.again} />`}
       <div class="session-parts">
         <${Timeline} entries=${entries} items=${items} complete=${complete} of=${of} control=${control} onSight=${onSight} />
-        <aside class="beside" aria-label="About this session">
+        <aside class=${`beside ${besides ? "beside-open" : ""}`} aria-label="About this session">
+          ${anything && html`<button type="button" class="button beside-more" aria-expanded=${String(besides)} onClick=${() => setBesides(!besides)}>Calls, sub-agents and state <${Icon} name=${besides ? "up" : "down"} /></button>`}
           <${Calls} calls=${calls} more=${usage?.has_more} onCall=${onCall} sight=${sight} />
           ${tree && html`<${Tree} branches=${tree} />`}
           <${Kept} values=${values} session=${session} />
@@ -88,8 +95,8 @@ function Whole({ session, failed, again, entries, usage, beside, complete, tree,
 function Gone({ error, was, id }) {
   const title = was || error.status === 410 ? "This session was deleted." : "There is no such session, or you may not see it.";
   return html`
-    <h1 class="unseen">Session</h1>
-    <${Empty} title=${title}><p class="mono">${oneLine(id, 300)}</p>
+    <h1>${title}</h1>
+    <div class="no-session"><p class="mono">${oneLine(id, 300)}</p>
       <p>${was || error.status === 410 ? "What was said and done in it is gone; what it cost stays in the figures of spend." : "It may have been deleted, or belong to somebody whose sessions your key does not show."}</p>
-      <p><a class="link" href="/sessions">All sessions</a></p><//>`;
+      <p><a class="link" href="/sessions">All sessions</a></p></div>`;
 }

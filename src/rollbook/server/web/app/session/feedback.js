@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../html.js";
 import { del, put, address, segment, sessionPath } from "../api.js";
+import { Failure } from "../ui/states.js";
 import { say } from "../ui/toast.js";
 import { plain } from "../text.js";
 
@@ -39,16 +40,18 @@ const Stars = ({ score }) => html`
 
 function Form({ item, of, form, setForm, given }) {
   const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
   const path = address(sessionPath(of.session_id, `/qa/${segment(item.entry.entry_id)}/feedback`), { user_id: of.user_id });
   const send = async (asking, words) => {
     setBusy(true);
+    setError(null);
     try {
       const qa = await asking();
       of.change(item.key, { ...item.body, feedback_score: qa.feedback_score, feedback_text: qa.feedback_text });
       setForm(null);
       say(words);
-    } catch (error) {
-      say(error.message, "bad");
+    } catch (why) {
+      setError(why);
       setBusy(false);
     }
   };
@@ -67,5 +70,6 @@ function Form({ item, of, form, setForm, given }) {
         <button type="button" class="button" onClick=${() => setForm(null)}>Cancel</button>
         ${given && html`<button type="button" class="quiet" disabled=${busy} onClick=${() => send(() => del(path), "Feedback is cleared.")}>Clear feedback</button>`}
       </div>
+      ${error && html`<${Failure} error=${error} what="The feedback was not kept." />`}
     </form>`;
 }

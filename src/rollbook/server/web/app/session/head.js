@@ -58,14 +58,14 @@ function Facts({ session }) {
       <${Fact} name="Agent">${session.agent ? html`<a href=${sessionsUrl({ agent: session.agent })}>${oneLine(session.agent, 80)}</a>` : html`<span class="muted">unknown</span>`}${place && html` <span class="muted">${place}</span>`}<//>
       <${Fact} name="Model">${session.last_model ? html`<a title=${session.last_model} href=${sessionsUrl({ model: session.last_model })}>${oneLine(shortModel(session.last_model), 80)}</a>` : html`<span class="muted">none yet</span>`}<//>
       ${session.project && html`<${Fact} name="Project"><a class="clip" title=${oneLine(session.project, 4096)} href=${sessionsUrl({ project: session.project })}><bdi>${oneLine(session.project, 300)}</bdi></a><//>`}
-      <${Fact} name="User"><a title=${session.user_id} href=${sessionsUrl({ user: session.user_id })}>${oneLine(userName(session.user_id), 80)}</a>${session.actor && html` <span class="muted">${oneLine(session.actor, 80)}</span>`}<//>
+      <${Fact} name="User"><a title=${session.user_id} href=${sessionsUrl({ user: session.user_id })}>${oneLine(userName(session.user_id), 80)}</a>${session.actor && session.actor !== userName(session.user_id) && html` <span class="muted">${oneLine(session.actor, 80)}</span>`}<//>
       <${Fact} name="Began"><${Time} at=${session.started_at} whole=${true} /><//>
       <${Fact} name=${session.ended_at ? "Ended" : "Last active"}><${Time} at=${session.ended_at ?? session.last_activity_at} whole=${true} /> <span class="muted">${span(Math.max(0, seconds))}</span><//>
-      <${Fact} name="Id"><span class="mono clip" title=${plain(session.session_id)}><bdi>${oneLine(session.session_id, 300)}</bdi></span><${Copy} text=${session.session_id} name="Copy the id" /><//>
+      <${Fact} name="Id" kind="fact-id"><span class="mono clip" title=${plain(session.session_id)}><bdi>${oneLine(session.session_id, 300)}</bdi></span><${Copy} text=${session.session_id} name="Copy the id" /><//>
     </dl>`;
 }
 
-const Fact = ({ name, children }) => html`<div class="session-fact"><dt>${name}</dt><dd>${children}</dd></div>`;
+const Fact = ({ name, kind = "", children }) => html`<div class=${`session-fact ${kind}`}><dt>${name}</dt><dd>${children}</dd></div>`;
 
 function Figures({ session, tree }) {
   const whole = tree?.[0];

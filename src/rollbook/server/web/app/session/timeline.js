@@ -190,14 +190,19 @@ function useBar(place) {
   const [bar, setBar] = useState({ top: 52, height: 48 });
   useEffect(() => {
     const header = document.querySelector(".top");
+    const covers = (element) => (element && getComputedStyle(element).position === "sticky" ? element.offsetHeight : 0);
     const measure = () => place.current && setBar((old) => {
-      const next = { top: header?.offsetHeight ?? 0, height: place.current.querySelector("[data-bar]").offsetHeight };
+      const next = { top: covers(header), height: covers(place.current.querySelector("[data-bar]")) };
       return next.top === old.top && next.height === old.height ? old : next;
     });
     const watching = new ResizeObserver(measure);
     if (header) watching.observe(header);
     watching.observe(place.current.querySelector("[data-bar]"));
-    return () => watching.disconnect();
+    addEventListener("resize", measure);
+    return () => {
+      watching.disconnect();
+      removeEventListener("resize", measure);
+    };
   }, []);
   return bar;
 }

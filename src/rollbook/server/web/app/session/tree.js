@@ -16,7 +16,7 @@ export function Tree({ branches }) {
   return html`
     <${Section} title="Sub-agents" kind="tree">
       <div class="table-wrap"><table class="table tree-table" aria-label="Sub-agents">
-        <thead><tr><th scope="col">Session</th><th scope="col" class="right" title="By itself">Own</th><th scope="col" class="right" title="With everything below it">With all below</th></tr></thead>
+        <thead><tr><th scope="col">Session</th><th scope="col" class="right" title="By itself">Own</th><th scope="col" class="right" title="With everything below it">In all</th></tr></thead>
         <tbody>${shown.map((branch, place) => html`<tr key=${`${branch.user_id} ${branch.session_id}`}>
           <td class="fill"><div class=${`branch depth-${Math.min(branch.depth, 6)}`}><${Status} name=${branch.effective_status} quiet=${true} />
             ${place === 0 ? html`<span class="clip" title="This session">This session</span>` : html`<a class="clip" href=${sessionUrl(branch.user_id, branch.session_id)} title=${`${oneLine(titleOf(branch), 300)}\n${oneLine(branch.session_id, 300)}`}>${oneLine(titleOf(branch), 200)}</a>`}</div></td>

@@ -2,6 +2,7 @@
 
 import { html, useMemo, useState } from "../html.js";
 import { count } from "../format.js";
+import { toClipboard } from "../ui/clipboard.js";
 import { say } from "../ui/toast.js";
 import { Icon } from "../ui/icon.js";
 import { plain, written } from "../text.js";
@@ -61,12 +62,8 @@ export const Named = ({ name, children }) => html`<div class="named"><p class="n
 
 export function Copy({ text, name = "Copy" }) {
   const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(typeof text === "function" ? await text() : text);
-      say("Copied.");
-    } catch {
-      say("The browser does not let this page copy.", "bad");
-    }
+    if (await toClipboard(text)) say("Copied.");
+    else say("The browser does not let this page copy.", "bad");
   };
   return html`<button type="button" class="icon-button" title=${name} aria-label=${name} onClick=${copy}><${Icon} name="copy" /></button>`;
 }

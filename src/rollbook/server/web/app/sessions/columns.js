@@ -4,6 +4,7 @@ import { html, signal } from "../html.js";
 import { sessionUrl } from "../state.js";
 import { me, userName } from "../people.js";
 import { count, exactDollars, shortId, shortModel, span } from "../format.js";
+import { oneLine } from "../text.js";
 import { Icon } from "../ui/icon.js";
 import { Ago, Money, Status, Time, Tokens } from "../ui/parts.js";
 import { titleOf } from "../ui/session.js";
@@ -11,7 +12,9 @@ import { titleOf } from "../ui/session.js";
 const KEPT = "rollbook.columns";
 const none = html`<span class="muted">–</span>`;
 const text = (name) => (session) => session[name];
-const shown = (value) => (value ? html`<span class="clip" title=${value}>${value}</span>` : none);
+// What an agent told, in one line, where nothing hides; whole: in the hint.
+const clipped = (value, whole = value) => html`<span class="clip" title=${oneLine(whole, 512)}>${oneLine(value, 120)}</span>`;
+const shown = (value) => (value ? clipped(value) : none);
 const folder = (path) => path.replace(/\/+$/, "").split("/").at(-1) || path;
 const number = (name) => (session) => (session[name] ? count(session[name]) : html`<span class="muted">0</span>`);
 const when = (name) => (session) => Time({ at: session[name] });
@@ -19,7 +22,7 @@ const when = (name) => (session) => Time({ at: session[name] });
 const dollarsOf = (session) => (session.cost_usd === null ? null : exactDollars(session.cost_nano_usd).replace(/[$,]/g, "").replace("−", "-"));
 
 export const TitleLink = ({ session }) => html`
-  <a class="row-link clip" href=${sessionUrl(session.user_id, session.session_id)} title=${`${session.title || session.goal_text || "No title"}\n${session.session_id}`}>${titleOf(session)}</a>`;
+  <a class="row-link clip" href=${sessionUrl(session.user_id, session.session_id)} title=${`${oneLine(session.title || session.goal_text || "No title")}\n${oneLine(session.session_id, 512)}`}>${titleOf(session)}</a>`;
 
 const Title = ({ session }) => html`
   <span class="row-title">${session.parent_id && html`<span class="is-below" title=${`Started by ${session.parent_id}`}><${Icon} name="below" /><span class="unseen">Sub-agent: </span></span>`}${TitleLink({ session })}</span>`;
@@ -37,13 +40,13 @@ export const COLUMNS = [
   { key: "title", title: "Session", wide: 16, fill: true, cell: (session) => Title({ session }), csv: (session) => session.title ?? session.goal_text },
   { key: "id", title: "Id", wide: 11, cell: (session) => html`<span class="mono clip" title=${session.session_id}>${shortId(session.session_id)}</span>`, csv: text("session_id") },
   { key: "agent", title: "Agent", wide: 7.5, cell: (session) => shown(session.agent), csv: text("agent") },
-  { key: "model", title: "Model", wide: 8.5, cell: (session) => (session.last_model ? html`<span class="clip" title=${session.last_model}>${shortModel(session.last_model)}</span>` : none), csv: text("last_model"), hint: "The model it used last" },
+  { key: "model", title: "Model", wide: 8.5, cell: (session) => (session.last_model ? clipped(shortModel(session.last_model), session.last_model) : none), csv: text("last_model"), hint: "The model it used last" },
   { key: "user", title: "User", wide: 6.5, cell: (session) => html`<${User} id=${session.user_id} />`, csv: (session) => userName(session.user_id) },
-  { key: "project", title: "Project", wide: 8.5, cell: (session) => (session.project ? html`<span class="clip" title=${session.project}>${folder(session.project)}</span>` : none), csv: text("project") },
+  { key: "project", title: "Project", wide: 8.5, cell: (session) => (session.project ? clipped(folder(session.project), session.project) : none), csv: text("project") },
   { key: "kind", title: "Kind", wide: 7.25, cell: (session) => shown(session.kind), csv: text("kind") },
   { key: "channel", title: "Channel", wide: 5.5, cell: (session) => shown(session.channel), csv: text("channel") },
   { key: "dataset", title: "Dataset", wide: 8.5, cell: (session) => (session.dataset_id ? html`<span class="mono clip" title=${session.dataset_id}>${shortId(session.dataset_id)}</span>` : none), csv: text("dataset_id") },
-  { key: "tags", title: "Tags", wide: 9, cell: (session) => (session.tags.length ? html`<span class="clip" title=${session.tags.join(", ")}>${session.tags.join(", ")}</span>` : none), csv: (session) => session.tags.join(", ") },
+  { key: "tags", title: "Tags", wide: 9, cell: (session) => shown(session.tags.join(", ")), csv: (session) => session.tags.join(", ") },
   { key: "turns", title: "Turns", wide: 4.5, right: true, cell: number("turns"), csv: text("turns") },
   { key: "calls", title: "Calls", wide: 4.5, right: true, cell: number("calls"), csv: text("calls") },
   { key: "errors", title: "Errors", wide: 4, right: true, cell: (session) => (session.error_count ? html`<span class="some-errors">${count(session.error_count)}</span>` : number("error_count")(session)), csv: text("error_count") },

@@ -4,8 +4,9 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../
 import { count, plural, roughly } from "../format.js";
 import { now } from "../clock.js";
 import { userName } from "../people.js";
+import { oneLine } from "../text.js";
 import { Money, Status } from "../ui/parts.js";
-import { followed } from "../ui/session.js";
+import { followLink } from "../ui/session.js";
 import { TitleLink } from "./columns.js";
 import { keyOf } from "./rows.js";
 import { select, selected } from "./selected.js";
@@ -108,7 +109,7 @@ function Row({ place, session, failure, columns, small, high, gone, active, onAc
     const cells = small ? html`<${SmallCells} session=${session} />` : html`
       <td class="row-pick"><label class="pick-area">${pick}</label></td>
       ${columns.map((column) => html`<td key=${column.key} class=${kindOf(column, columns)}>${column.cell(session)}</td>`)}`;
-    return html`<tr class=${kind} aria-rowindex=${place + 2} style=${style} data-place=${place} onClick=${(event) => { onActive(place); followed(event); }}>${cells}</tr>`;
+    return html`<tr class=${kind} aria-rowindex=${place + 2} style=${style} data-place=${place} onClick=${(event) => { onActive(place); followLink(event); }}>${cells}</tr>`;
   }, [session, failure, columns, small, high, active, chosen, gone, isNew, place]);
 }
 
@@ -123,7 +124,7 @@ function SmallCells({ session }) {
   const ago = roughly((now.value - Date.parse(session.last_activity_at)) / 1000);
   return html`
     <td class="small-main"><span class="small-title"><${Status} name=${session.effective_status} quiet=${true} /><${TitleLink} session=${session} /></span>
-      <span class="small-more clip">${[session.agent ?? "no agent", userName(session.user_id), session.error_count > 0 && plural(session.error_count, "error")].filter(Boolean).join(" · ")}</span></td>
+      <span class="small-more clip"><bdi>${oneLine(session.agent ?? "no agent", 120)}</bdi> · <bdi>${userName(session.user_id)}</bdi>${session.error_count > 0 && ` · ${plural(session.error_count, "error")}`}</span></td>
     <td class="small-side right"><${Money} of=${session} /><span class="small-more">${ago} ago</span></td>`;
 }
 

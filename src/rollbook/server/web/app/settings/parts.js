@@ -1,6 +1,7 @@
 // What parts of the settings have in common: text to be copied, lists of what is what, one of several.
 
 import { html, useRef, useState } from "../html.js";
+import { toClipboard } from "../ui/clipboard.js";
 import { Icon } from "../ui/icon.js";
 
 export const Choose = ({ name, options, value, onChange }) => html`
@@ -21,16 +22,6 @@ export function Copied({ text, label, long = false }) {
       <button type="button" class="button" onClick=${copy}><${Icon} name=${done ? "check" : "copy"} />${done ? "Copied" : "Copy"}</button>
       <span class="unseen" role="status">${done ? "It is copied." : ""}</span>
     </div>`;
-}
-
-// Browsers give the clipboard to pages of this machine and over HTTPS alone; the older way works with what is selected.
-async function toClipboard(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return document.execCommand("copy");
-  }
 }
 
 // [title, value] lines; those without a value are left out.

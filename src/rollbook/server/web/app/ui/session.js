@@ -13,7 +13,7 @@ export const SessionLink = ({ session, hash }) => html`
     title=${`${oneLine(session.title || session.goal_text || "No title")}\n${oneLine(session.session_id, 512)}`}>${titleOf(session)}</a>`;
 
 // A click anywhere in a row does what one on its link does; one that marks text, or picks, does not.
-export function followed(event) {
+export function followLink(event) {
   if (event.target.closest("a, button, input, label") || String(getSelection())) return;
   const { ctrlKey, metaKey, shiftKey } = event;
   event.currentTarget.querySelector("a[href]")?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
