@@ -19,7 +19,7 @@ from rollbook.importers.runs import run_import
 from rollbook.ledger.ops import SourceFile
 
 NOW = 1_780_000_000_000_000
-CALLS = 9_000  # more than two transactions take
+CALLS = 12_000
 
 
 def claude(place: Path) -> None:

@@ -118,7 +118,7 @@ class Truth:
             self.models = models
             self.rows = []
             for row in tx.rows("every_session"):
-                facts = tx.rows("slice_facts", slice_no=row[4])[0]
+                facts = tx.rows("slice_facts", slice_no=row[4])[0][:6]
                 deleted = row[3] == life.DELETED
                 self.rows.append(Row((row[0], row[1]), (users[row[0]], row[2]), facts[1] or None, deleted, facts))
         self._lists: dict[str, list[Session]] = {}

@@ -50,8 +50,8 @@ OWN_WORDS: Final = {
         "end_lane",
         "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_notes",
         "hold_sessions", "hold_users", "join_writers", "lane_number", "loose_aliases", "mark_batch", "names_stretch",
-        "numbers_of", "own_lane", "session_numbers", "shown",
-        "spend_in_stretches", "spend_of_slices", "spend_of_users", "these_slices", "write_alone",
+        "numbers_of", "own_lane", "session_numbers", "scope_users",
+        "shown", "spend_in_stretches", "these_slices", "whose_users", "write_alone",
     },
     "store": {
         "columns", "foreign_tables", "has_table", "keep_writers_out", "names_in", "save_version", "schema_version",
@@ -224,6 +224,7 @@ def test_says_whose_can_say_no() -> None:
 @pytest.mark.parametrize("what", ["writes", "reads"])
 def test_every_hot_statement_takes_an_index(large: str, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     with opened_at(large, Clock()) as book:
+        _metered(book)  # what is asked for has to be there
         with monkeypatch.context() as patched:
             listener = Listener(patched)
             (_metered if what == "writes" else _first_page)(book)

@@ -106,6 +106,16 @@ def _touch(server: Running, session_id: str, key: str = TOKEN, **said: Any) -> N
         client.post("/api/v1/sessions", json={"session_id": session_id, **said}).raise_for_status()
 
 
+def test_a_silent_stream_says_that_it_lives(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "ASKED_ANEW_S", 0.02)
+    monkeypatch.setattr(serving, "PING_S", 0.04)
+    with listening(server) as listener:
+        heard = listener.until(lambda heard: len(heard) >= 3)
+        assert [(each.name, each.id) for each in heard[1:3]] == [("alive", "")] * 2, "and it has no place in the feed"
+        _touch(server, "a")
+        assert listener.changed("a")[-1].name == "change"
+
+
 def test_changes_are_told_as_they_happen(server: Running) -> None:
     with listening(server) as listener:
         _touch(server, "one")

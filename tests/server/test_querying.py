@@ -89,3 +89,9 @@ def test_r6_what_occurs_is_what_may_be_seen(tmp_path: Path, served: Asking) -> N
     assert fields["user"]["values"] == ["ann"]
     assert not any(hidden in told for hidden in ("codex", "gpt-5", "/srv/shop", "bug"))
     assert served.json(LIST, key=key, query="agent:*")["total"] == 1
+
+
+def test_a_range_that_began_before_the_calendar_is_all_time(served: Asking) -> None:
+    for path in (f"{LIST}/cost-by-model", "/api/v1/spend/series"):
+        asked = {"tz": "Europe/Berlin", "by": "day"}
+        assert served.json(path, since="999999d", **asked) == served.json(path, since="all", **asked)

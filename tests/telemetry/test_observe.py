@@ -184,6 +184,31 @@ def test_r12_a_deleted_session_takes_usage_and_no_contents(tmp_path: Path, place
         assert book.verify().ok
 
 
+def test_every_span_of_a_deleted_session_is_refused_whatever_its_trace(book: rollbook.Rollbook) -> None:
+    book.touch("s")
+    book.delete("s")
+    gone = [replace(span(n, session="s", took=n, steps=said(f"m{n}", "hi")), trace_id=f"{n:032x}") for n in range(1, 7)]
+    other = replace(span(9, session="other", took=9), trace_id=f"{9:032x}")
+    observed = book.observe([*gone[:3], other, *gone[3:]])
+    assert sorted(observed.refused) == [0, 1, 2, 4, 5, 6]
+    assert all("deleted" in str(error) for error in observed.refused.values())
+    assert book.get("other").tokens_in == 9
+
+
+def test_what_several_traces_say_of_a_session_stands_in_the_order_of_time(book: rollbook.Rollbook) -> None:
+    told = [
+        replace(
+            span(n, session="s", steps=(("messages", New(f"m{n}", b'{"role":"user","content":"%d"}' % n, T + n)),)),
+            trace_id=f"{n:032x}",
+        )
+        for n in (3, 1, 2)
+    ]
+    assert book.observe(told).accepted == 3
+    assert [message.content for message in book.conversation("s")] == ["1", "2", "3"]
+    assert book.observe(told[::-1]).accepted == 3
+    assert len(book.conversation("s")) == 3
+
+
 def test_an_end_that_a_span_states_ends_its_session(book: rollbook.Rollbook) -> None:
     end = End(user_id="", session_id="", status="failed", at=T + 9 * SECOND, decided_by="telemetry")
     book.observe([span(2, 1, took=5), span(1, session="s", end=end)])

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from rollbook.ledger.names import ALL_TIME
-from rollbook.ledger.scopes import Part, Scope
+from rollbook.ledger.scopes import Group, Scope, grouped
 from rollbook.model import HOUR_US, cost_usd
 from rollbook.store import Reading, Row
 
@@ -33,8 +33,8 @@ class AgentCost(msgspec.Struct, frozen=True, kw_only=True):
 def cost_by_agent(tx: Reading, scope: Scope, since: int | None) -> list[AgentCost]:
     """Most expensive first, and as much as the stats in all."""
     sums: dict[tuple[str, str | None, str], list[int]] = defaultdict(lambda: [0] * 6)
-    for part in scope.parts:
-        for row in _rows(tx, part, since):
+    for group in grouped(scope.parts):
+        for row in _rows(tx, group, since):
             into = sums[row[0], row[1], row[2]]
             for place, value in enumerate(row[3:]):
                 into[place] += value
@@ -57,14 +57,13 @@ def cost_by_agent(tx: Reading, scope: Scope, since: int | None) -> list[AgentCos
     return sorted(lines, key=lambda row: (-row.cost_nano_usd, -row.tokens_in - row.tokens_out, row.user_id, row.agent))
 
 
-def _rows(tx: Reading, part: Part, since: int | None) -> list[Row]:
+def _rows(tx: Reading, group: Group, since: int | None) -> list[Row]:
     """Sums by user and agent: of whole hours, and of a part of one from its sessions."""
-    words = part.words | {"whose": "activity_of_users" if part.everybody else "activity_of_user"}
-    asked = {"user_no": part.user_no, "slices": part.slices}
+    words = group.words | ({"whose": "whose_all"} if group.everybody else {})
     found: list[Row] = []
     if since is None:
         first = last = ALL_TIME
     else:
         first, last = -(-since // HOUR_US), _FOREVER
-        found += tx.compose("agents_edge", words, since=since, until=first * HOUR_US, **asked)
-    return found + tx.compose("agents_sums", words, first=first, last=last, **asked)
+        found += tx.compose("agents_edge", words, since=since, until=first * HOUR_US, **group.values)
+    return found + tx.compose("agents_sums", words, first=first, last=last, **group.values)

@@ -11,6 +11,7 @@ import msgspec
 
 from rollbook.ledger import spending
 from rollbook.ledger.names import ALL_TIME, of_quarter
+from rollbook.ledger.scopes import grouped
 from rollbook.model import (
     HOUR_US,
     MICROS,
@@ -31,7 +32,7 @@ from rollbook.store import Reading, Row
 
 if TYPE_CHECKING:
     from rollbook.ledger.reads import Clock
-    from rollbook.ledger.scopes import Part, Scope
+    from rollbook.ledger.scopes import Group, Part, Scope
 
 SPEND_BY: Final = ("hour", "day", "model", "agent", "project", "user", "kind")
 _FOREVER: Final = 2**62
@@ -46,18 +47,18 @@ class _Span(msgspec.Struct, frozen=True):
     factor: int = 1
 
 
-def _span(since: int | None, part: Part) -> _Span:
+def _span(since: int | None, group: Group) -> _Span:
     if since is None:
         return _Span(((ALL_TIME, ALL_TIME),))
     # Everybody's sums are kept by the quarter hour as well, since an hour of everybody's sessions may be very many.
-    width = QUARTER_US if part.everybody else HOUR_US
+    width = QUARTER_US if group.everybody else HOUR_US
     first, inside = divmod(max(since, 0), width)
     edge, factor = None, 1
     if 0 < inside < width // 2:  # fewer sessions to look at before the time than after it
         edge, factor = (first * width, since), -1
     elif inside:
         edge, first = (since, (first + 1) * width), first + 1
-    if not part.everybody:
+    if not group.everybody:
         return _Span(((first, _FOREVER),), edge, factor)
     hour = -(-first // QUARTERS)
     hours = [(hour, _FOREVER)]
@@ -81,14 +82,13 @@ def _by_status(tx: Reading, parts: Sequence[Part], since: int | None) -> dict[in
     sums: list[Row] = []
     added: list[Row] = []
     taken: list[Row] = []
-    for part in parts:
-        span = _span(since, part)
-        asked = {"user_no": part.user_no, "slices": part.slices}
+    for group in grouped(parts):
+        span, asked = _span(since, group), group.values
         for first, last in span.hours:
-            sums += tx.compose("activity_sums", part.words, first=first, last=last, **asked)
+            sums += tx.compose("activity_sums", group.words, first=first, last=last, **asked)
         if span.edge:
             start, end = span.edge
-            edge = tx.compose("activity_edge", part.words, since=start, until=end, **asked)
+            edge = tx.compose("activity_edge", group.words, since=start, until=end, **asked)
             (added if span.factor > 0 else taken).extend(edge)
     return _gathered(sums + added, taken)
 
@@ -98,10 +98,10 @@ def _still_running(tx: Reading, parts: Sequence[Part], since: int | None, clock:
     start = clock.cutoff if since is None else max(since, clock.cutoff)
     hour = start // HOUR_US + 1
     running = 0
-    for part in parts:
-        asked = {"user_no": part.user_no, "slices": part.slices}
-        running += tx.compose("running_hours", part.words, first=hour, **asked)[0][0]
-        running += tx.compose("running_edge", part.words, since=start, until=hour * HOUR_US, **asked)[0][0]
+    for group in grouped(parts):
+        asked = group.values
+        running += tx.compose("running_hours", group.words, first=hour, **asked)[0][0]
+        running += tx.compose("running_edge", group.words, since=start, until=hour * HOUR_US, **asked)[0][0]
     return running
 
 
@@ -154,17 +154,16 @@ def cost_by_model(tx: Reading, scope: Scope, since: int | None) -> list[ModelCos
     """R9: most expensive first, and as much as :func:`stats` in all."""
     added: list[Row] = []
     taken: list[Row] = []
-    for part in scope.parts:
-        if part.slices is None:
-            span = _span(since, part)
+    for group in grouped(scope.parts):
+        if group.slices is None:
+            span = _span(since, group)
             for first, last in span.hours:
-                added += tx.rows("model_sums", user_no=part.user_no, first=first, last=last)
+                added += tx.compose("model_sums", group.words, **group.values, first=first, last=last)
         else:  # sums of models are not kept apart by slices
             span = _Span((), (since or 0, _FOREVER))
         if span.edge:
             start, end = span.edge
-            asked = {"user_no": part.user_no, "slices": part.slices}
-            edge = tx.compose("model_edge", part.words, since=start, until=end, **asked)
+            edge = tx.compose("model_edge", group.words, **group.values, since=start, until=end)
             (added if span.factor > 0 else taken).extend(edge)
     rows = [
         ModelCost(

@@ -68,7 +68,7 @@ def look(
     found = tx.rows("user_no", user_id=user_id)
     user_no: int = found[0][0] if found else _NOBODY
     whose = _EVERYBODY if everybody else user_no
-    words = {"whose": "spend_of_user", "name": "spend_whole"}
+    words = {"whose": "whose_user", "slices": "every_slice", "name": "spend_whole"}
     days = tx.compose("spend_by_time", words, user_no=whose, first=since // _QUARTER_US, last=_FOREVER)
     return Glance(
         session=None if session_id is None else _session(tx, user_no, session_id, everybody=everybody),

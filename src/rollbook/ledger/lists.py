@@ -21,6 +21,8 @@ from rollbook.store.statements import Filling
 SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out")
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 _MANY: Final = 50_000  #: sessions from which on reading them side by side is faster than in the order of their activity
+_FEW: Final = 1_000  #: sessions that are read one by one, however few others there are
+_APART: Final = 30  #: how many are read side by side in the time in which one is fetched by itself
 _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
 
 
@@ -71,7 +73,7 @@ def page(
         return Found([], 0, limit, offset, has_more=False, next_cursor=None, total_exact=True)
     most = offset + limit + 1
     counted = _counted(portions, asked)
-    many = (counted or asked.unordered) and _active(tx, portions, asked, clock) > _MANY
+    many = (counted or asked.unordered) and _are_many(tx, portions, asked, clock)
     everything = _gathered(tx, portions, asked, clock) if many and counted else None
     if everything is None:
         found = [
@@ -157,10 +159,15 @@ def _counted(portions: list[Portion], asked: Filters) -> bool:
     return asked.scanned or (portions[0].part.everybody and asked.sliced)
 
 
-def _active(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> int:
-    """How many sessions there are to be looked through, at most, by the sums."""
-    counts = counts_by_status(tx, [portion.part for portion in portions], asked.since, clock)
-    return sum(counts[name] for name in asked.states(counts))
+def _are_many(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> bool:
+    """Whether so many sessions are to be looked through, by the sums, that it is faster to read all side by side."""
+    parts = [portion.part for portion in portions]
+    counts = counts_by_status(tx, parts, asked.since, clock)
+    active = sum(counts[name] for name in asked.states(counts))
+    if active > _MANY or not asked.unordered or active < _FEW:
+        return active > _MANY
+    everything = sum(counts_by_status(tx, parts, None, clock).values())
+    return active * _APART > everything
 
 
 def _gathered(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> list[Row] | None:

@@ -74,12 +74,11 @@ select nextval('session_numbers'), 64
 -- these_slices --
 slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
 
--- spend_of_users --
-spend.user_no in (select cast(value as bigint) from json_array_elements_text(cast(:users as json)))
+-- whose_users --
+user_no in (select cast(value as bigint) from json_array_elements_text(cast(:users as json)))
 
--- spend_of_slices --
-spend.user_no in (select cast(value as bigint) from json_array_elements_text(cast(:users as json)))
-    and spend.slice_no in (select cast(value as bigint) from json_array_elements_text(cast(:slices as json)))
+-- scope_users --
+session.user_no in (select cast(value as bigint) from json_array_elements_text(cast(:users as json)))
 
 -- spend_in_stretches --
 select stretch.low, coalesce(model.name, 'unknown') as line,

@@ -590,6 +590,9 @@ where (user_no, source, path) in (select user_no, source, path from source_file
 -- scope_user --
 session.user_no = :user_no
 
+-- scope_users --
+session.user_no in (select value from json_each(cast(:users as text)))
+
 -- scope_all --
 session.user_no > 0
 
@@ -921,7 +924,7 @@ slice_no in (select value from json_each(cast(:slices as text)))
 -- Activity by stored status over whole hours.
 select status, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced), sum(errors),
     sum(agent_time)
-from activity where user_no = :user_no and hour >= :first and hour <= :last and {slices} group by status
+from activity where {whose} and hour >= :first and hour <= :last and {slices} group by status
 
 -- activity_edge --
 -- The same over a part of an hour, from the sessions themselves.
@@ -934,7 +937,7 @@ group by status
 -- running_hours --
 -- Running sessions last active in whole hours from one on.
 select coalesce(sum(sessions), 0) from activity
-where user_no = :user_no and hour >= :first and status = 0 and {slices}
+where {whose} and hour >= :first and status = 0 and {slices}
 
 -- running_edge --
 select count(*) from session
@@ -943,7 +946,7 @@ where {scope} and status = 0 and last_activity_at >= :since and last_activity_at
 -- model_sums --
 select model.name, sum(sessions), sum(calls), sum(tokens_in), sum(tokens_out), sum(cost), sum(unpriced)
 from activity_model left join model on model.model_no = activity_model.model_no
-where user_no = :user_no and hour >= :first and hour <= :last group by activity_model.model_no, model.name
+where {whose} and hour >= :first and hour <= :last group by activity_model.model_no, model.name
 
 -- model_edge --
 select model.name, count(*), sum(model_usage.calls), sum(model_usage.tokens_in), sum(model_usage.tokens_out),
@@ -968,12 +971,6 @@ from (
 join slice on slice.slice_no = part.slice_no join account on account.user_no = part.user_no
 group by account.user_id, account.name, slice.driver
 
--- activity_of_user --
-user_no = :user_no
-
--- activity_of_users --
-user_no in (select user_no from account)
-
 -- agents_edge --
 -- The same over a part of an hour, from the sessions themselves. (By status too, which makes SQLite take the index.)
 select account.user_id, account.name, slice.driver, sum(part.sessions), sum(part.calls), sum(part.tokens_in),
@@ -991,23 +988,25 @@ group by account.user_id, account.name, slice.driver
 -- spend_by_model --
 select coalesce(model.name, 'unknown'), slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out),
     sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
-from spend join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where {whose} and spend.quarter >= :first and spend.quarter <= :last
+from (select * from spend where {whose} and quarter >= :first and quarter <= :last and {slices}) spend
+join slice on slice.slice_no = spend.slice_no
+left join model on model.model_no = spend.model_no
 group by spend.model_no, model.name, slice.deleted
 
 -- spend_by_slice --
 select {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost),
     sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
-from spend join slice on slice.slice_no = spend.slice_no
-where {whose} and spend.quarter >= :first and spend.quarter <= :last
+from (select * from spend where {whose} and quarter >= :first and quarter <= :last and {slices}) spend
+join slice on slice.slice_no = spend.slice_no
 group by line, slice.deleted
 
 -- spend_by_time --
 -- By the quarter hours, hours or days of which sums are kept.
 select spend.quarter, {name} as line, slice.deleted, sum(spend.calls), sum(spend.tokens_in), sum(spend.tokens_out),
     sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls), sum(spend.late_cost)
-from spend join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where {whose} and spend.quarter >= :first and spend.quarter <= :last
+from (select * from spend where {whose} and quarter >= :first and quarter <= :last and {slices}) spend
+join slice on slice.slice_no = spend.slice_no
+left join model on model.model_no = spend.model_no
 group by spend.quarter, line, slice.deleted
 
 -- spend_by_stretch --
@@ -1015,8 +1014,9 @@ group by spend.quarter, line, slice.deleted
 select (spend.quarter - :first) / :width as stretch, {name} as line, slice.deleted, sum(spend.calls),
     sum(spend.tokens_in), sum(spend.tokens_out), sum(spend.cost), sum(spend.unpriced), sum(spend.late_calls),
     sum(spend.late_cost)
-from spend join slice on slice.slice_no = spend.slice_no left join model on model.model_no = spend.model_no
-where {whose} and spend.quarter >= :first and spend.quarter <= :last
+from (select * from spend where {whose} and quarter >= :first and quarter <= :last and {slices}) spend
+join slice on slice.slice_no = spend.slice_no
+left join model on model.model_no = spend.model_no
 group by stretch, line, slice.deleted
 
 -- spend_in_stretches --
@@ -1061,18 +1061,14 @@ coalesce(model.name, 'unknown')
 -- spend_whole --
 'all'
 
--- spend_of_user --
-spend.user_no = :user_no
+-- whose_user --
+user_no = :user_no
 
--- spend_of_users --
-spend.user_no in (select value from json_each(cast(:users as text)))
+-- whose_users --
+user_no in (select value from json_each(cast(:users as text)))
 
--- spend_of_slices --
-spend.user_no in (select value from json_each(cast(:users as text)))
-    and spend.slice_no in (select value from json_each(cast(:slices as text)))
-
--- spend_of_all --
-spend.user_no in (select user_no from account)
+-- whose_all --
+user_no in (select user_no from account)
 
 -- usage_of --
 -- The ledger rows of a session, with names.

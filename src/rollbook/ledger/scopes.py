@@ -42,6 +42,48 @@ class Part(msgspec.Struct, frozen=True):
         return None if self.slices is None else _numbers.decode(self.slices)
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Several parts that are asked for at once: of users of whom everything is seen, or slices of others."""
+
+    users: str  #: numbers as a JSON array
+    user_no: int | None = None  #: if it is one user, or everybody
+    slices: str | None = None
+
+    @property
+    def everybody(self) -> bool:
+        return self.user_no == EVERYBODY
+
+    @property
+    def words(self) -> dict[str, str]:
+        """How statements are told whose sessions these are, and whose sums."""
+        one = self.user_no is not None
+        return {
+            "scope": "scope_all" if self.everybody else "scope_user" if one else "scope_users",
+            "whose": "whose_user" if one else "whose_users",
+            "slices": "every_slice" if self.slices is None else "these_slices",
+        }
+
+    @property
+    def values(self) -> dict[str, int | str | None]:
+        """What those words ask for."""
+        return {"user_no": self.user_no, "users": self.users, "slices": self.slices}
+
+
+def grouped(parts: Sequence[Part]) -> list[Group]:
+    """All parts, in one or two groups."""
+    whole = [part.user_no for part in parts if part.slices is None]
+    sliced = [part for part in parts if part.slices is not None]
+    found = [Group(_listed(whole), whole[0] if len(whole) == 1 else None)] if whole else []
+    if sliced:
+        slices = _listed(sorted(number for part in sliced for number in part.numbers or ()))
+        found.append(Group(_listed(part.user_no for part in sliced), slices=slices))
+    return found
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
+
+
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What a read is about. Its parts have no session in common; without any there is nothing to be seen."""
 
@@ -86,7 +128,7 @@ def _visible(tx: Reading, principal: Principal, users: Iterable[int]) -> tuple[P
     for user_no, slice_no in tx.among("slices_in_datasets", [(name,) for name in sorted(principal.datasets)]):
         granted[user_no].append(slice_no)
     for user_no, slices in granted.items():
-        parts.setdefault(user_no, Part(user_no, f"[{','.join(map(str, sorted(slices)))}]"))
+        parts.setdefault(user_no, Part(user_no, _listed(sorted(slices))))
     return tuple(part for _, part in sorted(parts.items()))
 
 

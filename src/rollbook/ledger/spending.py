@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rollbook.ledger.names import EVERYBODY, spent_in_day, spent_in_hour
-from rollbook.ledger.scopes import Part
+from rollbook.ledger.scopes import Group, Part, grouped
 from rollbook.model import DAY_QUARTERS, QUARTER_US, QUARTERS, from_micros, to_micros
 from rollbook.store import Reading, Row
 
@@ -45,7 +45,7 @@ def by_name(tx: Reading, parts: Sequence[Part], name: str, first: int) -> list[R
     for of in _gathered(tx, parts):
         kept = of.everybody and name in _KEPT
         ranges = _ranges(first, _FOREVER) if kept else [(first, _FOREVER)]
-        asked = _Asked(tx, of if kept or not of.everybody else _Of("spend_of_all"), words, {})
+        asked = _Asked(tx, of, words if kept or not of.everybody else words | {"whose": "whose_all"}, {})
         for low, high in ranges:
             found += asked.rows(statement, first=low, last=high)
     return found
@@ -71,31 +71,16 @@ def by_period(tx: Reading, parts: Sequence[Part], name: str, first: int, *, by: 
     return found
 
 
-class _Of(NamedTuple):
-    """Whose spend: of one user, or of several, at once."""
-
-    whose: str
-    user_no: int | None = None
-    users: str | None = None  #: numbers as a JSON array
-    slices: str | None = None
-
-    @property
-    def everybody(self) -> bool:
-        return self.user_no == EVERYBODY
-
-
 class _Asked(NamedTuple):
     """What is asked of the sums, and where the answer goes."""
 
     tx: Reading
-    of: _Of
+    of: Group
     words: dict[str, str]
     into: Sums
 
     def rows(self, statement: str, **values: int) -> list[Row]:
-        of = self.of
-        words = {"whose": of.whose} | self.words
-        return self.tx.compose(statement, words, user_no=of.user_no, users=of.users, slices=of.slices, **values)
+        return self.tx.compose(statement, self.of.words | self.words, **self.of.values, **values)
 
     def add(self, line: Line, start: int, amounts: list[int], sign: int = 1) -> None:
         into = self.into[line][start]
@@ -103,26 +88,13 @@ class _Asked(NamedTuple):
             into[place] += sign * value
 
 
-def _gathered(tx: Reading, parts: Sequence[Part]) -> list[_Of]:
-    """What is asked for at once: all users of whom everything is seen, and all slices of others."""
-    whole = [part.user_no for part in parts if part.slices is None]
-    found = []
-    if len(whole) == 1:
-        # What the only one spent is what everybody did.
-        alone = whole[0] != EVERYBODY and not tx.rows("spend_of_others", user_no=whole[0])[0][0]
-        found.append(_Of("spend_of_user", user_no=EVERYBODY if alone else whole[0]))
-    elif whole:
-        found.append(_Of("spend_of_users", users=_listed(whole)))
-    sliced = [part for part in parts if part.slices is not None]
-    if sliced:
-        numbers = [number for part in sliced for number in part.numbers or ()]
-        users = _listed(part.user_no for part in sliced)
-        found.append(_Of("spend_of_slices", users=users, slices=_listed(sorted(numbers))))
-    return found
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return f"[{','.join(map(str, numbers))}]"
+def _gathered(tx: Reading, parts: Sequence[Part]) -> list[Group]:
+    """The parts; what the only one spent who did is what everybody did."""
+    groups = grouped(parts)
+    first = groups[0].user_no if groups else None
+    if first and len(parts) == 1 and not tx.rows("spend_of_others", user_no=first)[0][0]:
+        return [Group("[]", EVERYBODY)]
+    return groups
 
 
 # Times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builtins import list as List  # noqa: N812 - a book's own list() hides the name
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from rollbook.telemetry.intake import Intake, priced
 from rollbook.telemetry.names import metered
 from rollbook.telemetry.told import Folded, Observed, PointTold, SpanTold, Told
 
-_TRIES: Final = 20  #: how often something is joined anew because the same trace was written meanwhile
+_TRIES: Final = 100  #: how often something is joined anew because the same trace was written meanwhile
 _SETTLED_AT_ONCE: Final = 20
 _NO_NOTE: Final = (0, None)  #: the version and the text of a note that is not there
 
@@ -94,24 +94,17 @@ class TelemetryPlans(WritePlans):
             else:
                 ops += [((place,), op) for op in item.ops]
         found = tx.rows("user_no", user_id=self.user_id)
+        user_no = found[0][0] if found else None
         written: List[Note] = []
-
-        def known(room: str, names: Iterable[str]) -> dict[str, tuple[int, str]]:
-            return notes.read(tx, found[0][0], room, names, now=now) if found else {}
-
         joined: List[traces.Joined] = []
-        were = known(traces.ROOM, spans)
-        for name, told in spans.items():
-            version, value = were.get(name, _NO_NOTE)
+        for name, told, version, value in _known(tx, user_no, traces.ROOM, spans, now):
             one = traces.fold(value, told, now=now)
             if one is not None:
                 written.append(_note(traces.ROOM, name, version, one))
                 joined.append(one)
         ops += applying.ops(joined, user)
-        were = known(series.ROOM, points)
-        for name, metered_by in points.items():
-            version, value = were.get(name, _NO_NOTE)
-            folded = series.fold(value, metered_by, user=user, now=now)
+        for name, told, version, value in _known(tx, user_no, series.ROOM, points, now):
+            folded = series.fold(value, told, user=user, now=now)
             if folded is not None:
                 written.append(_note(series.ROOM, name, version, folded))
                 ops += [(() if place is None else (place,), op) for place, op in folded.ops]
@@ -143,3 +136,12 @@ class TelemetryPlans(WritePlans):
 
 def _note(room: str, name: str, version: int, made: Folded | traces.Joined) -> Note:
     return Note(room=room, name=name, expected=version, value=made.value, expires_at=made.expires_at)
+
+
+def _known(
+    tx: Reading, user_no: int | None, room: str, told: Mapping[str, Any], now: int
+) -> Iterator[tuple[str, Any, int, str | None]]:
+    """What is told, by the name of the note that it is joined with, with the version and the text of that."""
+    known = {} if user_no is None or not told else notes.read(tx, user_no, room, told, now=now)
+    for name, items in told.items():
+        yield name, items, *known.get(name, _NO_NOTE)

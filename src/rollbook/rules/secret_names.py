@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _PASSPHRASE: Final = re.compile(r"pass[_-]?phrase$")
@@ -47,7 +48,12 @@ _PROSE_SPACES: Final = 2
 
 def is_secret_name(name: str) -> str | None:
     """The kind of secret that a name ends with; None for any other name."""
-    small = name[-_NAME_MOST:].lower().rstrip("0123456789")
+    return _kind_of(name[-_NAME_MOST:])
+
+
+@lru_cache(maxsize=4096)  # fields of what is said have but a few names
+def _kind_of(name: str) -> str | None:
+    small = name.lower().rstrip("0123456789")
     if not small.endswith(_ENDINGS):
         return None
     if small in _HEADERS:

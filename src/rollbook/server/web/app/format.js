@@ -43,7 +43,7 @@ export function dollars(nano) {
 // For axes, where only the size matters.
 export function roundDollars(value) {
   if (value === 0) return "$0";
-  return value >= 1000 ? `$${compact(value)}` : `$${value >= 10 ? Math.round(value) : Number(value.toPrecision(2))}`;
+  return value >= 1000 ? `$${compact(value)}` : `$${value >= 10 ? Math.round(value) : value < 1e-4 ? value.toFixed(9).replace(/0+$/, "") : Number(value.toPrecision(2))}`;
 }
 
 export function exactDollars(nano) {

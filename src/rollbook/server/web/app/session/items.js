@@ -109,7 +109,7 @@ export const filtered = (items, name) => (name === "all" ? items : items.filter(
 export function textOf(item) {
   if (item.text === null) {
     const parts = [item.entry?.entry_id ?? ""];
-    gather(item.entry ? item.entry.body : item.session ? [item.session.title, item.session.session_id, item.session.end_reason] : item.call?.model, parts, 0);
+    gather(item.entry ? item.entry.body : item.session ? [item.session.title, item.session.session_id, item.session.end_reason] : item.call?.model, parts, item.kind === "other" ? 1 : 0); // (names in what has a form say nothing)
     item.text = parts.join("\n").toLowerCase();
   }
   return item.text;
