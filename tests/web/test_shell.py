@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 import rollbook
 from server.tools import TOKEN, Running, key_of, served, url_of
@@ -200,6 +200,23 @@ def test_a_stream_that_is_cut_off_says_so_and_comes_back(server: Running, look: 
     tab.context.set_offline(False)
     expect(live).to_have_text("Live")
     expect(tab.page.locator(".running")).to_contain_text("meanwhile")
+
+
+def test_what_changes_before_the_stream_is_open_is_not_missed(server: Running, look: Look) -> None:
+    tab = look(server)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    tab.page.route("**/api/v1/events*", hold)
+    tab.go("/")
+    expect(tab.page.locator(".running")).to_be_visible()
+    with server.client() as client:
+        client.post("/api/v1/usage", json={"session_id": "in between", "cost_usd": 3}).raise_for_status()
+    tab.page.wait_for_timeout(100)
+    held[0].continue_()
+    expect(tab.page.locator(".running")).to_contain_text("in between")
 
 
 def test_a_stream_that_says_nothing_any_more_is_cut_off(server: Running, look: Look) -> None:

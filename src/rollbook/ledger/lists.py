@@ -22,7 +22,7 @@ SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "token
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 _MANY: Final = 50_000  #: sessions from which on reading them side by side is faster than in the order of their activity
 _FEW: Final = 1_000  #: sessions that are read one by one, however few others there are
-_APART: Final = 30  #: how many are read side by side in the time in which one is fetched by itself
+_APART: Final = 20  #: how many are read side by side in the time in which one is fetched by itself
 _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, lives.UNKNOWN)
 
 
@@ -220,9 +220,9 @@ def _keys(
         words |= {"filters": asked.filling if asked.pieces else words["filters"], "range": "along_table"}
         values = {**values, **dict(asked.values)}
     spans = spans_of(asked, clock)
-    if not by_activity and asked.status is None and asked.statuses is None:
-        words["statuses"] = "status_along_table" if along_table else "status_some"
-        spans = [(spans[0][0], spans[0][1], spans[0][2])]
+    if not by_activity and along_table and asked.status is None and asked.statuses is None:
+        words["statuses"] = "status_along_table"
+        spans = spans[:1]
     found: list[Row] = []
     for status, since, until in spans:
         bounds = {"since": since, "until": until}

@@ -599,9 +599,6 @@ session.user_no > 0
 -- status_one --
 session.status = :low
 
--- status_some --
-session.status between :low and :high
-
 -- no_filters --
 1 = 1
 

@@ -85,12 +85,13 @@ function close() {
 }
 
 function ready(event) {
-  // What was missed is told next, where the feed remembers it; where it does not a reset is.
-  if (lastId === null) lastId = event.lastEventId;
-  if (tries > 0) {
-    everything = true; // what failed meanwhile is asked for again, too
+  // What was missed is told next, where the feed remembers it; where it does not a reset is. But what was asked for
+  // before anybody listened at all may have changed unheard, and what failed meanwhile is asked for again, too.
+  if (lastId === null || tries > 0) {
+    everything = true;
     tellSoon();
   }
+  lastId ??= event.lastEventId;
   tries = 0;
   state.value = "live";
   cutSince.value = null;
