@@ -128,7 +128,7 @@ def body_of(spans: int, batch_no: int = 0) -> bytes:
 
 
 def _attributes(number: int) -> dict[str, Any]:
-    said = json.dumps([{"role": "user", "parts": [{"type": "text", "content": f"{number} " + "x" * 100}]}])
+    said, answered = _message("user", number), _message("assistant", number)
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
@@ -143,11 +143,15 @@ def _attributes(number: int) -> dict[str, Any]:
         "gen_ai.conversation.id": f"chat-{number % 10}",
         "gen_ai.agent.name": "helper",
         "gen_ai.input.messages": said,
-        "gen_ai.output.messages": said,
+        "gen_ai.output.messages": answered,
         "server.address": "api.openai.com",
         "server.port": 443,
         **{f"app.label.{place}": f"value {number * place % 7}" for place in range(8)},
     }
+
+
+def _message(role: str, number: int) -> str:
+    return json.dumps([{"role": role, "parts": [{"type": "text", "content": f"{number} " + "x" * 100}]}])
 
 
 def _put(holder: Any, values: dict[str, Any]) -> None:

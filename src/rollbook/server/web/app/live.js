@@ -8,6 +8,7 @@ const SLOWEST_MS = 15000; // between tries to listen again
 const EVENTS = "/api/v1/events";
 const SILENT_MS = 40000; // the server says something every 15 seconds: after so much silence nobody is there any more
 const LOOKED_MS = 5000;
+const BEGINS_MS = 300; // for which the first page waits for the stream
 const ANSWERS_MS = 10000;
 
 // "connecting" | "live" | "off" (cut off, tried again) | "hidden"
@@ -34,13 +35,21 @@ export function onChange(told) {
   return () => listeners.delete(told);
 }
 
+let begin = null;
+const begun = new Promise((done) => { begin = done; });
+
+// Resolves when changes are told, or soon: what is asked for from then on need not be asked for once more.
+export const listening = () => Promise.race([begun, new Promise((done) => setTimeout(done, BEGINS_MS))]);
+
 export function listen() {
   document.addEventListener("visibilitychange", () => (document.hidden ? hide() : show()));
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   addEventListener("online", open);
-  if (document.hidden) state.value = "hidden";
-  else open();
+  if (document.hidden) {
+    state.value = "hidden";
+    begin();
+  } else open();
 }
 
 function open() {
@@ -87,11 +96,12 @@ function close() {
 function ready(event) {
   // What was missed is told next, where the feed remembers it; where it does not a reset is. But what was asked for
   // before anybody listened at all may have changed unheard, and what failed meanwhile is asked for again, too.
-  if (lastId === null || tries > 0) {
+  if ((lastId === null && listeners.size) || tries > 0) {
     everything = true;
     tellSoon();
   }
   lastId ??= event.lastEventId;
+  begin();
   tries = 0;
   state.value = "live";
   cutSince.value = null;

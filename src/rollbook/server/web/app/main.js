@@ -2,10 +2,10 @@
 
 import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./html.js";
 import { route, follow } from "./state.js";
-import { listen } from "./live.js";
+import { listen, listening } from "./live.js";
 import { startClock } from "./clock.js";
 import { fetched } from "./fetched.js";
-import { meet, me } from "./people.js";
+import { meet } from "./people.js";
 import { Header } from "./ui/header.js";
 import { Failure, Loading } from "./ui/states.js";
 import { Toasts } from "./ui/toast.js";
@@ -70,10 +70,10 @@ function App() {
 }
 
 function Beginning() {
-  const [error, setError] = useState(null);
-  const begin = () => meet().then(() => setError(null), setError);
+  const [{ begun, error }, tell] = useState({ begun: false, error: null });
+  const begin = () => Promise.all([meet(), listening()]).then(() => tell({ begun: true, error: null }), (why) => tell({ begun: false, error: why }));
   useEffect(() => { begin(); }, []);
-  if (me.value) return html`<${App} />`;
+  if (begun) return html`<${App} />`;
   return error && html`<main id="main"><h1 class="unseen">Rollbook</h1><${Failure} error=${error} what="Rollbook cannot begin." again=${begin} /></main>`;
 }
 
