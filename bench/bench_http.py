@@ -9,7 +9,8 @@ durable. The book has 10,000 sessions with three models each.
 - ``GET, 50 sessions`` is the first page of a list, with its exact total, asked for again and again while nothing is
   written; ``each anew`` in words that differ each time, so that no answer is given to two who ask;
 - ``OTLP, 500 spans`` are model calls as an instrumentation exports them, in protobuf, each trace new;
-- ``usual`` is FastAPI with pydantic and SQLAlchemy's async engine (fastapi_style.py), which keeps no ledger;
+- ``usual`` is FastAPI with pydantic and SQLAlchemy's async engine (fastapi_style.py), which keeps no ledger; of spans
+  it keeps the counters and the messages, as ours does beside the calls, the steps and the index;
 - ``streams`` opens so many event streams and measures the memory that each takes, and how long after a request to write
   was sent, which is stored before it is answered, each of them is told of it (p50 and p99 over writes and streams).
 

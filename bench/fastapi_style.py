@@ -7,6 +7,7 @@ engine has SQLAlchemy's default pool and the write-ahead log, and is durable (``
     python fastapi_style.py BOOK PORT
 """
 
+import json
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -24,6 +25,15 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from cognee_style import meter, records
+
+messages = sa.Table(
+    "messages",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", sa.String, index=True, nullable=False),
+    sa.Column("role", sa.String, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+)
 
 TOKEN = "of-the-benchmark"  # noqa: S105 - nobody else's
 
@@ -91,10 +101,18 @@ def made(path: str) -> FastAPI:
         await session.commit()
         return {"results": [{"usage_id": call.usage_id, "outcome": "counted"} for call in given]}
 
+    @app.on_event("startup")
+    async def _make() -> None:
+        async with engine.begin() as connection:
+            await connection.run_sync(messages.metadata.create_all)
+
     @app.post("/v1/traces", dependencies=[Depends(who)])
     async def traces(request: Request, session: database_of) -> dict[str, Any]:
-        for call in _calls(MessageToDict(ExportTraceServiceRequest.FromString(await request.body()))):
-            await meter(session, call)
+        said: list[dict[str, Any]] = []
+        for span in _spans(MessageToDict(ExportTraceServiceRequest.FromString(await request.body()))):
+            await meter(session, _call(span))
+            said += _messages(span)
+        await session.execute(sa.insert(messages), said)
         await session.commit()
         return {}
 
@@ -108,13 +126,24 @@ def made(path: str) -> FastAPI:
     return app
 
 
-def _calls(told: dict[str, Any]) -> list[dict[str, Any]]:
+def _spans(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The attributes of each span, as plain values."""
     scopes = [scope for resource in told["resourceSpans"] for scope in resource["scopeSpans"]]
-    return [_call(span) for scope in scopes for span in scope["spans"]]
+    spans = [span["attributes"] for scope in scopes for span in scope["spans"]]
+    return [{each["key"]: next(iter(each["value"].values())) for each in span} for span in spans]
 
 
-def _call(span: dict[str, Any]) -> dict[str, Any]:
-    said = {each["key"]: next(iter(each["value"].values())) for each in span["attributes"]}
+def _messages(said: dict[str, Any]) -> list[dict[str, Any]]:
+    told = [*json.loads(said["gen_ai.input.messages"]), *json.loads(said["gen_ai.output.messages"])]
+    name = said["gen_ai.conversation.id"]
+    return [
+        {"session_id": name, "role": each["role"], "content": part["content"]}
+        for each in told
+        for part in each["parts"]
+    ]
+
+
+def _call(said: dict[str, Any]) -> dict[str, Any]:
     return {
         "session_id": said["gen_ai.conversation.id"],
         "model": said["gen_ai.response.model"],
