@@ -175,6 +175,25 @@ def test_r8_sessions_of_old_books_that_name_no_agent_count_for_the_one_their_ids
     assert counted == expected
 
 
+def test_r1_an_agent_that_is_called_unknown_keeps_its_name_whatever_its_sessions_are_called(path: Path) -> None:
+    with contextlib.closing(apsw.Connection(str(path))) as old:
+        old.execute(
+            "update slice set agent = 'unknown' where slice_no = (select min(slice.slice_no) from slice join session"
+            " on session.slice_no = slice.slice_no where agent <> '' and status <> 5)"
+        )
+        old.execute(
+            "update session set session_id = 'cc_' || session_id"
+            " where slice_no in (select slice_no from slice where agent = 'unknown')"
+        )
+        count = old.changes()
+        assert count > 0
+    with rollbook.open(url_of(path), all_users=True) as book:
+        sound(book)
+        found = [one.agent for one in book.list(since="all", limit=500).sessions if one.session_id[:3] == "cc_"]
+        assert found == ["unknown"] * count
+        assert sum(line.session_count for line in book.cost_by_agent(since="all") if line.agent == "unknown") >= count
+
+
 def test_an_error_in_the_middle_of_a_migration_leaves_the_old_schema(
     path: Path, schema: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

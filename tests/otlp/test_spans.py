@@ -11,7 +11,7 @@ import rollbook
 from otlp.spans_of import SPAN, TRACE, T, messages, record, steps, told
 from rollbook.errors import InvalidInput
 from rollbook.model import Evidence, Tokens
-from rollbook.otlp import mapping, spans
+from rollbook.otlp import mapping, reading, spans
 from rollbook.otlp.emitters import EMITTERS
 from rollbook.otlp.emitters.shape import CALL, EMBEDDING, OTHER, TOOL
 from rollbook.otlp.records import EventRecord, Resource
@@ -226,6 +226,21 @@ def test_the_past_of_a_conversation_is_not_told_again() -> None:
     later = [*INPUT, *OUTPUT, {"role": "tool", "parts": [{"type": "tool_call_response", "response": "rain"}]}]
     attributes = {"gen_ai.input.messages": json.dumps(later)}
     assert not messages(told(attributes={"gen_ai.operation.name": "chat", **attributes}))
+
+
+def test_sets_of_very_many_keys_are_read_and_not_remembered() -> None:
+    """Each length of a conversation makes another one: what was remembered of them all would fill the memory."""
+    before = reading._of.cache_info().currsize
+    for count in range(40, 60):
+        parts = {
+            f"llm.input_messages.{at}.message.{part}": part
+            for at in range(count)
+            for part in ("role", "content", "name", "tool_call_id")
+        }
+        found = told(attributes={"openinference.span.kind": "LLM", "llm.token_count.prompt": 7, **parts})
+        assert found.call is not None
+        assert found.call.tokens.input == 7
+    assert reading._of.cache_info().currsize <= before + 1  # of the resource
 
 
 def test_the_same_message_in_two_spans_of_a_trace_is_one_entry_and_the_same_words_later_are_another() -> None:

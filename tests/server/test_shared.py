@@ -11,6 +11,8 @@ from typing import Any, Final
 import pytest
 
 import rollbook
+from rollbook.ledger.reads import Lines
+from rollbook.model import Session
 from rollbook.principals import Principal
 from rollbook.server import shared
 from rollbook.server.routes import ROUTES
@@ -163,6 +165,34 @@ async def test_r6_what_was_acknowledged_is_in_the_next_answer_whoever_wrote_it(t
             for _ in range(2):
                 assert (await client.get(LIST)).json()["total"] == number
                 assert (await client.get("/api/v1/sessions/stats?range=all")).json()["sessions"] == number
+
+
+@in_a_loop
+async def test_of_a_book_whose_file_is_gone_nothing_that_is_kept_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    async with tools.in_process(path) as (client, book):
+        await book.touch("s")
+        assert (await client.get(LIST)).json()["total"] == 1
+        path.rename(tmp_path / "elsewhere.db")
+        assert (await client.get(LIST)).status_code == 503
+        (tmp_path / "elsewhere.db").rename(path)
+        assert (await client.get(LIST)).json()["total"] == 1
+
+
+def test_of_sessions_that_say_very_much_no_lines_are_kept(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def line(session: Session) -> str:
+        made.append(session.session_id)
+        return session.session_id
+
+    lines = Lines(line)
+    with rollbook.open(tmp_path / "book.db") as book:
+        book.touch("short", goal_text="x")
+        book.touch("long", goal_text="x" * 60_000)
+        for _ in range(2):
+            book._plans.drive(book._plans.lines(lines))
+    assert sorted(made) == ["long", "long", "short"]
 
 
 @in_a_loop

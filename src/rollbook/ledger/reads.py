@@ -28,6 +28,7 @@ Place = tuple[int, int]  #: user and session, by their numbers
 T = TypeVar("T")
 _PARENT: Final = 21  #: where the id of the session above stands in a row of ``shown``; its user's stands behind it
 _PARENT_USER: Final = 22
+_MOST_KEPT: Final = 8_192  #: characters of a row; goals and metadata may be far longer than those of most sessions
 _life_decoder = msgspec.json.Decoder(tuple[lives.Event, ...])
 
 
@@ -82,6 +83,8 @@ class Lines(Generic[T]):
         if kept is not None and kept[0] == row and kept[1] == status:
             return kept[2]
         made = self._make(session_of(row, clock))
+        if sum(len(cell) for cell in row if isinstance(cell, str | bytes)) > _MOST_KEPT:
+            return made
         if kept is None and len(self._kept) >= self._most:
             self._kept = {}  # and not the oldest alone: several threads may be here
         self._kept[place] = (row, status, made)

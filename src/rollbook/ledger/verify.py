@@ -19,6 +19,7 @@ from rollbook.ledger.names import (
     EVERY_SLICE,
     EVERYBODY,
     Slice,
+    guessed,
     of_quarter,
     spent_in_day,
     spent_in_hour,
@@ -64,10 +65,10 @@ class _Check:
         self.activity: dict[Row, st.Vector] = {}
         self.models: dict[Row, st.Vector] = {}
         self.sessions = 0
-        slices = {row[0]: Slice(*row[1:]) for row in tx.rows("kept_slices")}
-        known = {facts: number for number, facts in slices.items()}
+        self.slices = {row[0]: Slice(*row[1:]) for row in tx.rows("kept_slices")}
+        known = {facts: number for number, facts in self.slices.items()}
         #: of each slice of a user the one of everybody that it is in; there is none of a number like -1
-        self.everybodys = {number: known.get(facts.everybodys, -1) for number, facts in slices.items()}
+        self.everybodys = {number: known.get(facts.everybodys, -1) for number, facts in self.slices.items()}
 
     def compare(
         self, what: str, where: str, fields: Iterable[str], stored: Iterable[Any], expected: Iterable[Any]
@@ -82,6 +83,7 @@ class _Check:
         state = State(row)
         where = f"user {state.user_no} session {state.session_id}"
         self._life(state, where)
+        self._slice(state, where)
         sums: st.Vector = st.ZERO
         late_rows = late_calls = 0
         by_model: dict[int, st.Vector] = {}
@@ -127,6 +129,15 @@ class _Check:
             folded.agent_time,
         )
         self.compare("session", where, _FOLDED, stored, expected)
+
+    def _slice(self, state: State, where: str) -> None:
+        facts = self.slices.get(state.slice_no)
+        if facts is None:
+            self.compare("session", where, ["slice"], [None], ["exists"])
+            return
+        driver = "" if state.deleted else facts.agent or guessed(state.session_id)
+        stored, expected = (facts.user_no, facts.deleted, facts.driver), (state.user_no, int(state.deleted), driver)
+        self.compare("slice", where, ("user_no", "deleted", "driver"), stored, expected)
 
     def _spend(self, state: State, row: Row, amounts: st.Vector) -> None:
         late = 1 if row[st.L_LATE] else 0

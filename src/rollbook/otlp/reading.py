@@ -26,6 +26,9 @@ _NOBODY: Final = len(EMITTERS)  #: of what says nothing of who wrote it
 _MARKS: Final = tuple(mark for emitter in EMITTERS for mark in emitter.marks)
 _PASSED_OVER: Final = tuple(pair for emitter in EMITTERS for pair in emitter.passed_over.items())
 _MOST_MESSAGES: Final = 4_096
+#: Keys of which it is remembered how to read them. Longer sets name every message, so hardly one comes again.
+_MOST_KEYS: Final = 128
+_MOST_KEY_CHARS: Final = 8_192
 _UNNAMED: Final = "unknown_service"  #: how a service is called that nobody named
 
 
@@ -95,11 +98,18 @@ _OWN: Final = ("succeeded", "sub_agent", "tags", "turns", "end")
 def of(sender: Sender, name: str, attributes: Mapping[str, Any]) -> Reading:
     """How to read a span of a name. Its emitter is None if it is of no agent's work."""
     by = min(sender.place, _named(name)) if name.startswith(_MARKS) else sender.place
-    return _of(by, tuple(attributes))
+    keys = tuple(attributes)
+    if len(keys) > _MOST_KEYS or sum(map(len, keys)) > _MOST_KEY_CHARS:
+        return _worked_out(by, keys)
+    return _of(by, keys)
 
 
 @lru_cache(maxsize=1024)
 def _of(by: int, keys: tuple[str, ...]) -> Reading:
+    return _worked_out(by, keys)
+
+
+def _worked_out(by: int, keys: tuple[str, ...]) -> Reading:
     marked = (place for place in range(by) if any(key.startswith(EMITTERS[place].marks) for key in keys))
     by = next(marked, by)
     return Reading(emitter=None) if by == _NOBODY else _narrowed(EMITTERS[by], dict.fromkeys(keys))

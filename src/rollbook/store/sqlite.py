@@ -229,6 +229,7 @@ class SqliteStore:
         if self.path is None or self._closed:
             return None
         try:
+            self._look_at_file()
             return self._told()
         except (apsw.Error, StoreError):
             return None

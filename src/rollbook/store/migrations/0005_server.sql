@@ -70,7 +70,7 @@ select * from (
             when lower(session_id) like '%codex%' then 'codex' when lower(session_id) like '%slack%' then 'slack'
             when lower(session_id) like '%mcp%' then 'mcp' else 'unknown' end as driver
     from session join slice on slice.slice_no = session.slice_no
-    where slice.driver = 'unknown'
+    where slice.agent = '' and slice.deleted = 0
 ) told
 where driver <> 'unknown';
 insert into slice (slice_no, user_no, dataset_id, agent, kind, project, deleted, driver)
