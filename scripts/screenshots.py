@@ -44,6 +44,7 @@ SETTLED_MS: Final = 700  #: in which charts are drawn and lists have come
 FLAGS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--font-render-hinting=none", "--force-color-profile=srgb",
+    "--enable-features=OverlayScrollbar",
 ]  # fmt: skip
 #: Keys that the settings show: whose, in which role, what for.
 KEYS: Final = (("ann", "writer", "CI of shop-api"), ("dora", "reader", "Grafana"), ("chika", "admin", "on call"))

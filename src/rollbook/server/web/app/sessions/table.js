@@ -76,7 +76,7 @@ function Head({ columns, sort, onSort }) {
   return html`
     <colgroup>
       <col style=${{ width: "1.5rem" }} />
-      ${columns.map((column) => html`<col key=${column.key} style=${column.fill ? {} : { width: rems(column.wide) }} />`)}
+      ${columns.map((column) => html`<col key=${column.key} style=${column.fill ? {} : { width: column === columns.at(-1) ? `calc(${rems(column.wide)} + var(--bare))` : rems(column.wide) }} />`)}
     </colgroup>
     <thead><tr aria-rowindex="1">
       <th scope="col" class="row-pick"><span class="unseen">Selected</span></th>
