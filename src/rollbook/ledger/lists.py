@@ -18,7 +18,10 @@ from rollbook.rules import life as lives
 from rollbook.store import Reading, Row
 from rollbook.store.statements import Filling
 
-SORTS: Final = ("last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out")
+SORTS: Final = (
+    "last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out", "calls", "error_count",
+    "agent_time_s",
+)  # fmt: skip
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 _MANY: Final = 50_000  #: sessions from which on reading them side by side is faster than in the order of their activity
 _FEW: Final = 1_000  #: sessions that are read one by one, however few others there are

@@ -670,6 +670,24 @@ session.tokens_out
 -- tokens_out_asc --
 session.tokens_out
 
+-- calls_desc --
+session.calls
+
+-- calls_asc --
+session.calls
+
+-- error_count_desc --
+(session.call_errors + session.step_errors)
+
+-- error_count_asc --
+(session.call_errors + session.step_errors)
+
+-- agent_time_s_desc --
+session.agent_time
+
+-- agent_time_s_asc --
+session.agent_time
+
 -- along_index --
 session.last_activity_at >= :since and session.last_activity_at < :until
 

@@ -48,12 +48,12 @@ export const COLUMNS = [
   { key: "dataset", title: "Dataset", wide: 8.5, cell: (session) => (session.dataset_id ? html`<span class="mono clip" title=${session.dataset_id}>${shortId(session.dataset_id)}</span>` : none), csv: text("dataset_id") },
   { key: "tags", title: "Tags", wide: 9, cell: (session) => shown(session.tags.join(", ")), csv: (session) => session.tags.join(", ") },
   { key: "turns", title: "Turns", wide: 4.5, right: true, cell: number("turns"), csv: text("turns") },
-  { key: "calls", title: "Calls", wide: 4.5, right: true, cell: number("calls"), csv: text("calls") },
-  { key: "errors", title: "Errors", wide: 4, right: true, cell: (session) => (session.error_count ? html`<span class="some-errors">${count(session.error_count)}</span>` : number("error_count")(session)), csv: text("error_count") },
+  { key: "calls", title: "Calls", wide: 4.5, right: true, sort: "calls", cell: number("calls"), csv: text("calls") },
+  { key: "errors", title: "Errors", wide: 4, right: true, sort: "error_count", cell: (session) => (session.error_count ? html`<span class="some-errors">${count(session.error_count)}</span>` : number("error_count")(session)), csv: text("error_count") },
   { key: "tokens_in", title: "Read", wide: 4.75, right: true, sort: "tokens_in", hint: "Tokens read", cell: (session) => Tokens({ value: session.tokens_in }), csv: text("tokens_in") },
   { key: "tokens_out", title: "Written", wide: 4.75, right: true, sort: "tokens_out", hint: "Tokens written", cell: (session) => Tokens({ value: session.tokens_out }), csv: text("tokens_out") },
   { key: "cost", title: "Cost", wide: 5.5, right: true, sort: "cost_usd", cell: (session) => Money({ of: session }), csv: dollarsOf },
-  { key: "duration", title: "Agent time", wide: 6.25, right: true, cell: (session) => html`<span title=${`${session.agent_time_s} s`}>${span(session.agent_time_s)}</span>`, csv: text("agent_time_s") },
+  { key: "duration", title: "Agent time", wide: 6.25, right: true, sort: "agent_time_s", cell: (session) => html`<span title=${`${session.agent_time_s} s`}>${span(session.agent_time_s)}</span>`, csv: text("agent_time_s") },
   { key: "started", title: "Started", wide: 7.25, right: true, sort: "started_at", cell: when("started_at"), csv: text("started_at") },
   { key: "ended", title: "Ended", wide: 7.25, right: true, sort: "ended_at", cell: when("ended_at"), csv: text("ended_at") },
   { key: "active", title: "Active", wide: 7.25, right: true, sort: "last_activity_at", hint: "Last active", cell: (session) => Active({ session }), csv: text("last_activity_at") },
@@ -71,7 +71,7 @@ const roomNow = () => fitting.findIndex((asked) => asked.matches);
 const room = signal(roomNow());
 for (const asked of fitting) asked.addEventListener("change", () => { room.value = roomNow(); });
 const ALWAYS = new Set(["title"]);
-export const SORTS = [["last_activity_at", "Last active"], ["started_at", "Started"], ["ended_at", "Ended"], ["cost_usd", "Cost"], ["tokens_in", "Tokens read"], ["tokens_out", "Tokens written"]];
+export const SORTS = [["last_activity_at", "Last active"], ["started_at", "Started"], ["ended_at", "Ended"], ["cost_usd", "Cost"], ["tokens_in", "Tokens read"], ["tokens_out", "Tokens written"], ["calls", "Calls"], ["error_count", "Errors"], ["agent_time_s", "Agent time"]];
 
 const chosen = signal(remembered());
 
