@@ -40,7 +40,8 @@ export function useList(params) {
   }, [rows]);
   // The new list begins at its top, the one to which somebody came back where it was.
   useEffect(() => {
-    if (scroller.current) scroller.current.scrollTop = own.top;
+    // (Not as far while the rows are not all laid out: then once more when they are.)
+    if (!scrolled(scroller.current, own.top)) requestAnimationFrame(() => scrolled(scroller.current, own.top));
     setActive(own.active ?? null);
     own.active = null;
   }, [own.shown]);
@@ -63,6 +64,12 @@ export function useList(params) {
     rows, shown: own.shown, busy: own.shown !== rows, error: rows.error, params, fresh, letIn, again, setActive,
     view: { scroller, active, fresh: own.let_in, moved: (top) => { own.top_now = top; } },
   };
+}
+
+// Whether it could be scrolled there.
+function scrolled(box, top) {
+  if (box) box.scrollTop = top;
+  return !box || Math.abs(box.scrollTop - top) <= 1;
 }
 
 function remembered(name, params) {
@@ -91,6 +98,7 @@ export function reveal(list, place, small) {
   const top = place * high;
   if (top < box.scrollTop) box.scrollTop = top;
   else if (top + high > box.scrollTop + box.clientHeight - head) box.scrollTop = top + high - box.clientHeight + head;
+  list.view.moved(box.scrollTop); // (the browser tells of it in the next frame, when one may be gone)
 }
 
 export function Announced({ list }) {
