@@ -40,13 +40,16 @@ export function useList(params) {
   }, [rows]);
   // The new list begins at its top, the one to which somebody came back where it was.
   useEffect(() => {
+    own.settled = true;
     // (Not as far while the rows are not all laid out: then once more when they are.)
     if (!scrolled(scroller.current, own.top)) requestAnimationFrame(() => scrolled(scroller.current, own.top));
     setActive(own.active ?? null);
     own.active = null;
   }, [own.shown]);
   useEffect(() => () => {
-    before = { name: own.name, rows: own.shown, top: own.top_now ?? 0, active: own.active_now, at: Date.now() };
+    // (Gone before it was scrolled to where it was: then it is still there that somebody comes back to.)
+    const { top, active: at } = own.settled ? { top: own.top_now ?? 0, active: own.active_now } : own;
+    before = { name: own.name, rows: own.shown, top, active: at, at: Date.now() };
     own.rows.close();
   }, []);
   own.active_now = active;
