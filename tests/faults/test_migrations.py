@@ -29,6 +29,7 @@ RELEASED: Final = {
     2: "0bd0a37ff2f099e66c2118d6bfa9d0a1d9080cb46d7570cc879a0c91b9f486d2",
     3: "93dfa3468910269516059bd807a2eeaa3c32bb3e7a4796277ef90e7774fa4e57",
     4: "bc73960829406bd079d37c003791f9dec992fd3215398144a1af1903e409c335",
+    5: "d6fa9fdfd234d25f08a26ab86b6eaba5f4e17674280db441d949fbc6385d6cfc",
 }
 NEWEST: Final = statements.migrations()[-1][0]
 

@@ -19,7 +19,7 @@ from .conftest import Look
 
 EVIL: Final = '<img src=x onerror="document.title=1"><b>bold</b> & "quoted"'
 DATASET: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-SOON_MS: Final = 5_000  #: a second is meant; where tests share two cores it is seldom kept
+SOON_MS: Final = 2000  #: a change is on the screen within a second; the machine may be busy
 
 
 def _fill(path: Path) -> None:
@@ -210,7 +210,7 @@ def test_what_needs_a_look_says_why(server: Running, look: Look) -> None:
     expect(page.locator(".counts")).to_contain_text("2 failed")
 
 
-def test_a_change_is_there_soon_by_itself(server: Running, look: Look) -> None:
+def test_a_change_is_there_within_a_second(server: Running, look: Look) -> None:
     page = look(server, "/").page
     expect(page.locator(".live")).to_have_text("Live")
     _post(server, "/api/v1/usage", session_id="fresh", cost_usd=2.5, model="m")

@@ -426,6 +426,7 @@ def test_the_keyboard_moves_selects_compares_and_opens(server: Running, look: Lo
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/session/[0-9a-f-]+/s31$"))
     page.go_back()
+    expect(page.get_by_role("link", name="Task 31", exact=True)).to_be_in_viewport()
     page.get_by_role("link", name="Compare", exact=True).last.click()
     expect(page).to_have_url(re.compile(r"/compare\?s=[0-9a-f-]+%2Fs1&s=[0-9a-f-]+%2Fs2$"))
 
