@@ -431,6 +431,27 @@ def test_the_keyboard_moves_selects_compares_and_opens(server: Running, look: Lo
     expect(page).to_have_url(re.compile(r"/compare\?s=[0-9a-f-]+%2Fs1&s=[0-9a-f-]+%2Fs2$"))
 
 
+def test_whoever_comes_back_at_once_finds_the_place(server: Running, look: Look) -> None:
+    page = look(server, "/sessions?since=7d").page
+    expect(page.get_by_role("link", name="Task 0", exact=True)).to_be_visible()
+    box = page.locator(".list-rows")
+    for wait_ms in (0, 1, 3, 5, 8, 0, 1, 3):
+        box.evaluate("box => { box.scrollTop = 600; return new Promise(requestAnimationFrame); }")
+        page.evaluate(
+            """async (wait) => {
+                const back = new Promise((done) => addEventListener("popstate", done, { once: true }));
+                document.querySelector('[data-place="20"] .row-link').click();
+                if (wait) await new Promise((done) => setTimeout(done, wait));
+                history.back();
+                await back;
+                await new Promise((done) => setTimeout(done, 150));
+            }""",
+            wait_ms,
+        )
+        expect(page).to_have_url(re.compile(r"/sessions\?since=7d$"))
+        assert box.evaluate("box => box.scrollTop") == 600, wait_ms
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screen_readers_find_a_table(server: Running, look: Look, scheme: str) -> None:
     tab = look(server, "/sessions?since=7d&query=cost%3E1", color_scheme=scheme)

@@ -10,7 +10,7 @@ const KEPT_MS = 600_000;
 const MANY = { last_activity_at: 100 }; // rows of a page; where the server has to sort all, it is asked seldom
 const SMALL = "(max-width: 48rem)";
 
-let before = null; // what was shown last: { name, rows, top, active, at }
+let latest = null; // the list that was made last, perhaps still shown: when one comes back at once, the next begins before it ends
 
 const made = (params) => new Rows(params, { size: MANY[params.order_by] ?? 500 });
 const nameOf = (params) => JSON.stringify(params);
@@ -23,7 +23,10 @@ export function useList(params) {
   const [active, setActive] = useState(null);
   const scroller = useRef(null);
   const held = useRef(null);
-  if (held.current === null) held.current = { ...remembered(name, params), turn: 0, let_in: new Set(), shown: null };
+  if (held.current === null) {
+    held.current = { ...remembered(name, params), turn: 0, let_in: new Set(), shown: null };
+    latest = held.current;
+  }
   const own = held.current;
   if (own.name !== name || own.turn !== turn) {
     own.rows.close();
@@ -41,15 +44,12 @@ export function useList(params) {
   // The new list begins at its top, the one to which somebody came back where it was.
   useEffect(() => {
     own.settled = true;
-    // (Not as far while the rows are not all laid out: then once more when they are.)
-    if (!scrolled(scroller.current, own.top)) requestAnimationFrame(() => scrolled(scroller.current, own.top));
+    if (scroller.current) scroller.current.scrollTop = own.top;
     setActive(own.active ?? null);
     own.active = null;
   }, [own.shown]);
   useEffect(() => () => {
-    // (Gone before it was scrolled to where it was: then it is still there that somebody comes back to.)
-    const { top, active: at } = own.settled ? { top: own.top_now ?? 0, active: own.active_now } : own;
-    before = { name: own.name, rows: own.shown, top, active: at, at: Date.now() };
+    own.left_at = Date.now();
     own.rows.close();
   }, []);
   own.active_now = active;
@@ -69,17 +69,12 @@ export function useList(params) {
   };
 }
 
-// Whether it could be scrolled there.
-function scrolled(box, top) {
-  if (box) box.scrollTop = top;
-  return !box || Math.abs(box.scrollTop - top) <= 1;
-}
-
 function remembered(name, params) {
-  const kept = before;
-  before = null;
-  if (!kept || kept.name !== name || Date.now() - kept.at > KEPT_MS || !kept.rows.loaded) return { name, rows: made(params), top: 0 };
-  return { name, rows: kept.rows, top: kept.top, active: kept.active, back: true };
+  const rows = latest?.shown;
+  if (!rows?.loaded || latest.name !== name || Date.now() - latest.left_at > KEPT_MS) return { name, rows: made(params), top: 0 };
+  // (Gone before it was scrolled to where it was: then it is still there that somebody comes back to.)
+  const { top, active } = latest.settled ? { top: latest.top_now ?? 0, active: latest.active_now } : latest;
+  return { name, rows, top, active };
 }
 
 export function useSmall() {
