@@ -202,10 +202,10 @@ class Rollbook:
     def iterate_usage(self, **filters: Any) -> Iterator[Usage]:
         """Every ledger row of everything visible, as the ledger is now; in short steps, while writes go on.
 
-        The order never changes: by user and session, rows as they were written. ``since`` (by when calls happened) and
-        ``model`` are asked of the row; ``status``, ``kind``, ``channel``, ``agent``, ``project``, ``dataset_id``,
-        ``tag`` and ``text`` of its session, as :meth:`list` asks. Rows of sessions that were deleted come too, with an
-        empty ``session_id``, unless something is asked of the session.
+        The order never changes: by user and session, rows as they were written. ``since`` and ``until`` (by when calls
+        happened) and ``model`` are asked of the row; ``status``, ``kind``, ``channel``, ``agent``, ``project``,
+        ``dataset_id``, ``tag`` and ``text`` of its session, as :meth:`list` asks. Rows of sessions that were deleted
+        come too, with an empty ``session_id``, unless something is asked of the session.
         """
         after = None
         while True:

@@ -89,7 +89,7 @@ def test_a_file_is_named_with_what_is_in_it(run: Run, spent: Rollbook, tmp_path:
         (("usage", "--format", "xml"), "jsonl, csv, parquet"),
         (("usage", "--by", "day"), "takes no --by; it takes --status, --since"),
         (("sessions", "--tz", "UTC"), "--user, --dataset, --tag, --text"),
-        (("spend", "--agent", "x"), "takes no --agent; it takes --by, --tz, --since, --user"),
+        (("spend", "--agent", "x"), "takes no --agent; it takes --by, --tz, --since, --until, --user"),
         (("spend", "--dataset", "x"), "takes no --dataset;"),
         (("usage", "--output", "x.xlsx"), "x.xlsx says no format; say it with --format: jsonl, csv, parquet"),
         (("usage", "--output", "x.tsv.gz"), "--format"),

@@ -52,6 +52,7 @@ def export(
     output: OUTPUT = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a file of that name.")] = False,
     since: options.SINCE = "all",
+    until: options.UNTIL = None,
     status: options.STATUS = None,
     agent: options.AGENT = None,
     kind: options.KIND = None,
@@ -74,8 +75,9 @@ def export(
     from rollbook.exporters import export as write  # noqa: PLC0415 - other commands export nothing
 
     asked: dict[str, Any] = {
-        "since": since, "status": status, "agent": agent, "kind": kind, "model": model, "channel": channel,
-        "project": project, "text": text, "tag": tag, "dataset_id": dataset, "query": query, "by": by, "tz": tz,
+        "since": since, "until": until, "status": status, "agent": agent, "kind": kind, "model": model,
+        "channel": channel, "project": project, "text": text, "tag": tag, "dataset_id": dataset, "query": query,
+        "by": by, "tz": tz,
     }  # fmt: skip
     asked = {name: value for name, value in asked.items() if value is not None}
     _fits(what, asked)

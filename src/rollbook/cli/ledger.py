@@ -13,11 +13,12 @@ from rollbook.cli.sessions import resolve
 
 
 @command
-def stats(desk: Desk, since: options.SINCE = "30d") -> None:
-    """Figures over the sessions that were active since a time."""
+def stats(desk: Desk, since: options.SINCE = "30d", until: options.UNTIL = None) -> None:
+    """Figures over the sessions that were last active within a range of time."""
     with desk.look() as book:
-        found = book.stats(since=since)
-        remark = None if found.sessions else desk.nothing(book, f"no session was active in that time ({since})")
+        found = book.stats(since=since, until=until)
+        nothing = f"no session was active in that time ({options.said(since, until)})"
+        remark = None if found.sessions else desk.nothing(book, nothing)
     screen = desk.screen()
     if desk.as_json:
         screen.json(found)
@@ -28,11 +29,12 @@ def stats(desk: Desk, since: options.SINCE = "30d") -> None:
 
 
 @command
-def models(desk: Desk, since: options.SINCE = "30d") -> None:
+def models(desk: Desk, since: options.SINCE = "30d", until: options.UNTIL = None) -> None:
     """Cost by model, over the same sessions as stats; most expensive first."""
     with desk.look() as book:
-        found = book.cost_by_model(since=since)
-        remark = None if found else desk.nothing(book, f"no model was used in that time ({since})")
+        found = book.cost_by_model(since=since, until=until)
+        nothing = f"no model was used in that time ({options.said(since, until)})"
+        remark = None if found else desk.nothing(book, nothing)
     screen = desk.screen()
     if desk.as_json:
         screen.json(found)
@@ -52,13 +54,15 @@ def spend(
         str | None, typer.Option("--tz", metavar="ZONE", help="Where days begin, such as Europe/Vienna. Default: here.")
     ] = None,
     since: options.SINCE = "30d",
+    until: options.UNTIL = None,
 ) -> None:
     """What was spent, by when the calls were made."""
     from rollbook.cli.zone import local  # noqa: PLC0415 - only spend needs time zones
 
     with desk.look() as book:
-        found = book.spend(by=by, since=since, tz=local() if tz is None else tz)
-        remark = None if found.rows else desk.nothing(book, f"nothing was spent in that time ({since})")
+        found = book.spend(by=by, since=since, until=until, tz=local() if tz is None else tz)
+        nothing = f"nothing was spent in that time ({options.said(since, until)})"
+        remark = None if found.rows else desk.nothing(book, nothing)
     screen = desk.screen()
     if desk.as_json:
         screen.json(found)

@@ -29,6 +29,11 @@ def here(value: str | None) -> str | None:
     return moment.replace(tzinfo=zone.local()).isoformat()
 
 
+def said(since: str, until: str | None) -> str:
+    """A range in words."""
+    return since if until is None else f"{since} until {until}"
+
+
 def listed(words: tuple[str, ...]) -> str:
     """Words as a placeholder in the help."""
     return "|".join(words)
@@ -43,6 +48,10 @@ SINCE = Annotated[
     typer.Option(
         "--since", metavar="RANGE", callback=here, help="24h, 7d, 30d (any number of h or d), all, or a date or time."
     ),
+]
+UNTIL = Annotated[
+    str | None,
+    typer.Option("--until", metavar="RANGE", callback=here, help="Only what was before that; said like --since."),
 ]
 AT = Annotated[
     str | None,

@@ -39,12 +39,7 @@ def reprice(
         typer.Option("--prices", metavar="FILE", help="A price file, before the shipped tables.", show_default=False),
     ] = None,
     since: options.SINCE = "all",
-    until: Annotated[
-        str,
-        typer.Option(
-            "--until", metavar="RANGE", callback=options.here, help="Only calls made before that; as --since."
-        ),
-    ] = "all",
+    until: options.UNTIL = None,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only calls of this model.")] = None,
     agent: options.AGENT = None,
     unpriced: Annotated[bool, typer.Option("--unpriced", help="Only calls that have no price yet.")] = False,
@@ -82,7 +77,7 @@ def reprice(
     if desk.as_json:
         screen.json(found)
     elif not found.total.calls:
-        narrowed = model or agent or unpriced or (since, until) != ("all", "all")
+        narrowed = model or agent or unpriced or (since, until) != ("all", None)
         say(f"there are no calls that could be repriced{' among those that were asked for' if narrowed else ''}")
     elif not change:
         screen.line(_same(found.total))

@@ -36,6 +36,7 @@ def sessions(
     desk: Desk,
     status: options.STATUS = None,
     since: options.SINCE = "all",
+    until: options.UNTIL = None,
     agent: options.AGENT = None,
     kind: options.KIND = None,
     model: options.MODEL = None,
@@ -54,9 +55,9 @@ def sessions(
     """List sessions, the last active first."""
     with desk.look() as book:
         page = book.list(
-            status=status, since=since, agent=agent, kind=kind, model=model, channel=channel, project=project,
-            text=text, tag=tag, dataset_id=dataset, query=query, order_by=order_by, ascending=ascending, limit=limit,
-            cursor=cursor, offset=offset,
+            status=status, since=since, until=until, agent=agent, kind=kind, model=model, channel=channel,
+            project=project, text=text, tag=tag, dataset_id=dataset, query=query, order_by=order_by,
+            ascending=ascending, limit=limit, cursor=cursor, offset=offset,
         )  # fmt: skip
         remark = _remark(page) if page.sessions else desk.nothing(book, "no session matches")
     screen = desk.screen()

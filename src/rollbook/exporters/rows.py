@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 Block = Sequence[Row]  #: rows; times are integer microseconds since 1970
 
 _OF_SESSIONS: Final = (
-    "status", "since", "kind", "channel", "agent", "project", "model", "user_id", "dataset_id", "tag", "text",
+    "status", "since", "until", "kind", "channel", "agent", "project", "model", "user_id", "dataset_id", "tag", "text",
     "query",
 )  # fmt: skip
 #: The struct of each kind of export, and what it may be asked for.
@@ -32,7 +32,7 @@ _KINDS: Final[Mapping[str, tuple[type[msgspec.Struct], tuple[str, ...]]]] = {
     "sessions": (Session, _OF_SESSIONS),
     "usage": (Usage, _OF_SESSIONS),
     "content": (ContentRow, _OF_SESSIONS),
-    "spend": (SpendRow, ("by", "tz", "since", "user_id")),
+    "spend": (SpendRow, ("by", "tz", "since", "until", "user_id")),
 }
 WHATS: Final = tuple(_KINDS)
 

@@ -1,22 +1,21 @@
-"""Cost by user and agent over the sessions active since a time: from the kept sums, exact at the edge (R8)."""
+"""Cost by user and agent over the sessions active within a range: from the kept sums, exact at the edges (R8)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Final
+from collections.abc import Iterator
 
 import msgspec
 
 from rollbook.ledger.names import ALL_TIME
 from rollbook.ledger.scopes import Group, Scope, grouped
 from rollbook.model import HOUR_US, cost_usd
+from rollbook.rules.windows import Window, pieces
 from rollbook.store import Reading, Row
-
-_FOREVER: Final = 2**62
 
 
 class AgentCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one user's sessions with one agent cost, of those active since a time."""
+    """What one user's sessions with one agent cost, of those that were last active within a range."""
 
     user_id: str
     user_name: str | None
@@ -30,14 +29,15 @@ class AgentCost(msgspec.Struct, frozen=True, kw_only=True):
     cost_nano_usd: int
 
 
-def cost_by_agent(tx: Reading, scope: Scope, since: int | None) -> list[AgentCost]:
+def cost_by_agent(tx: Reading, scope: Scope, window: Window) -> list[AgentCost]:
     """Most expensive first, and as much as the stats in all."""
     sums: dict[tuple[str, str | None, str], list[int]] = defaultdict(lambda: [0] * 6)
     for group in grouped(scope.parts):
-        for row in _rows(tx, group, since):
-            into = sums[row[0], row[1], row[2]]
-            for place, value in enumerate(row[3:]):
-                into[place] += value
+        for rows, sign in _rows(tx, group, window):
+            for row in rows:
+                into = sums[row[0], row[1], row[2]]
+                for place, value in enumerate(row[3:]):
+                    into[place] += sign * value
     lines = [
         AgentCost(
             user_id=user_id,
@@ -57,13 +57,10 @@ def cost_by_agent(tx: Reading, scope: Scope, since: int | None) -> list[AgentCos
     return sorted(lines, key=lambda row: (-row.cost_nano_usd, -row.tokens_in - row.tokens_out, row.user_id, row.agent))
 
 
-def _rows(tx: Reading, group: Group, since: int | None) -> list[Row]:
-    """Sums by user and agent: of whole hours, and of a part of one from its sessions."""
+def _rows(tx: Reading, group: Group, window: Window) -> Iterator[tuple[list[Row], int]]:
+    """Sums by user and agent, to be added or taken away: of whole hours, and of parts of one from its sessions."""
     words = group.words | ({"whose": "whose_all"} if group.everybody else {})
-    found: list[Row] = []
-    if since is None:
-        first = last = ALL_TIME
-    else:
-        first, last = -(-since // HOUR_US), _FOREVER
-        found += tx.compose("agents_edge", words, since=since, until=first * HOUR_US, **group.values)
-    return found + tx.compose("agents_sums", words, first=first, last=last, **group.values)
+    first, end, edges = (ALL_TIME, 0, ()) if window.everything else pieces(window, HOUR_US)
+    yield tx.compose("agents_sums", words, first=first, last=end - 1, **group.values), 1
+    for start, until, sign in edges:
+        yield tx.compose("agents_edge", words, since=start, until=until, **group.values), sign

@@ -82,7 +82,7 @@ class _Working:
         self.tx, self.scope, self.asked, self.clock = tx, scope, asked, clock
         self._simple: dict[str, Any] = {}
         self._statuses: frozenset[str] | None = None
-        self._since = asked.since
+        self._since, self._until = asked.since, asked.until
         self._named: list[Term] = []
         self._pieces: list[AnyOf] = []
         self._values: dict[str, Any] = {}
@@ -90,14 +90,15 @@ class _Working:
 
     def filters(self) -> Filters:
         """All that was taken."""
+        until = None if self._until is None else max(self._until, self._since or 0)
         return msgspec.structs.replace(
-            self.asked, query=None, since=self._since, statuses=self._statuses, named=tuple(self._named),
+            self.asked, query=None, since=self._since, until=until, statuses=self._statuses, named=tuple(self._named),
             pieces=tuple(self._pieces), values=tuple(self._values.items()), **self._simple,
         )  # fmt: skip
 
     def take(self, term: Term) -> None:
         """One term more."""
-        if self._is_filter(term) or self._is_since(term):
+        if self._is_filter(term) or self._is_window(term):
             return
         if term.field == "started" and term.sign in (">", ">=", ":") and not term.negated:
             self._begin(self._stretch(term)[0])  # it was active then or later
@@ -118,15 +119,26 @@ class _Working:
         self._simple[name] = value
         return True
 
-    def _is_since(self, term: Term) -> bool:
-        """Whether it is where a list begins."""
-        if (term.field, term.sign, term.negated) != ("active", ">=", False):
+    def _is_window(self, term: Term) -> bool:
+        """Whether it is where a list begins or ends."""
+        if term.field != "active" or term.negated:
             return False
-        self._begin(self._stretch(term)[0])
+        since, until = self._bounds(term)
+        if since is not None:
+            self._begin(since)
+        if until is not None:
+            self._until = until if self._until is None else min(self._until, until)
         return True
 
     def _begin(self, start: int) -> None:
         self._since = start if self._since is None else max(self._since, start)
+
+    def _bounds(self, term: Term) -> tuple[int | None, int | None]:
+        """From when until before when a time is: after a day is after its end, up to a day is up to its end."""
+        start, until = self._stretch(term)
+        return {
+            ":": (start, until), ">": (until, None), ">=": (start, None), "<": (None, start), "<=": (None, until),
+        }[term.sign]  # fmt: skip
 
     # Conditions
 
@@ -161,9 +173,9 @@ class _Working:
             if term.field == "ended":
                 return self._piece("asked_ended_within", start, until=until)
             return self._piece("asked_stretch", start, until=until, words=[("counted", f"counted_{term.field}")])
-        # After a day is after its end, up to a day is up to its end.
-        sign, at = {">": (">=", until), ">=": (">=", start), "<": ("<", start), "<=": ("<", until)}[term.sign]
-        return self._compared(term.field, sign, at)
+        since, before = self._bounds(term)
+        sign, at = ("<", before) if since is None else (">=", since)
+        return self._compared(term.field, sign, at or 0)
 
     def _stretch(self, term: Term) -> tuple[int, int]:
         if isinstance(term.value, Ago):

@@ -1,6 +1,6 @@
 """Cursors: where a page ended, so that the next one begins there. Opaque and self-contained.
 
-A cursor holds the sort value and key of the last row shown, the start of the range, and a print of the filters. It
+A cursor holds the sort value and key of the last row shown, the range, and a print of the filters. It
 survives deletion of that row; garbage, or a cursor of another question, is an error.
 """
 
@@ -24,6 +24,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     user_no: int
     session_no: int
     now: int  #: when the first page was asked for
+    until: int | None = None
 
 
 def question(*filters: object) -> str:

@@ -17,10 +17,11 @@ from rollbook.ledger import asking, lists, reads
 from rollbook.ledger import state as st
 from rollbook.ledger.filters import Filters
 from rollbook.ledger.lists import Portion
-from rollbook.ledger.reads import FOREVER, Clock
+from rollbook.ledger.reads import Clock
 from rollbook.ledger.scopes import Part, Scope
 from rollbook.model import NANO, Session, Usage, from_micros, to_micros
 from rollbook.rules import checks
+from rollbook.rules.windows import FOREVER
 from rollbook.store import Reading, Row
 
 WHATS: Final = ("usage", "sessions", "content")
@@ -113,13 +114,14 @@ def _whole(tx: Reading, part: Part, values: dict[str, Any], found: int | None) -
 def _usage(tx: Reading, asked: Filters, clock: Clock, portion: Portion) -> list[Row]:
     """Ledger rows. Time and model are asked of the row, all else of its session, which must not be deleted then."""
     part, values = portion
-    of_session = msgspec.structs.replace(asked, since=None, model=None)
+    of_session = msgspec.structs.replace(asked, since=None, until=None, model=None)
     narrow = of_session.sliced or of_session.scanned or asked.status is not None
     visible = "no_filters" if part.slices is None else "filters"
     words = {"sessions": "sessions_asked" if narrow else visible, "filters": asked.filling}
-    values = {**values, "row_model_no": values["model_no"], "model_no": None, "since": asked.since}
+    values = {**values, "row_model_no": values["model_no"], "model_no": None}
+    values |= {"since": asked.window.start, "until": asked.window.end}
     rows = tx.compose("ledger_between", words, **values, **_spans(of_session, clock))
-    everything = not narrow and asked.since is None and asked.model is None and part.slices is None
+    everything = not narrow and asked.window.everything and asked.model is None and part.slices is None
     _whole(tx, part, values, len(rows) if everything else None)
     return _shown(rows)
 

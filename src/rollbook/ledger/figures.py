@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rollbook.ledger import spending
 from rollbook.ledger.names import ALL_TIME, of_quarter
@@ -25,9 +23,9 @@ from rollbook.model import (
     Status,
     cost_usd,
     from_micros,
-    to_micros,
 )
 from rollbook.rules import life as lives
+from rollbook.rules.windows import FOREVER, Edge, Window, pieces
 from rollbook.store import Reading, Row
 
 if TYPE_CHECKING:
@@ -35,36 +33,33 @@ if TYPE_CHECKING:
     from rollbook.ledger.scopes import Group, Part, Scope
 
 SPEND_BY: Final = ("hour", "day", "model", "agent", "project", "user", "kind")
-_FOREVER: Final = 2**62
 DELETED: Final = "(deleted)"
 
 
-class _Span(msgspec.Struct, frozen=True):
-    """The sessions since a time: whole hours of sums, and a part of one from the sessions, added or taken away."""
+class _Span(NamedTuple):
+    """The sessions of a range: hours of sums, and parts of one from the sessions, added or taken away."""
 
-    hours: tuple[tuple[int, int], ...]
-    edge: tuple[int, int] | None = None
-    factor: int = 1
+    hours: tuple[tuple[int, int], ...]  #: first and last
+    edges: tuple[Edge, ...] = ()
 
 
-def _span(since: int | None, group: Group) -> _Span:
-    if since is None:
+def _span(window: Window, group: Group) -> _Span:
+    if window.everything:
         return _Span(((ALL_TIME, ALL_TIME),))
-    # Everybody's sums are kept by the quarter hour as well, since an hour of everybody's sessions may be very many.
-    width = QUARTER_US if group.everybody else HOUR_US
-    first, inside = divmod(max(since, 0), width)
-    edge, factor = None, 1
-    if 0 < inside < width // 2:  # fewer sessions to look at before the time than after it
-        edge, factor = (first * width, since), -1
-    elif inside:
-        edge, first = (since, (first + 1) * width), first + 1
     if not group.everybody:
-        return _Span(((first, _FOREVER),), edge, factor)
-    hour = -(-first // QUARTERS)
-    hours = [(hour, _FOREVER)]
+        first, end, edges = pieces(window, HOUR_US)
+        return _Span(((first, end - 1),), edges)
+    # Everybody's sums are kept by the quarter hour as well, since an hour of everybody's sessions may be very many.
+    first, end, edges = pieces(window, QUARTER_US)
+    hour, last = -(-first // QUARTERS), end // QUARTERS
+    if hour > last:
+        return _Span(((of_quarter(end - 1), of_quarter(first)),), edges)
+    hours = [(hour, last - 1)]
     if first < hour * QUARTERS:
         hours.append((of_quarter(hour * QUARTERS - 1), of_quarter(first)))
-    return _Span(tuple(hours), edge, factor)
+    if last * QUARTERS < end < FOREVER:
+        hours.append((of_quarter(end - 1), of_quarter(last * QUARTERS)))
+    return _Span(tuple(hours), edges)
 
 
 def _gathered(added: list[Row], taken: list[Row]) -> dict[int | str | None, list[int]]:
@@ -78,36 +73,39 @@ def _gathered(added: list[Row], taken: list[Row]) -> dict[int | str | None, list
     return found
 
 
-def _by_status(tx: Reading, parts: Sequence[Part], since: int | None) -> dict[int | str | None, list[int]]:
-    sums: list[Row] = []
+def _by_status(tx: Reading, parts: Sequence[Part], window: Window) -> dict[int | str | None, list[int]]:
     added: list[Row] = []
     taken: list[Row] = []
     for group in grouped(parts):
-        span, asked = _span(since, group), group.values
+        span, asked = _span(window, group), group.values
         for first, last in span.hours:
-            sums += tx.compose("activity_sums", group.words, first=first, last=last, **asked)
-        if span.edge:
-            start, end = span.edge
+            added += tx.compose("activity_sums", group.words, first=first, last=last, **asked)
+        for start, end, sign in span.edges:
             edge = tx.compose("activity_edge", group.words, since=start, until=end, **asked)
-            (added if span.factor > 0 else taken).extend(edge)
-    return _gathered(sums + added, taken)
+            (added if sign > 0 else taken).extend(edge)
+    return _gathered(added, taken)
 
 
-def _still_running(tx: Reading, parts: Sequence[Part], since: int | None, clock: Clock) -> int:
-    """Running sessions that were active since a time and are not abandoned."""
-    start = clock.cutoff if since is None else max(since, clock.cutoff)
-    hour = start // HOUR_US + 1
+def _still_running(tx: Reading, parts: Sequence[Part], window: Window, clock: Clock) -> int:
+    """Running sessions that were active within a range and are not abandoned."""
+    start, end = max(window.start, clock.cutoff), window.end
+    if start >= end:
+        return 0
+    first, last = -(-start // HOUR_US), end // HOUR_US
+    edges = [(start, end)] if first > last else [(start, first * HOUR_US), (last * HOUR_US, end)]
     running = 0
     for group in grouped(parts):
         asked = group.values
-        running += tx.compose("running_hours", group.words, first=hour, **asked)[0][0]
-        running += tx.compose("running_edge", group.words, since=start, until=hour * HOUR_US, **asked)[0][0]
+        running += tx.compose("running_hours", group.words, first=first, end=last, **asked)[0][0]
+        for low, high in edges:
+            if low < high:
+                running += tx.compose("running_edge", group.words, since=low, until=high, **asked)[0][0]
     return running
 
 
-def counts_by_status(tx: Reading, parts: Sequence[Part], since: int | None, clock: Clock) -> dict[str, int]:
+def counts_by_status(tx: Reading, parts: Sequence[Part], window: Window, clock: Clock) -> dict[str, int]:
     """Sessions by effective status."""
-    return _effective(_by_status(tx, parts, since), _still_running(tx, parts, since, clock))
+    return _effective(_by_status(tx, parts, window), _still_running(tx, parts, window, clock))
 
 
 def _effective(found: dict[int | str | None, list[int]], running: int) -> dict[str, int]:
@@ -118,10 +116,10 @@ def _effective(found: dict[int | str | None, list[int]], running: int) -> dict[s
     return {str(status): counts.get(status, 0) for status in Status}
 
 
-def stats(tx: Reading, scope: Scope, since: int | None, clock: Clock, *, named: str) -> Stats:
-    """R8, over the sessions active since a time."""
-    found = _by_status(tx, scope.parts, since)
-    counts = _effective(found, _still_running(tx, scope.parts, since, clock))
+def stats(tx: Reading, scope: Scope, window: Window, clock: Clock, *, named: str) -> Stats:
+    """R8, over the sessions that were last active within a range."""
+    found = _by_status(tx, scope.parts, window)
+    counts = _effective(found, _still_running(tx, scope.parts, window, clock))
     sessions, calls, tokens_in, tokens_out, cost, unpriced, errors, time = (
         sum(sums[place] for sums in found.values()) for place in range(8)
     )
@@ -150,21 +148,20 @@ def stats(tx: Reading, scope: Scope, since: int | None, clock: Clock, *, named: 
     )
 
 
-def cost_by_model(tx: Reading, scope: Scope, since: int | None) -> list[ModelCost]:
+def cost_by_model(tx: Reading, scope: Scope, window: Window) -> list[ModelCost]:
     """R9: most expensive first, and as much as :func:`stats` in all."""
     added: list[Row] = []
     taken: list[Row] = []
     for group in grouped(scope.parts):
         if group.slices is None:
-            span = _span(since, group)
+            span = _span(window, group)
             for first, last in span.hours:
                 added += tx.compose("model_sums", group.words, **group.values, first=first, last=last)
         else:  # sums of models are not kept apart by slices
-            span = _Span((), (since or 0, _FOREVER))
-        if span.edge:
-            start, end = span.edge
+            span = _Span((), (Edge(window.start, window.end, 1),))
+        for start, end, sign in span.edges:
             edge = tx.compose("model_edge", group.words, **group.values, since=start, until=end)
-            (added if span.factor > 0 else taken).extend(edge)
+            (added if sign > 0 else taken).extend(edge)
     rows = [
         ModelCost(
             model=str(name or "unknown"),
@@ -185,17 +182,17 @@ def cost_by_model(tx: Reading, scope: Scope, since: int | None) -> list[ModelCos
 # Spend: by when calls happened
 
 
-def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo, tz: str) -> Spend:
-    """Spend since a time, by a period or a name.
+def spend(tx: Reading, scope: Scope, window: Window, *, by: str, zone: tzinfo, tz: str) -> Spend:
+    """Spend within a range, by a period or a name.
 
-    Periods are whole: ``since`` is taken back to the start of its hour or day in the zone (of its quarter hour
-    otherwise). What sessions that were deleted since had spent stands on a line of its own.
+    Periods are whole: the range begins with the start of the hour or day in the zone (the quarter hour otherwise) in
+    which its own start lies, and ends likewise with the end of one. What sessions that were deleted since had spent
+    stands on a line of its own.
     """
-    first = 0 if since is None else start_of(since, by, zone) // QUARTER_US
-    if by in ("hour", "day"):
-        keyed = _by_period(tx, scope, first, by, zone)
+    if by in spending.PERIODS:
+        keyed = _by_period(tx, scope, window, by, zone)
     else:
-        keyed = spending.by_name(tx, scope.parts, by, first)
+        keyed = spending.by_name(tx, scope.parts, by, window)
     sums: dict[tuple[bool, str], list[int]] = defaultdict(lambda: [0] * 7)
     for name, gone, *amounts in keyed:
         into = sums[bool(gone), DELETED if gone else str(name)]
@@ -203,28 +200,19 @@ def spend(tx: Reading, scope: Scope, since: int | None, *, by: str, zone: tzinfo
             into[place] += value
     lines = [_line(name, amounts, deleted=gone) for (gone, name), amounts in sums.items() if any(amounts)]
     total = [sum(amounts[place] for amounts in sums.values()) for place in range(7)]
-    if by in ("hour", "day"):
+    if by in spending.PERIODS:
         lines.sort(key=lambda line: line.deleted)
     else:
         lines.sort(key=lambda line: (line.deleted, -line.cost_nano_usd, -line.tokens_in - line.tokens_out, line.key))
     return Spend(by=by, tz=tz, rows=lines, total=_line("total", total, deleted=False))
 
 
-def _by_period(tx: Reading, scope: Scope, first: int, by: str, zone: tzinfo) -> list[Row]:
+def _by_period(tx: Reading, scope: Scope, window: Window, by: str, zone: tzinfo) -> list[Row]:
     """Rows of a period, whether they are of deleted sessions, and amounts, in the order of time."""
-    found = spending.by_period(tx, scope.parts, "whole", first, by=by, zone=zone)
+    found = spending.by_period(tx, scope.parts, "whole", window, by=by, zone=zone)
     # (Which the names of hours do not have where clocks go back.)
     lines = sorted((start, gone, amounts) for (_, gone), each in found.items() for start, amounts in each.items())
     return [(_period(start, by, zone), gone, *amounts) for start, gone, amounts in lines]
-
-
-def start_of(since: int, by: str, zone: tzinfo) -> int:
-    """When the hour or day in a zone begins in which a time is; the time itself for what is not by periods."""
-    if by not in ("hour", "day"):
-        return since
-    local = from_micros(since).astimezone(zone).replace(minute=0, second=0, microsecond=0)
-    # Midnight may come twice where clocks go back: the day begins with the first.
-    return to_micros(local.replace(hour=0, fold=0) if by == "day" else local)
 
 
 def _period(at: int, by: str, zone: tzinfo) -> str:

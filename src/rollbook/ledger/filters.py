@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from rollbook.rules.query import Query, Term
+from rollbook.rules.windows import Window
 from rollbook.store.statements import AnyOf, Filling, Piece
 
 
@@ -15,7 +16,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is asked for, checked."""
 
     status: str | None = None
-    since: int | None = None
+    since: int | None = None  #: of the last activity
+    until: int | None = None
     dataset_id: str | None = None
     kind: str | None = None
     agent: str | None = None
@@ -31,6 +33,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     named: tuple[Term, ...] = ()  #: what it asks of that by which sums are kept apart
     pieces: tuple[AnyOf, ...] = ()  #: what it asks beside
     values: tuple[tuple[str, Any], ...] = ()  #: of the pieces
+
+    @property
+    def window(self) -> Window:
+        """The range of time."""
+        return Window(self.since, self.until)
 
     def states(self, every: Iterable[str]) -> list[str]:
         """Of all states those that are asked for."""

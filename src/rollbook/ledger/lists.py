@@ -11,10 +11,11 @@ from rollbook.errors import InvalidInput
 from rollbook.ledger import asking, cursors, reads
 from rollbook.ledger.figures import counts_by_status
 from rollbook.ledger.filters import Filters
-from rollbook.ledger.reads import FOREVER, Clock
+from rollbook.ledger.reads import Clock
 from rollbook.ledger.scopes import Part, Scope
 from rollbook.model import Status
 from rollbook.rules import life as lives
+from rollbook.rules import windows
 from rollbook.store import Reading, Row
 from rollbook.store.statements import Filling
 
@@ -68,9 +69,9 @@ def page(
         raise InvalidInput("give a cursor or an offset, not both")
     after = None if cursor is None else cursors.read(cursor, question)
     if after is not None:
-        asked = msgspec.structs.replace(asked, since=after.since)
+        asked = msgspec.structs.replace(asked, since=after.since, until=after.until)
     began = clock if after is None else msgspec.structs.replace(clock, now=after.now)
-    since, asked = asked.since, asking.worked_out(tx, scope, asked, began)
+    window, asked = asked.window, asking.worked_out(tx, scope, asked, began)
     portions = portions_of(tx, scope, asked)
     if not portions:
         return Found([], 0, limit, offset, has_more=False, next_cursor=None, total_exact=True)
@@ -98,7 +99,9 @@ def page(
     following = None
     if has_more:
         value, user_no, session_no = keys[-1]
-        following = cursors.write(cursors.Cursor(question, since, value, user_no, session_no, began.now))
+        following = cursors.write(
+            cursors.Cursor(question, window.since, value, user_no, session_no, began.now, window.until)
+        )
     lines = [made(shown[key[1], key[2]], clock) for key in keys]
     return Found(lines, total, limit, offset, has_more, following, exact)
 
@@ -143,18 +146,18 @@ def _slices_like(tx: Reading, part: Part, asked: Filters) -> str:
 
 def spans_of(asked: Filters, clock: Clock) -> list[tuple[int, int, int]]:
     """R4 as ranges over what is stored: (status, from, before) for an effective status, or for all."""
-    since = 0 if asked.since is None else asked.since
+    since, until = asked.window.start, asked.window.end
     if asked.statuses is not None:
         left = sorted(asked.statuses if asked.status is None else asked.statuses & {asked.status})
         some = [msgspec.structs.replace(asked, status=status, statuses=None) for status in left]
         return [span for one in some for span in spans_of(one, clock)]
     if asked.status is None:
-        return [(code, since, FOREVER) for code in _ALL]
+        return [(code, since, until) for code in _ALL]
     if asked.status == Status.RUNNING:
-        return [(lives.RUNNING, max(since, clock.cutoff), FOREVER)]
+        return [(lives.RUNNING, max(since, clock.cutoff), until)]
     if asked.status == Status.ABANDONED:
-        return [(lives.RUNNING, since, clock.cutoff)]
-    return [(lives.STATUS_CODES[asked.status], since, FOREVER)]
+        return [(lives.RUNNING, since, min(until, clock.cutoff))]
+    return [(lives.STATUS_CODES[asked.status], since, until)]
 
 
 def _counted(portions: list[Portion], asked: Filters) -> bool:
@@ -165,11 +168,11 @@ def _counted(portions: list[Portion], asked: Filters) -> bool:
 def _are_many(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -> bool:
     """Whether so many sessions are to be looked through, by the sums, that it is faster to read all side by side."""
     parts = [portion.part for portion in portions]
-    counts = counts_by_status(tx, parts, asked.since, clock)
+    counts = counts_by_status(tx, parts, asked.window, clock)
     active = sum(counts[name] for name in asked.states(counts))
     if active > _MANY or not asked.unordered or active < _FEW:
         return active > _MANY
-    everything = sum(counts_by_status(tx, parts, None, clock).values())
+    everything = sum(counts_by_status(tx, parts, windows.ALL, clock).values())
     return active * _APART > everything
 
 
@@ -186,8 +189,8 @@ def _gathered(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock
             "sort": f"{asked.order_by}_{direction}", "scope": part.words["scope"], "filters": asked.filling,
         }  # fmt: skip
         found += tx.compose(
-            "all_keys", words, low=lives.RUNNING, high=lives.UNKNOWN, since=asked.since or 0,
-            most=COUNTED_MOST + 1 - len(found), **{**values, **dict(asked.values)},
+            "all_keys", words, low=lives.RUNNING, high=lives.UNKNOWN, since=asked.window.start,
+            until=asked.window.end, most=COUNTED_MOST + 1 - len(found), **{**values, **dict(asked.values)},
         )  # fmt: skip
         if len(found) > COUNTED_MOST:
             return None
@@ -244,7 +247,7 @@ def _total(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock) -
     """How many sessions the list has: from the sums where they are kept for it, else counted up to a limit."""
     if not _counted(portions, asked):
         parts = [Part(part.user_no, values["slices"]) for part, values in portions]
-        counts = counts_by_status(tx, parts, asked.since, clock)
+        counts = counts_by_status(tx, parts, asked.window, clock)
         return sum(counts[name] for name in asked.states(counts)), True
     total = 0
     for part, values in portions:

@@ -701,7 +701,8 @@ session.last_activity_at >= :since and session.last_activity_at < :until
 -- all_keys --
 -- The keys of all that fit, in no order.
 select {sort} as sort_value, session.user_no, session.session_no from session
-where {scope} and +session.status between :low and :high and +session.last_activity_at >= :since and {filters}
+where {scope} and +session.status between :low and :high and +session.last_activity_at >= :since
+    and +session.last_activity_at < :until and {filters}
 limit :most
 
 -- list_keys --
@@ -950,9 +951,9 @@ where {scope} and status in (0, 1, 2, 3, 4) and last_activity_at >= :since and l
 group by status
 
 -- running_hours --
--- Running sessions last active in whole hours from one on.
+-- Running sessions last active in whole hours from one until before another.
 select coalesce(sum(sessions), 0) from activity
-where {whose} and hour >= :first and status = 0 and {slices}
+where {whose} and hour >= :first and hour < :end and status = 0 and {slices}
 
 -- running_edge --
 select count(*) from session
@@ -1125,7 +1126,7 @@ where session.user_no = ledger.user_no and session.session_no = ledger.session_n
     and (ledger.user_no, ledger.session_no, ledger.row_no) > (:first_user, :first_session, :first_row)
     and (ledger.user_no, ledger.session_no, ledger.row_no) <= (:last_user, :last_session, :last_row)
     and not (ledger.recorded_at > :began and ledger.recorded_at <= :now)
-    and (cast(:since as bigint) is null or ledger.occurred_at >= :since)
+    and ledger.occurred_at >= :since and ledger.occurred_at < :until
     and (cast(:row_model_no as bigint) is null or ledger.model_no = :row_model_no)
     and {sessions}
 order by ledger.user_no, ledger.session_no, ledger.row_no

@@ -21,9 +21,9 @@ from rollbook.model import (
 )
 from rollbook.rules import checks
 from rollbook.rules import life as lives
+from rollbook.rules.windows import FOREVER
 from rollbook.store import Reading, Row
 
-FOREVER: Final = 2**62
 Place = tuple[int, int]  #: user and session, by their numbers
 T = TypeVar("T")
 _PARENT: Final = 21  #: where the id of the session above stands in a row of ``shown``; its user's stands behind it

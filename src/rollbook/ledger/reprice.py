@@ -16,11 +16,12 @@ import msgspec
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import enter, fits, opposite
 from rollbook.ledger.ops import Reprice
-from rollbook.ledger.reads import FOREVER
 from rollbook.ledger.scopes import Scope
 from rollbook.ledger.work import Key, Work
 from rollbook.model import Tokens
 from rollbook.pricing import Price
+from rollbook.rules import windows
+from rollbook.rules.windows import FOREVER, Window
 from rollbook.store import Reading, Row
 
 STEP: Final = 1_000  #: ledger rows that a step looks at; at most so many calls are repriced in one transaction
@@ -35,8 +36,7 @@ Pricer = Callable[..., Price | None]
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls to price again, checked."""
 
-    since: int | None = None
-    until: int | None = None
+    window: Window = windows.ALL
     model: str | None = None
     agent: str | None = None
     only_unpriced: bool = False
@@ -83,8 +83,8 @@ def step(tx: Reading, scope: Scope, asked: Asked, price: Pricer, *, after: Place
         held_user=held.key[0],
         held_session=held.key[1],
         held_rows=held.rows,
-        since=_LOWEST if asked.since is None else asked.since,
-        until=FOREVER if asked.until is None else asked.until,
+        since=_LOWEST if asked.window.since is None else asked.window.since,
+        until=asked.window.end,
         model=asked.model,
         agent=asked.agent,
         unpriced=int(asked.only_unpriced),

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from rollbook.ledger import spending
-from rollbook.ledger.figures import DELETED, start_of
-from rollbook.model import QUARTER_US, from_micros
+from rollbook.ledger.figures import DELETED
+from rollbook.model import from_micros
+from rollbook.rules.windows import Window
 from rollbook.store import Reading
 
 if TYPE_CHECKING:
     from rollbook.ledger.scopes import Scope
 
-SERIES_BY: Final = ("hour", "day")
+SERIES_BY: Final = spending.PERIODS
 NAMES: Final = {"model": "model", "agent": "agent", "none": "whole"}  #: of stacks, and what of the sums makes them
 STACKS: Final = tuple(NAMES)
 _AMOUNTS: Final = 5
@@ -45,11 +46,10 @@ class SpendSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spend_series(
-    tx: Reading, scope: Scope, since: int | None, *, by: str, stack: str, zone: tzinfo, tz: str
+    tx: Reading, scope: Scope, window: Window, *, by: str, stack: str, zone: tzinfo, tz: str
 ) -> SpendSeries:
     """The same calls as :func:`rollbook.ledger.figures.spend` counts, in the same whole periods."""
-    first = 0 if since is None else start_of(since, by, zone) // QUARTER_US
-    found = spending.by_period(tx, scope.parts, NAMES[stack], first, by=by, zone=zone)
+    found = spending.by_period(tx, scope.parts, NAMES[stack], window, by=by, zone=zone)
     sums: dict[tuple[bool, str], dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * _AMOUNTS))
     for (name, gone), periods in found.items():
         line = sums[gone, DELETED if gone else name]

@@ -11,10 +11,14 @@ from typing import Final, NamedTuple
 from rollbook.ledger.names import EVERYBODY, spent_in_day, spent_in_hour
 from rollbook.ledger.scopes import Group, Part, grouped
 from rollbook.model import DAY_QUARTERS, QUARTER_US, QUARTERS, from_micros, to_micros
+from rollbook.rules.checks import LAST_TIME
+from rollbook.rules.windows import FOREVER, Window
 from rollbook.store import Reading, Row
 
-_FOREVER: Final = 2**62
+PERIODS: Final = ("hour", "day")
 _HOURS: Final = "hour"
+_DAY_HOURS: Final = DAY_QUARTERS // QUARTERS
+_LAST: Final = LAST_TIME - 2 * DAY_QUARTERS * QUARTER_US  #: whose day is within the calendar in every zone
 #: By what spend is told apart that everybody's sums tell apart too.
 _KEPT: Final = frozenset(("model", "agent", "kind", "whole"))
 
@@ -30,7 +34,7 @@ class _Whole(NamedTuple):
 
 
 class _Moved(NamedTuple):
-    """Quarter hours that are in another period than most of their day; None: before the first, in none."""
+    """Quarter hours that are in another period than most of their day; None: in none, before the first or after all."""
 
     first: int
     last: int
@@ -38,32 +42,35 @@ class _Moved(NamedTuple):
     to: int | None
 
 
-def by_name(tx: Reading, parts: Sequence[Part], name: str, first: int) -> list[Row]:
-    """Rows of a name, whether they are of deleted sessions, and seven amounts, from a quarter hour on."""
+def by_name(tx: Reading, parts: Sequence[Part], name: str, window: Window) -> list[Row]:
+    """Rows of a name, whether they are of deleted sessions, and seven amounts, in the quarter hours of a range."""
+    first, end = window.start // QUARTER_US, FOREVER if window.until is None else _quarter(window.until)
     statement, words = ("spend_by_model", {}) if name == "model" else ("spend_by_slice", {"name": f"spend_{name}"})
     found: list[Row] = []
     for of in _gathered(tx, parts):
         kept = of.everybody and name in _KEPT
-        ranges = _ranges(first, _FOREVER) if kept else [(first, _FOREVER)]
+        ranges = _ranges(first, end - 1) if kept else [(first, end - 1)]
         asked = _Asked(tx, of, words if kept or not of.everybody else words | {"whose": "whose_all"}, {})
         for low, high in ranges:
             found += asked.rows(statement, first=low, last=high)
     return found
 
 
-def by_period(tx: Reading, parts: Sequence[Part], name: str, first: int, *, by: str, zone: tzinfo) -> Sums:
-    """The seven amounts of each hour or day of a zone, from the quarter hour on with which one begins."""
+def by_period(tx: Reading, parts: Sequence[Part], name: str, window: Window, *, by: str, zone: tzinfo) -> Sums:
+    """The seven amounts of each hour or day of a zone, from that in which a range begins to that in which it ends."""
+    first = 0 if window.since is None else _start_of(window.since, by, zone) // QUARTER_US
+    end = FOREVER if window.until is None else _end_of(window.until, by, zone)
     found: Sums = defaultdict(lambda: defaultdict(lambda: [0] * 7))
     low, high = tx.rows("spend_ends")[0]
-    if low is None or high < first:
+    if low is None or high < first or end <= max(first, low):
         return found
     if first < low:
         first = _quarter(to_micros(_midnight(from_micros(low * QUARTER_US).astimezone(zone))))
-    starts = [] if by == _HOURS else list(_days(first, high, zone))
+    starts = [] if by == _HOURS else list(_days(first, min(high, end - 1), zone))
     for of in _gathered(tx, parts):
         asked = _Asked(tx, of, {"name": f"spend_{name}"}, found)
         if by == _HOURS:
-            _hours(asked, first, zone)
+            _hours(asked, first, end, zone)
         elif of.everybody:
             _days_of_everybody(asked, starts)
         else:
@@ -105,6 +112,26 @@ def _quarter(at: int) -> int:
     return -(-at // QUARTER_US)
 
 
+def _start_of(at: int, by: str, zone: tzinfo) -> int:
+    """When the hour or day in a zone begins in which a time is."""
+    local = from_micros(min(at, _LAST)).astimezone(zone)
+    return to_micros(_midnight(local) if by == "day" else local.replace(minute=0, second=0, microsecond=0))
+
+
+def _end_of(until: int, by: str, zone: tzinfo) -> int:
+    """The quarter hour with which the hour or day in a zone ends in which a range does."""
+    if until <= 0:
+        return 0
+    last = min(until, _LAST) - 1
+    if by == _HOURS:
+        begins, quarter = _hours_of(zone), last // QUARTER_US
+        hour = begins(quarter)
+        while begins(quarter) == hour:
+            quarter += 1
+        return quarter
+    return _quarter(to_micros(_midnight(_midnight(from_micros(last).astimezone(zone)) + timedelta(days=1))))
+
+
 def _midnight(local: datetime) -> datetime:
     # It may come twice where clocks go back: the day begins with the first.
     return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
@@ -124,43 +151,41 @@ def _days(first: int, last: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
     yield start, quarter  # the end
 
 
-def _ranges(first: int, last: int) -> Iterator[tuple[int, int]]:
+def _ranges(first: int, last: int) -> list[tuple[int, int]]:
     """Where everybody's spend from one quarter hour to another is kept: whole days, hours, and quarter hours."""
-    hour, day = -(-first // QUARTERS), -(-first // DAY_QUARTERS)
-    if last == _FOREVER:
-        last_hour = day * DAY_QUARTERS // QUARTERS - 1
-        last_quarter = hour * QUARTERS - 1
-        yield -_FOREVER, spent_in_day(day)
-        if hour <= last_hour:
-            yield spent_in_hour(last_hour), spent_in_hour(hour)
-        if first <= last_quarter:
-            yield first, last_quarter
-        return
-    end = (last + 1) // QUARTERS
-    if hour >= end:
-        yield first, last
-        return
-    if first < hour * QUARTERS:
-        yield first, hour * QUARTERS - 1
-    yield spent_in_hour(end - 1), spent_in_hour(hour)
-    if end * QUARTERS <= last:
-        yield end * QUARTERS, last
+    ranges = []
+    if last >= FOREVER - 1:
+        day = -(-first // DAY_QUARTERS)
+        ranges = [(-FOREVER, spent_in_day(day))]
+        last = day * DAY_QUARTERS - 1
+    hour, end = -(-first // QUARTERS), (last + 1) // QUARTERS
+    if hour > end:  # within an hour
+        return [*ranges, (first, last)]
+    day, end_day = -(-hour // _DAY_HOURS), end // _DAY_HOURS
+    if day > end_day:  # within a day
+        ranges.append((spent_in_hour(end - 1), spent_in_hour(hour)))
+    else:
+        ranges.append((spent_in_hour(day * _DAY_HOURS - 1), spent_in_hour(hour)))
+        ranges.append((spent_in_day(end_day - 1), spent_in_day(day)))
+        ranges.append((spent_in_hour(end - 1), spent_in_hour(end_day * _DAY_HOURS)))
+    ranges += [(first, hour * QUARTERS - 1), (end * QUARTERS, last)]
+    return [(low, high) for low, high in ranges if low <= high]
 
 
 # Hours and days
 
 
-def _hours(asked: _Asked, first: int, zone: tzinfo) -> None:
+def _hours(asked: _Asked, first: int, end: int, zone: tzinfo) -> None:
     begins = _hours_of(zone)
-    if asked.of.everybody and first % QUARTERS == 0:
-        hour = first // QUARTERS
-        rows = asked.rows("spend_by_time", first=spent_in_day(0) + 1, last=spent_in_hour(hour))
+    if asked.of.everybody and first % QUARTERS == 0 and end % QUARTERS == 0:
+        low = spent_in_day(0) + 1 if end == FOREVER else spent_in_hour(end // QUARTERS - 1)
+        rows = asked.rows("spend_by_time", first=low, last=spent_in_hour(first // QUARTERS))
         hours = {kept: -1 - kept for kept in {row[0] for row in rows}}
         if all(begins(at * QUARTERS) == begins(at * QUARTERS + QUARTERS - 1) for at in hours.values()):
             for kept, line, gone, *amounts in rows:
                 asked.add((str(line), bool(gone)), begins(hours[kept] * QUARTERS), amounts)
             return
-    for quarter, line, gone, *amounts in asked.rows("spend_by_time", first=first, last=_FOREVER):
+    for quarter, line, gone, *amounts in asked.rows("spend_by_time", first=first, last=end - 1):
         asked.add((str(line), bool(gone)), begins(quarter), amounts)
 
 
@@ -219,8 +244,9 @@ def _laid(starts: list[tuple[int, int]]) -> tuple[list[_Whole], list[_Moved]]:
     for (start, first), (_, following) in pairwise(starts):
         for day in range(first // DAY_QUARTERS, (following - 1) // DAY_QUARTERS + 1):
             low, high = max(first, day * DAY_QUARTERS), min(following, (day + 1) * DAY_QUARTERS) - 1
-            # There is nothing behind the end, so that what follows it may be taken for whole.
-            pieces[day].append((low, high if high < end - 1 else (day + 1) * DAY_QUARTERS - 1, start))
+            pieces[day].append((low, high, start))
+    if end % DAY_QUARTERS:
+        pieces[end // DAY_QUARTERS].append((end, end - end % DAY_QUARTERS + DAY_QUARTERS - 1, None))
     whole, moved = [], []
     for day, parts in pieces.items():
         most = max(parts, key=lambda part: part[1] - part[0])[2]

@@ -46,6 +46,7 @@ class ExportPlans(ReadPlans):
         what: str = "usage",
         status: str | None = None,
         since: Since = None,
+        until: Since = None,
         kind: str | None = None,
         channel: str | None = None,
         agent: str | None = None,
@@ -76,8 +77,8 @@ class ExportPlans(ReadPlans):
         if after is not None and within is not None:
             return (yield from self._contents(after, within, limit))
         asked = asked_for(
-            clock.now, since=since, status=status, dataset_id=dataset_id, kind=kind, channel=channel, agent=agent,
-            project=project, model=model, tag=tag, text=text, query=query,
+            clock.now, since=since, until=until, status=status, dataset_id=dataset_id, kind=kind, channel=channel,
+            agent=agent, project=project, model=model, tag=tag, text=text, query=query,
         )  # fmt: skip
         rows, most = ("sessions", _SESSIONS) if what == "content" else (what, limit)
         found: Extract = yield self._look(

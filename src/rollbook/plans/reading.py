@@ -103,6 +103,7 @@ class ReadPlans(Core):
         *,
         status: str | None = None,
         since: Since = None,
+        until: Since = None,
         kind: str | None = None,
         channel: str | None = None,
         agent: str | None = None,
@@ -121,13 +122,14 @@ class ReadPlans(Core):
     ) -> Plan[Page]:
         """One page of sessions (R7): by ``next_cursor`` of the page before, or by offset.
 
-        ``status`` is the effective one; ``since`` bounds ``last_activity_at``; ``text`` looks in id, title and goal.
-        ``query`` asks for more in one text, such as ``status:failed cost>5 model:claude-* -agent:codex``.
+        ``status`` is the effective one; ``since`` bounds ``last_activity_at``, as does ``until``, which is not in the
+        range; ``text`` looks in id, title and goal. ``query`` asks for more in one text, such as ``status:failed
+        cost>5 model:claude-* -agent:codex``.
         """
         found = yield from self.lines(
-            reads.session_of, status=status, since=since, kind=kind, channel=channel, agent=agent, project=project,
-            model=model, user_id=user_id, dataset_id=dataset_id, tag=tag, text=text, query=query, order_by=order_by,
-            ascending=ascending, limit=limit, cursor=cursor, offset=offset,
+            reads.session_of, status=status, since=since, until=until, kind=kind, channel=channel, agent=agent,
+            project=project, model=model, user_id=user_id, dataset_id=dataset_id, tag=tag, text=text, query=query,
+            order_by=order_by, ascending=ascending, limit=limit, cursor=cursor, offset=offset,
         )  # fmt: skip
         return Page(**found._asdict())
 
@@ -136,6 +138,7 @@ class ReadPlans(Core):
         made: Callable[[Row, Clock], T],
         *,
         since: Since = None,
+        until: Since = None,
         user_id: User = None,
         limit: int = 50,
         cursor: str | None = None,
@@ -144,14 +147,15 @@ class ReadPlans(Core):
     ) -> Plan[lists.Found[T]]:
         """The page that :meth:`list` would show, with what is made of the row of each session in the place of it."""
         clock = self.now()
-        filters = asked_for(clock.now, since=since, **conditions)
+        filters = asked_for(clock.now, since=since, until=until, **conditions)
         if checks.count(limit, "limit", checks.MAX_LIMIT) < 1:
             raise InvalidInput("limit must be at least 1")
         checks.count(offset, "offset", 2**53)
         # What is asked, with a relative range as it was said: the next page goes by the first page's moment.
         who = (self.principal.role, self.principal.key_id, self.user_id, self.everybody)
         named = None if user_id is None else self._whose(user_id)
-        asked = cursors.question(msgspec.structs.replace(filters, since=None), str(since), who, named)
+        plain = msgspec.structs.replace(filters, since=None, until=None)
+        asked = cursors.question(plain, str(since), str(until), who, named)
 
         def look(tx: Reading) -> lists.Found[T]:
             scope, left = self._asking(tx, user_id, filters)
@@ -175,34 +179,44 @@ class ReadPlans(Core):
             filters = msgspec.structs.replace(filters, query=query)
         return self.scope(tx, user_id), filters
 
-    def stats(self, *, since: Since = "30d", user_id: User = None) -> Plan[Stats]:
-        """Figures over the sessions active since a time (R8)."""
+    def stats(self, *, since: Since = "30d", until: Since = None, user_id: User = None) -> Plan[Stats]:
+        """Figures over the sessions last active within a range (R8), whose end is not in it."""
         clock = self.now()
-        start = checks.since(since, clock.now)
+        window = checks.window(since, until, clock.now)
         named = "all" if since is None else str(since)
-        answer: Stats = yield self._look(user_id, figures.stats, start, clock, named=named)
+        named = named if window.until is None else f"{named}/{until}"
+        answer: Stats = yield self._look(user_id, figures.stats, window, clock, named=named)
         return answer
 
-    def cost_by_model(self, *, since: Since = "30d", user_id: User = None) -> Plan[List[ModelCost]]:
-        """Cost by model over the sessions active since a time, most expensive first (R9)."""
-        start = checks.since(since, self.clock())
-        answer: List[ModelCost] = yield self._look(user_id, figures.cost_by_model, start)
+    def cost_by_model(
+        self, *, since: Since = "30d", until: Since = None, user_id: User = None
+    ) -> Plan[List[ModelCost]]:
+        """Cost by model over the sessions last active within a range, most expensive first (R9)."""
+        window = checks.window(since, until, self.clock())
+        answer: List[ModelCost] = yield self._look(user_id, figures.cost_by_model, window)
         return answer
 
-    def cost_by_agent(self, *, since: Since = "30d", user_id: User = None) -> Plan[List[AgentCost]]:
-        """Cost by user and agent over the sessions active since a time, most expensive first."""
-        start = checks.since(since, self.clock())
-        answer: List[AgentCost] = yield self._look(user_id, agents.cost_by_agent, start)
+    def cost_by_agent(
+        self, *, since: Since = "30d", until: Since = None, user_id: User = None
+    ) -> Plan[List[AgentCost]]:
+        """Cost by user and agent over the sessions last active within a range, most expensive first."""
+        window = checks.window(since, until, self.clock())
+        answer: List[AgentCost] = yield self._look(user_id, agents.cost_by_agent, window)
         return answer
 
     def spend(
-        self, *, by: str = "day", since: Since = "30d", tz: str | tzinfo = "UTC", user_id: User = None
-    ) -> Plan[Spend]:
-        """What was spent, by when calls happened: by hour, day, model, agent, project, user or kind."""
+        self, *, by: str = "day", since: Since = "30d", until: Since = None, tz: str | tzinfo = "UTC",
+        user_id: User = None,
+    ) -> Plan[Spend]:  # fmt: skip
+        """What was spent, by when calls happened: by hour, day, model, agent, project, user or kind.
+
+        The range is of whole hours or days where these are asked for, else of whole quarter hours: those in which it
+        begins and ends are in it.
+        """
         checks.one_of(by, "way to group spend", figures.SPEND_BY)
-        start = checks.since(since, self.clock())
+        window = checks.window(since, until, self.clock())
         zone = _zone(tz)
-        answer: Spend = yield self._look(user_id, figures.spend, start, by=by, zone=zone, tz=str(tz))
+        answer: Spend = yield self._look(user_id, figures.spend, window, by=by, zone=zone, tz=str(tz))
         return answer
 
     def users(self) -> Plan[List[UserName]]:
@@ -211,16 +225,19 @@ class ReadPlans(Core):
         return answer
 
     def spend_series(
-        self, *, by: str = "day", stack: str = "model", since: Since = "30d", tz: str | tzinfo = "UTC",
-        user_id: User = None,
+        self, *, by: str = "day", stack: str = "model", since: Since = "30d", until: Since = None,
+        tz: str | tzinfo = "UTC", user_id: User = None,
     ) -> Plan[SpendSeries]:  # fmt: skip
-        """What was spent over time: by hour or day, and in each by model, by agent, or (``none``) in all."""
+        """What was spent over time: by hour or day, and in each by model, by agent, or (``none``) in all.
+
+        The range is that of :meth:`spend`.
+        """
         checks.one_of(by, "period of spend", series.SERIES_BY)
         checks.one_of(stack, "way to tell spend apart", series.STACKS)
-        start = checks.since(since, self.clock())
+        window = checks.window(since, until, self.clock())
         zone = _zone(tz)
         answer: SpendSeries = yield self._look(
-            user_id, series.spend_series, start, by=by, stack=stack, zone=zone, tz=str(tz)
+            user_id, series.spend_series, window, by=by, stack=stack, zone=zone, tz=str(tz)
         )
         return answer
 
@@ -288,9 +305,10 @@ _FILTERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def asked_for(now: int, *, since: Since, **given: Any) -> Filters:
+def asked_for(now: int, *, since: Since = None, until: Since = None, **given: Any) -> Filters:
     """What sessions are asked for, checked."""
-    return Filters(since=checks.since(since, now), **{name: _FILTERS[name](value) for name, value in given.items()})
+    start, end = checks.window(since, until, now)
+    return Filters(since=start, until=end, **{name: _FILTERS[name](value) for name, value in given.items()})
 
 
 @functools.cache

@@ -50,8 +50,7 @@ class RepricePlans(ReadPlans):
         chosen.load()
         now = self.clock()
         asked = Asked(
-            since=checks.since(since, now),
-            until=checks.since(until, now),
+            window=checks.window(since, until, now),
             model=checks.model(model),
             agent=checks.name(agent, "agent"),
             only_unpriced=bool(only_unpriced),

@@ -48,7 +48,7 @@ class SearchPlans(ReadPlans):
         asked = Asked(
             query=query,
             session_id=None if session_id is None else checks.session_id(session_id),
-            filters=asked_for(now, since=None, agent=agent),
+            filters=asked_for(now, agent=agent),
             since=checks.since(since, now) or 0,
             limit=limit,
         )

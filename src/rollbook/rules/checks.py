@@ -19,7 +19,10 @@ import msgspec
 
 from rollbook.errors import InvalidInput
 from rollbook.model import CHANNELS, MICROS, NANO, Kind, Status, Tokens, to_micros
+from rollbook.rules.windows import Window
 from rollbook.settings import USER_NAMESPACE
+
+Range = str | datetime | timedelta | float | None  #: one end of a range of time, as callers say it
 
 MAX_ID_BYTES: Final = 512
 MAX_MODEL_BYTES: Final = 256
@@ -224,8 +227,8 @@ def _micros(value: datetime | str | float, what: str) -> int:
     return int(max(-_BEYOND_S, min(value, _BEYOND_S)) * MICROS)
 
 
-def since(value: str | datetime | timedelta | float | None, now: int) -> int | None:
-    """The start of a range: ``24h``, ``7d`` …, ``all`` (none), a span, or a time."""
+def since(value: Range, now: int, what: str = "since") -> int | None:
+    """The start (or ``until``: the end) of a range: ``24h``, ``7d`` …, ``all`` (none), a span, or a time."""
     if value is None or value == "all":
         return None
     if isinstance(value, timedelta):
@@ -235,12 +238,20 @@ def since(value: str | datetime | timedelta | float | None, now: int) -> int | N
     if isinstance(value, str) and (match := _RANGE.fullmatch(value)):
         return max(0, now - int(match[1]) * {"h": 3600, "d": 86_400}[match[2]] * MICROS)
     try:
-        micros = _micros(value, "since")
+        micros = _micros(value, what)
     except InvalidInput:
         micros = -1 - LAST_TIME
     if abs(micros) > LAST_TIME:
         raise InvalidInput(f"unknown range {said(value)}; it is 24h, 7d, 30d, all, or a time with a zone")
     return max(0, micros)
+
+
+def window(since_: Range, until: Range, now: int) -> Window:
+    """A range of time; its end, which is said like its start, is not in it."""
+    found = Window(since(since_, now), None if until is None else since(until, now, "until"))
+    if found.since is not None and found.until is not None and found.until < found.since:
+        raise InvalidInput(f"the range ends before it begins: since {said(since_)}, until {said(until)}")
+    return found
 
 
 def count(value: Any, what: str, most: int) -> int:

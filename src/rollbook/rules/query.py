@@ -117,7 +117,7 @@ _OTHER_NAMES: Final = {
     "dataset_id": "dataset", "error_count": "errors", "tags": "tag", "session_id": "id", "user_id": "user",
     "unpriced_calls": "unpriced", "parent_id": "parent", "agent_time": "duration",
 }  # fmt: skip
-_SINCE: Final = "since"
+_RANGE: Final = {"since": ">=", "until": "<"}  #: both ends of the time of the last activity, as other doors call them
 
 _FIELD: Final = re.compile(r"([A-Za-z_]+)(:|>=|<=|>|<|=)")
 _PIECE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([*,])|([^\s"*,]+)', re.DOTALL)
@@ -180,18 +180,18 @@ class _Reading:
             start = self.at
             words = "".join(text for text, _ in self._pieces())
             return Term(TEXT, ":", (Pattern((self._short(words, start) or self.fail("there is no text"),)),), negated)
-        since = name == _SINCE
-        field = FIELDS.get("active" if since else name)
+        end = _RANGE.get(name)
+        field = FIELDS.get("active" if end else name)
         if field is None:
             self.fail(
                 f"there is no field {name!r}; fields are {', '.join(FIELDS)}. Write it in quotes to look for it", at
             )
-        if sign not in field.signs or (since and sign != ":"):
-            self.fail(f"{name} takes no {sign}, only {' '.join((':',) if since else field.signs)}", at)
+        if sign not in field.signs or (end and sign != ":"):
+            self.fail(f"{name} takes no {sign}, only {' '.join((':',) if end else field.signs)}", at)
         value = self._value(name, field)
-        if since or (sign == ":" and isinstance(value, Ago)):
+        if end is None and sign == ":" and isinstance(value, Ago):
             sign = ">="  # active:7d is within seven days
-        return Term("active" if since else name, sign, value, negated)
+        return Term("active" if end else name, end or sign, value, negated)
 
     def _short(self, words: str, at: int) -> str:
         if len(words.encode()) > checks.MAX_TITLE_BYTES:
@@ -273,6 +273,8 @@ def _hint(name: str, field: Field) -> str:
     """What may stand in the place of a value."""
     if field.kind == "word":
         return f"it is one of {', '.join((*field.words, NONE) if field.may_lack else field.words)}"
+    if name in _RANGE:
+        return f"write a span or a time, such as {name}:7d or {name}:2026-05-01T12:00Z"
     hints = {
         "name": f"write {name}:value, {name}:begin* or {name}:one,other",
         "count": f"write a number, such as {name}>1000 or {name}>1.5M",

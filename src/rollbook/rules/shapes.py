@@ -56,5 +56,14 @@ Since = Annotated[
     ),
 ]
 
+#: The end of a range.
+Until = Annotated[
+    str,
+    said(
+        "The end of a range, not in it: said like its start.",
+        pattern=f"^([1-9][0-9]{{0,5}}[hd]|all|[12]{_MOMENT})$",
+    ),
+]
+
 #: Dollars as a decimal number in a text, which loses nothing.
 Amount = Annotated[str, Meta(extra_json_schema={"pattern": r"^[0-9]{1,6}(\.[0-9]{1,12})?$"})]

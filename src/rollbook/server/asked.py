@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from rollbook.rules import checks, query
-from rollbook.rules.shapes import Since, named, optional, said
+from rollbook.rules.shapes import Since, Until, named, optional, said
 
 SessionId = Annotated[str, named("The session's id. A slash in it is written as %2F.")]
 User = Annotated[
@@ -61,6 +61,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status | None = None
     since: Since | None = None
+    until: Until | None = None
     kind: Kind | None = None
     channel: Channel | None = None
     agent: Agent | None = None

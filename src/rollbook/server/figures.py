@@ -22,6 +22,7 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
     by: Annotated[By, msgspec.Meta(description="The period or the name by which it is gathered.")] = "day"
     since: shapes.Since = "30d"
+    until: shapes.Until | None = None
     tz: kinds.Zone = "UTC"
     user_id: kinds.OfUser | None = None
 
@@ -34,6 +35,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
         Literal["model", "agent", "none"], msgspec.Meta(description="By what the spend of a period is told apart.")
     ] = "model"
     since: shapes.Since = "30d"
+    until: shapes.Until | None = None
     tz: kinds.Zone = "UTC"
     user_id: kinds.OfUser | None = None
 
@@ -81,13 +83,13 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
 async def spend(at: At, asked: Spending) -> Spend:
     """By when calls happened."""
-    return await at.book.spend(by=asked.by, since=asked.since, tz=asked.tz, user_id=asked.user_id)
+    return await at.book.spend(by=asked.by, since=asked.since, until=asked.until, tz=asked.tz, user_id=asked.user_id)
 
 
 async def series(at: At, asked: Series) -> SpendSeries:
     """By when calls happened, and what they were of."""
     return await at.book.spend_series(
-        by=asked.by, stack=asked.stack, since=asked.since, tz=asked.tz, user_id=asked.user_id
+        by=asked.by, stack=asked.stack, since=asked.since, until=asked.until, tz=asked.tz, user_id=asked.user_id
     )
 
 

@@ -38,12 +38,14 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
     range: kinds.Span = "30d"
     since: shapes.Since | None = None
+    until: shapes.Until | None = None
     user_id: kinds.OfUser | None = None
 
     @property
-    def start(self) -> str:
-        """The range as the book takes it."""
-        return self.range if self.since is None else self.since
+    def whose(self) -> dict[str, Any]:
+        """The range and the user as the book takes them."""
+        since = self.range if self.since is None else self.since
+        return {"since": since, "until": self.until, "user_id": self.user_id}
 
 
 class Listing(kinds.Filters, frozen=True, kw_only=True):
@@ -218,12 +220,12 @@ def _type(agent: str) -> str:
 
 async def stats(at: At, asked: Range) -> Stats:
     """R8."""
-    return await at.book.stats(since=asked.start, user_id=asked.user_id)
+    return await at.book.stats(**asked.whose)
 
 
 async def cost_by_model(at: At, asked: Range) -> list[ModelCost]:
     """R9."""
-    return await at.book.cost_by_model(since=asked.start, user_id=asked.user_id)
+    return await at.book.cost_by_model(**asked.whose)
 
 
 async def cost_by_user_agent(at: At, asked: Range) -> list[UserAgentCost]:
@@ -244,7 +246,7 @@ async def cost_by_user_agent(at: At, asked: Range) -> list[UserAgentCost]:
             user_name=line.user_name,
             agent=line.agent,
         )
-        for line in await at.book.cost_by_agent(since=asked.start, user_id=asked.user_id)
+        for line in await at.book.cost_by_agent(**asked.whose)
     ]
 
 
