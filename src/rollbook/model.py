@@ -268,7 +268,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     has_more: bool
     next_cursor: str | None
-    total_exact: bool = True  #: False where counting stopped at 10,000
+    total_exact: bool  #: False where counting stopped at 10,000
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):

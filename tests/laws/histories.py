@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import apsw
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 import rollbook
 from postgres_books import tables_of
 from rollbook.errors import RollbookError
+from rollbook.ledger.checkup import CHECKS
 from rollbook.model import QUARTER_US, Outcome, Pruned, Tokens, from_micros, to_dict
 from rollbook.settings import LOCAL_USER
 
-from .tools import DAY, HOUR, MINUTE, NOW, SPEND_BY, snapshot, user
+from .tools import DAY, HOUR, MINUTE, NOW, SPEND_BY, sound, user
 
 OWNERS: Final = (LOCAL_USER, user(1))
 #: Within an hour, around the ages at which is pruned, and some in one quarter hour.
@@ -159,31 +161,40 @@ def replay(book: rollbook.Rollbook, step: Step, **changes: Any) -> Outcome:
     return book.record_usage(**{**call, "occurred_at": from_micros(NOW - given["age"]), **changes})
 
 
-def figures(book: rollbook.Rollbook, owner: str | None) -> dict[Any, Any]:
-    """Every figure, and everything said, of a user or of everybody."""
-    sessions = list(book.iterate(user_id=owner, order_by="started_at"))
-    shown: dict[Any, Any] = {} if owner is None else {**snapshot(book, owner)}
-    for name in ("usage", "sessions"):  # rows are another matter; what get() shows is below
-        shown.pop(name, None)
-    for one in sessions:
-        place = {"user_id": one.user_id}
-        shown[one.user_id, one.session_id] = (
-            to_dict(book.get(one.session_id, **place)),
-            to_dict(book.inclusive(one.session_id, **place)),
-            [child.session_id for child in book.children(one.session_id, **place)],
-        )
+def sums(book: rollbook.Rollbook, owner: str | None) -> dict[Any, Any]:
+    """Every list and sum of a user or of everybody."""
+    shown: dict[Any, Any] = {}
     for status in ("running", "abandoned", "completed", "failed", "cancelled", "unknown"):
         # Between users, equal times are told apart by numbers that depend on who came first.
         found = [
             (one.last_activity_at, one.user_id, one.session_id) for one in book.iterate(status=status, user_id=owner)
         ]
         shown["list", status] = sorted(found) if owner is None else found
-    for since in ("all", "30d"):
+    for since in ("all", "30d", "2h") if owner else ("all", "30d"):
         shown["stats", since] = to_dict(book.stats(since=since, user_id=owner))
         shown["models", since] = to_dict(book.cost_by_model(since=since, user_id=owner))
+    for since in ("all", "30d"):
         for by in SPEND_BY:
             shown["spend", since, by] = to_dict(book.spend(by=by, since=since, user_id=owner))
     return shown
+
+
+def figures(book: rollbook.Rollbook, owner: str | None) -> dict[Any, Any]:
+    """Every figure, and everything said, of a user or of everybody."""
+    shown = sums(book, owner)
+    for one in book.iterate(user_id=owner, order_by="started_at"):
+        place = {"user_id": one.user_id}
+        shown[one.user_id, one.session_id] = (
+            to_dict(book.get(one.session_id, **place)),
+            to_dict(book.inclusive(one.session_id, **place)),
+            [child.session_id for child in book.children(one.session_id, **place)],
+        )
+    return shown
+
+
+def everyones(book: rollbook.Rollbook) -> dict[str, dict[Any, Any]]:
+    """Every figure of everybody, and the sums of each."""
+    return {"everybody": figures(book, None)} | {owner: sums(book, owner) for owner in OWNERS}
 
 
 def tables(book: rollbook.Rollbook) -> dict[str, list[tuple[Any, ...]]]:
@@ -202,8 +213,9 @@ def _tables_of_a_file(book: rollbook.Rollbook) -> dict[str, list[tuple[Any, ...]
 
 def well(book: rollbook.Rollbook) -> None:
     """R16: the books balance, and every name leads somewhere."""
-    found = [finding for finding in book.doctor() if not finding.ok and finding.name in ("balance", "names")]
-    assert not found, found
+    sound(book)
+    ok, said = book._plans.read(partial(CHECKS["names"], clock=book._plans.now()))
+    assert ok, said
 
 
 def plain(answer: Pruned) -> dict[str, int]:

@@ -89,9 +89,18 @@ def _of(book: rollbook.Rollbook, owner: str) -> list[rollbook.Session]:
     return found
 
 
+STATES: Final = ("completed", "cancelled", "abandoned", "unknown", "failed", "running")
+
+
 def _ordered(sessions: list[rollbook.Session], order_by: str, *, ascending: bool) -> list[tuple[str, str]]:
-    """By the column, nulls last, ties by key; the key goes the way the column goes."""
-    keyed = [(getattr(one, order_by), place, (one.user_id, one.session_id)) for place, one in enumerate(sessions)]
+    """By the column, nulls last, ties by key; the key goes the way the column goes. States by activity, too."""
+
+    def value(one: rollbook.Session) -> Any:
+        if order_by == "effective_status":
+            return STATES.index(one.effective_status), one.last_activity_at
+        return getattr(one, order_by)
+
+    keyed = [(value(one), place, (one.user_id, one.session_id)) for place, one in enumerate(sessions)]
     known = sorted((item for item in keyed if item[0] is not None), reverse=not ascending)
     nulls = sorted((item[1:] for item in keyed if item[0] is None), reverse=not ascending)
     return [item[2] for item in known] + [item[1] for item in nulls]

@@ -18,10 +18,9 @@ from .histories import (
     EDGES,
     HISTORIES,
     NOTHING,
-    OWNERS,
     SAID,
     Step,
-    figures,
+    everyones,
     happen,
     live,
     often,
@@ -47,10 +46,6 @@ RULES: Final = st.fixed_dictionaries(
         "kind": st.sampled_from([None, None, "acp", "interactive"]),
     }
 ).filter(lambda rule: rule["sessions"] or rule["content"] or rule["ledger"])
-
-
-def everyones(book: rollbook.Rollbook) -> dict[str, Any]:
-    return {str(owner): figures(book, owner) for owner in (*OWNERS, None)}
 
 
 def age_us(age: str | timedelta) -> int:

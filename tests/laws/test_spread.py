@@ -48,7 +48,7 @@ OWN_WORDS: Final = {
     "ledger": {
         "asked_tag", "batch_of", "bump_generation", "drop_files_of", "drop_lane", "drop_notes_about", "drop_old_lanes",
         "end_lane",
-        "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_notes",
+        "every_activity", "every_activity_model", "every_spend", "expired_notes", "filters", "hold_names", "hold_notes",
         "hold_sessions", "hold_users", "join_writers", "lane_number", "loose_aliases", "mark_batch", "names_stretch",
         "numbers_of", "own_lane", "session_numbers", "scope_users",
         "shown", "spend_in_stretches", "these_slices", "whose_users", "write_alone",

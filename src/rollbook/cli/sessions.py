@@ -25,8 +25,8 @@ ORDER = Annotated[
     typer.Option(
         "--order-by",
         metavar="COLUMN",
-        help="last_activity_at, started_at, ended_at, cost_usd, tokens_in, tokens_out, calls, error_count "
-        "or agent_time_s.",
+        help="last_activity_at, started_at, ended_at, cost_usd, tokens_in, tokens_out, calls, error_count, "
+        "agent_time_s or effective_status.",
     ),
 ]
 

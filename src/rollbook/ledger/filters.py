@@ -62,7 +62,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unordered(self) -> bool:
         """Whether what fits is not simply what comes next in the order of activity."""
-        return self.scanned or self.order_by != "last_activity_at"
+        return self.scanned or self.order_by not in ("last_activity_at", "effective_status")
 
     @property
     def filling(self) -> Filling:

@@ -21,8 +21,13 @@ from rollbook.store.statements import Filling
 
 SORTS: Final = (
     "last_activity_at", "started_at", "ended_at", "cost_usd", "tokens_in", "tokens_out", "calls", "error_count",
-    "agent_time_s",
+    "agent_time_s", "effective_status",
 )  # fmt: skip
+#: States in their order: what runs, what needs a look, what is over. Within each the order is that of activity.
+_STATES: Final = (
+    Status.COMPLETED, Status.CANCELLED, Status.ABANDONED, Status.UNKNOWN, Status.FAILED, Status.RUNNING,
+)  # fmt: skip
+_STATE: Final = 2**58  #: from one state to the next in the values that are sorted; later than all times
 COUNTED_MOST: Final = 10_000  #: sessions that are counted one by one for a total
 _MANY: Final = 50_000  #: sessions from which on reading them side by side is faster than in the order of their activity
 _FEW: Final = 1_000  #: sessions that are read one by one, however few others there are
@@ -33,8 +38,8 @@ _ALL: Final = (lives.RUNNING, lives.COMPLETED, lives.FAILED, lives.CANCELLED, li
 T = TypeVar("T")
 
 
-class Found(NamedTuple, Generic[T]):
-    """A page: what was made of its sessions, and what stands beside them."""
+class Found(msgspec.Struct, Generic[T], frozen=True):
+    """A :class:`rollbook.model.Page` of what was made of its sessions."""
 
     sessions: list[T]
     total: int
@@ -72,18 +77,20 @@ def page(
         asked = msgspec.structs.replace(asked, since=after.since, until=after.until)
     began = clock if after is None else msgspec.structs.replace(clock, now=after.now)
     window, asked = asked.window, asking.worked_out(tx, scope, asked, began)
+    # Whoever falls silent meanwhile would change the place, in the order of states.
+    then = began if asked.order_by == "effective_status" else clock
     portions = portions_of(tx, scope, asked)
     if not portions:
         return Found([], 0, limit, offset, has_more=False, next_cursor=None, total_exact=True)
     most = offset + limit + 1
     counted = _counted(portions, asked)
-    many = (counted or asked.unordered) and _are_many(tx, portions, asked, clock)
-    everything = _gathered(tx, portions, asked, clock) if many and counted else None
+    many = (counted or asked.unordered) and _are_many(tx, portions, asked, then)
+    everything = _gathered(tx, portions, asked, then) if many and counted else None
     if everything is None:
         found = [
             key
             for portion in portions
-            for key in _keys(tx, portion, asked, clock, after=after, most=most, along_table=many)
+            for key in _keys(tx, portion, asked, then, after=after, most=most, along_table=many)
         ]
     else:
         found = everything if after is None else [key for key in everything if _behind(key, after, asked)]
@@ -95,7 +102,7 @@ def page(
     elif many and counted:  # there are more than were gathered
         total, exact = COUNTED_MOST, False
     else:
-        total, exact = _total(tx, portions, asked, clock)
+        total, exact = _total(tx, portions, asked, then)
     following = None
     if has_more:
         value, user_no, session_no = keys[-1]
@@ -190,7 +197,8 @@ def _gathered(tx: Reading, portions: list[Portion], asked: Filters, clock: Clock
         }  # fmt: skip
         found += tx.compose(
             "all_keys", words, low=lives.RUNNING, high=lives.UNKNOWN, since=asked.window.start,
-            until=asked.window.end, most=COUNTED_MOST + 1 - len(found), **{**values, **dict(asked.values)},
+            until=asked.window.end, cutoff=clock.cutoff, most=COUNTED_MOST + 1 - len(found),
+            **{**values, **dict(asked.values)},
         )  # fmt: skip
         if len(found) > COUNTED_MOST:
             return None
@@ -207,6 +215,8 @@ def _keys(
     tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after: Any, most: int, along_table: bool
 ) -> list[Row]:
     """The keys of a page: by last activity a merge of one index range for each status, else the best of a scan."""
+    if asked.order_by == "effective_status":
+        return _keys_by_state(tx, portion, asked, clock, after=after, most=most)
     direction = "asc" if asked.ascending else "desc"
     part, values = portion
     words: dict[str, Filling] = {
@@ -240,6 +250,24 @@ def _keys(
                 else bounds | {"until": min(until, after.value + 1)}
             )
         found += tx.compose("list_keys", words, low=status, high=lives.UNKNOWN, most=most, **bounds, **values)
+    return found
+
+
+def _keys_by_state(tx: Reading, portion: Portion, asked: Filters, clock: Clock, *, after: Any, most: int) -> list[Row]:
+    """The keys of a page by state: what each has in the order of activity, one state after the other."""
+    found: list[Row] = []
+    reached, value = (None, 0) if after is None else divmod(after.value, _STATE)
+    states = list(enumerate(_STATES, 1))
+    for number, state in states if asked.ascending else reversed(states):
+        passed = reached is not None and (number < reached if asked.ascending else number > reached)
+        if passed or not asked.states([state]):
+            continue
+        one = msgspec.structs.replace(asked, status=state, statuses=None, order_by="last_activity_at")
+        place = msgspec.structs.replace(after, value=value) if number == reached else None
+        keys = _keys(tx, portion, one, clock, after=place, most=most - len(found), along_table=False)
+        found += [(number * _STATE + at, user_no, session_no) for at, user_no, session_no in keys]
+        if len(found) >= most:
+            break
     return found
 
 

@@ -651,6 +651,16 @@ coalesce(session.ended_at, -1)
 -- ended_at_asc --
 coalesce(session.ended_at, 4611686018427387904)
 
+-- effective_status_desc --
+case when session.status = 0 and session.last_activity_at >= :cutoff then 6 when session.status = 2 then 5
+    when session.status = 4 then 4 when session.status = 0 then 3 when session.status = 3 then 2 else 1 end
+    * 288230376151711744 + session.last_activity_at
+
+-- effective_status_asc --
+case when session.status = 0 and session.last_activity_at >= :cutoff then 6 when session.status = 2 then 5
+    when session.status = 4 then 4 when session.status = 0 then 3 when session.status = 3 then 2 else 1 end
+    * 288230376151711744 + session.last_activity_at
+
 -- cost_usd_desc --
 case when session.unpriced > 0 and session.unpriced >= session.calls and session.cost = 0 then -1 else session.cost end
 

@@ -131,7 +131,7 @@ class ReadPlans(Core):
             project=project, model=model, user_id=user_id, dataset_id=dataset_id, tag=tag, text=text, query=query,
             order_by=order_by, ascending=ascending, limit=limit, cursor=cursor, offset=offset,
         )  # fmt: skip
-        return Page(**found._asdict())
+        return Page(**msgspec.structs.asdict(found))
 
     def lines(
         self,

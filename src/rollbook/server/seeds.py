@@ -14,10 +14,10 @@ import msgspec
 
 from rollbook.content import QA, Outline, TraceStep
 from rollbook.errors import InvalidInput, StoreError
-from rollbook.ledger.lists import SORTS
+from rollbook.ledger.lists import SORTS, Found
 from rollbook.ledger.names import guessed
 from rollbook.ledger.reads import Lines
-from rollbook.model import ModelCost, Session, Stats
+from rollbook.model import ModelCost, Page, Session, Stats
 from rollbook.model import Status as Known
 from rollbook.rules import shapes
 from rollbook.server import asked as kinds
@@ -58,18 +58,6 @@ class Listing(kinds.Filters, frozen=True, kw_only=True):
     order_by: OrderBy = "last_activity_at"
     descending: Annotated[bool, msgspec.Meta(description="Largest or latest first.")] = True
     cursor: kinds.Cursor | None = None
-
-
-class Sessions(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of a list."""
-
-    sessions: list[Session]
-    total: int
-    limit: int
-    offset: int
-    has_more: bool
-    next_cursor: str | None
-    total_exact: bool
 
 
 class SeedQA(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,22 +131,10 @@ Detail: Final = _session_with(
 )  # fmt: skip
 DrivenSessions: Final = msgspec.defstruct(
     "SessionsWithAgents",
-    [("sessions", list[Driven]), *list(typing.get_type_hints(Sessions).items())[1:]],  # type: ignore[valid-type]  # made above
+    [("sessions", list[Driven]), *list(typing.get_type_hints(Page).items())[1:]],  # type: ignore[valid-type]  # made above
     kw_only=True, frozen=True, namespace={"__doc__": "One page of a list of sessions and what drives them."},
     module=__name__,
 )  # fmt: skip
-
-
-class _Written(msgspec.Struct, frozen=True, kw_only=True):
-    """A page whose sessions are written already."""
-
-    sessions: list[msgspec.Raw]
-    total: int
-    limit: int
-    offset: int
-    has_more: bool
-    next_cursor: str | None
-    total_exact: bool
 
 
 def _line(session: Session) -> msgspec.Raw:
@@ -178,7 +154,7 @@ async def sessions(at: At, asked: Listing) -> Any:
     return await _page(at, asked, _LINES)
 
 
-async def _page(at: At, asked: Listing, made: Lines[msgspec.Raw]) -> _Written:
+async def _page(at: At, asked: Listing, made: Lines[msgspec.Raw]) -> Found[msgspec.Raw]:
     if asked.order_by not in SORTS:
         raise InvalidInput(f"unknown order_by {asked.order_by!r}; it is one of {', '.join(SORTS)}")
     known = not asked.status or asked.status in _KNOWN
@@ -190,10 +166,10 @@ async def _page(at: At, asked: Listing, made: Lines[msgspec.Raw]) -> _Written:
         made, **filters, limit=asked.limit, offset=asked.offset, order_by=asked.order_by,
         ascending=not asked.descending, cursor=asked.cursor,
     )  # fmt: skip
-    found = await at.book._drive(plan)  # noqa: SLF001
+    found: Found[msgspec.Raw] = await at.book._drive(plan)  # noqa: SLF001
     if not known:  # what else was asked is checked all the same
-        found = found._replace(sessions=[], total=0, has_more=False, next_cursor=None, total_exact=True)
-    return _Written(**found._asdict())
+        return Found([], 0, asked.limit, asked.offset, has_more=False, next_cursor=None, total_exact=True)
+    return found
 
 
 async def with_agent_info(at: At, asked: Listing) -> Any:
@@ -286,7 +262,7 @@ def _step(step: TraceStep) -> SeedStep:
 
 ROUTES: Final = (
     Route(
-        method="GET", path="/api/v1/sessions", shared=True, answer=sessions, takes=Listing, gives=Sessions,
+        method="GET", path="/api/v1/sessions", shared=True, answer=sessions, takes=Listing, gives=Page,
         failed="list failed", does="List sessions, a page at a time.",
     ),
     Route(
