@@ -42,6 +42,7 @@ def test_filters_and_users(run: Run, spent: Rollbook) -> None:
     assert ids("--user", "ann") == ["3"]
     assert ids("--agent", "x") == ids("--tag", "t") == ids("--model", "m") == ids("--text", "1+") == ["1"]
     assert ids("--since", "2026-05-02") == ["2"]
+    assert ids("--until", "2026-05-02") == ["1"]
     assert (ids("--status", "running"), ids("--status", "abandoned")) == (["1"], ["2"])
     assert ids("--kind", "acp") == ids("--channel", "web") == ids("--project", "p") == []
 

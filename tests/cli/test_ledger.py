@@ -49,6 +49,21 @@ def test_r8_stats(run: Run, spent: Rollbook) -> None:
     assert "50% of those that are over" in text
 
 
+def test_a_range_ends_before_its_end(run: Run, spent: Rollbook) -> None:
+    may = ("--since", "2026-05-02", "--until", "2026-05-03", "--json")
+    assert run("stats", *may).answer["sessions"] == 2
+    assert run("stats", "--since", "all", "--until", "2026-05-02T10:05:00Z", "--json").answer["sessions"] == 1
+    assert [row["model"] for row in run("models", "--until", "2026-05-02T10:05:00Z", *may[:2], "--json").answer] == [
+        "big", "small",
+    ]  # fmt: skip
+    spend = run("spend", "--by", "model", "--tz", "UTC", *may).answer
+    assert [row["key"] for row in spend["rows"]] == ["small", "nameless"]
+    assert run("sessions", *may).answer["total"] == 2
+    assert run("stats", "--since", "2026-05-03", "--until", "2026-05-04").line.endswith(
+        "no session was active in that time (2026-05-03T00:00:00+00:00 until 2026-05-04T00:00:00+00:00)"
+    )
+
+
 def test_stats_where_nothing_has_a_price(run: Run, book: Rollbook) -> None:
     book.record_usage("a", tokens_in=5)
     assert "spend       - (- a session, 1 of 1 calls without a price)" in run("stats").out
@@ -104,6 +119,8 @@ def test_spend_names_what_is_late_and_what_was_deleted(run: Run, spent: Rollbook
         (("spend", "--by", "mood"), "model"),
         (("spend", "--tz", "Mars/Base"), "zone"),
         (("stats", "--since", "x"), "24h"),
+        (("stats", "--until", "x"), "24h"),
+        (("spend", "--since", "2026-05-02", "--until", "2026-05-01"), "ends before it begins"),
     ],
 )
 def test_wrong_use(run: Run, words: tuple[str, ...], named: str) -> None:

@@ -152,6 +152,15 @@ def test_filters(served: Asking) -> None:
         assert [row["session_id"] for row in served.json(LIST, **asked)["sessions"]] == ["one"], asked
     assert [row["session_id"] for row in served.json(LIST, model="m")["sessions"]] == ["two"]
     assert served.json(LIST, since="2999-01-01T00:00:00Z")["total"] == 0
+    assert served.json(LIST, since="2h", until="1h")["total"] == 0
+    assert served.json(f"{LIST}/stats", since="2h", until="1h")["range"] == "2h/1h"
+    assert served.json(f"{LIST}/cost-by-model", until="1h") == []
+    assert served.json(f"{LIST}/cost-by-user-agent", until="1h") == []
+    assert len(served.json(f"{LIST}/cost-by-user-agent", until="2999-01-01T00:00:00Z")) == 2
+    assert served.json("/api/v1/spend", by="model", until="2h")["rows"] == []
+    assert served.json("/api/v1/spend/series", by="hour", until="2h")["lines"] == []
+    for path in (LIST, f"{LIST}/stats", "/api/v1/spend"):
+        assert served.get(path, since="1h", until="2h").status_code == 400
     assert served.json(LIST, user_id="nobody@example.com")["total"] == 0
     row = served.json(LIST, agent="codex")["sessions"][0]
     assert row["dataset_id"] == dataset

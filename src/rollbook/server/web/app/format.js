@@ -43,7 +43,9 @@ export function dollars(nano) {
 // For axes, where only the size matters.
 export function roundDollars(value) {
   if (value === 0) return "$0";
-  return value >= 1000 ? `$${compact(value)}` : `$${value >= 10 ? Math.round(value) : value < 1e-4 ? value.toFixed(9).replace(/0+$/, "") : Number(value.toPrecision(2))}`;
+  if (value >= 1000) return `$${compact(value)}`;
+  if (value >= 10 || Number.isInteger(value)) return `$${Math.round(value)}`;
+  return value >= 0.01 && Number.isInteger(Number((value * 100).toFixed(6))) ? `$${value.toFixed(2)}` : `$${value.toFixed(9).replace(/0+$/, "")}`;
 }
 
 export function exactDollars(nano) {
@@ -87,6 +89,8 @@ const otherYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "sho
 const full = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 // A time in the viewer's zone, as short as it can be told apart by: "17:04", "Fri 17:04", "3 Nov, 17:04", "3 Nov 2025".
+const thisDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
 export function time(text, now = Date.now()) {
   const at = new Date(text);
   const today = new Date(now);
@@ -107,10 +111,28 @@ export const exact = (text) => `${String(text).replace("T", " ").replace("+00:00
 export const shortModel = (name) => name.replace(/^claude-/, "").replace(/-20\d{6}$/, "");
 export const shortId = (id) => (id.length > 20 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id);
 
-// "in the last 7 days", "since 3 Nov, 17:04"; nothing of all time.
-export const within = (since) => (since === "all" ? "" : rangeName(since).replace(/^the/, "in the"));
+// "in the last 7 days", "since 3 Nov, 17:04", "between 1 May and 31 May", "on 1 May"; nothing of all time.
+export function within({ since, until }) {
+  if (until) {
+    const [from, to] = edges(since, until);
+    return from === null ? `until ${to}` : from === to ? `on ${to}` : `between ${from} and ${to}`;
+  }
+  return since === "all" ? "" : rangeName({ since }).replace(/^the/, "in the");
+}
 
-export function rangeName(since) {
+// Both ends of a range: days where it is of whole ones (the last of which is over when it ends), else times.
+function edges(since, until) {
+  const [start, end] = [new Date(since), new Date(until)];
+  const whole = [start, end].every((at) => Number.isNaN(at.getTime()) || !(at.getHours() || at.getMinutes()));
+  const name = (at) => (whole ? (at.getFullYear() === new Date().getFullYear() ? thisDay : otherYear).format(at) : time(at));
+  return [since === "all" ? null : name(start), name(whole ? new Date(end - 1) : end)];
+}
+
+export function rangeName({ since, until }) {
+  if (until) {
+    const [from, to] = edges(since, until);
+    return from === null ? `until ${to}` : from === to ? to : `${from} – ${to}`;
+  }
   if (since === "all") return "all time";
   const found = /^(\d+)([hd])$/.exec(since);
   if (found) return `the last ${plural(Number(found[1]), found[2] === "h" ? "hour" : "day")}`;

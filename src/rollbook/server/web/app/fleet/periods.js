@@ -20,10 +20,12 @@ export function beginning(since, now) {
   return found ? now - Number(found[1]) * (found[2] === "h" ? HOUR_MS : DAY_MS) : Date.parse(since);
 }
 
+const ending = ({ until }, now) => (until ? Math.min(Date.parse(until), now) : now);
+
 // By what the server is asked to gather spend. All time may be long: by days.
-export function byOf(since, now) {
-  const from = beginning(since, now);
-  return from === null ? "day" : STEPS[stepFor(now - from, "hour")].by;
+export function byOf(range, now) {
+  const from = beginning(range.since, now);
+  return from === null ? "day" : STEPS[stepFor(ending(range, now) - from, "hour")].by;
 }
 
 function stepFor(span, finest) {
@@ -32,11 +34,12 @@ function stepFor(span, finest) {
 }
 
 // { step, starts: [ms, …], ends: [ms, …], lines: [{ key, deleted, nano: [], calls: [], unpriced: [] }] }
-export function periodsOf(series, since, now) {
+export function periodsOf(series, range, now) {
   const told = series.starts.map((text) => Date.parse(text));
-  const from = Math.min(beginning(since, now) ?? told[0] ?? now, told[0] ?? now);
-  const step = stepFor(now - from, series.by);
-  const starts = every(STEPS[step], from, now);
+  const end = ending(range, now);
+  const from = Math.min(beginning(range.since, now) ?? told[0] ?? end, told[0] ?? end);
+  const step = stepFor(end - from, series.by);
+  const starts = every(STEPS[step], from, end);
   const place = new Map(starts.map((at, index) => [at, index]));
   const index = told.map((at) => place.get(floored(STEPS[step], at)) ?? 0);
   const lines = series.lines.map((line) => ({
@@ -50,9 +53,9 @@ export function periodsOf(series, since, now) {
   return { step, starts, ends, lines };
 }
 
-function every(step, from, now) {
-  const found = [];
-  for (let at = floored(step, from); at <= now; at = after(step, at)) found.push(at);
+function every(step, from, end) {
+  const found = [floored(step, from)];
+  for (let at = after(step, found[0]); at < end; at = after(step, at)) found.push(at);
   return found;
 }
 

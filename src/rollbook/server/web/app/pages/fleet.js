@@ -1,7 +1,7 @@
 // The fleet at a glance: how much, when, what runs, what needs a look, and what it costs by what.
 
 import { html, useEffect, useRef } from "../html.js";
-import { since } from "../state.js";
+import { range } from "../state.js";
 import { useAnswer } from "../asking.js";
 import { eachMinute } from "../clock.js";
 import { learn } from "../people.js";
@@ -19,17 +19,17 @@ const SOON = { live: true, every: 800 };
 const LATER = { live: true, every: 3000 }; // what is counted over many sessions, while very much changes
 
 export default function Fleet() {
-  const range = since.value;
-  const stats = useAnswer(`${LIST}/stats`, { since: range }, SOON);
+  const time = range.value;
+  const stats = useAnswer(`${LIST}/stats`, time, SOON);
   const running = useAnswer(LIST, { ...NOW, status: "running", order_by: "started_at" }, SOON);
   const lists = [
     useAnswer(LIST, { ...NOW, status: "running", descending: false }, LATER), // silent for longest
     useAnswer(LIST, { ...NOW, query: FAILING }, LATER),
-    ...["unknown", "failed", "abandoned"].map((status) => useAnswer(LIST, { status, since: range, limit: 8 }, LATER)),
+    ...["unknown", "failed", "abandoned"].map((status) => useAnswer(LIST, { status, ...time, limit: 8 }, LATER)),
   ];
-  const costly = useAnswer(stats.data && LIST, { since: range, order_by: "cost_usd", limit: 8 }, LATER);
-  const models = useAnswer(`${LIST}/cost-by-model`, { since: range }, LATER);
-  const agents = useAnswer(`${LIST}/cost-by-user-agent`, { since: range }, LATER);
+  const costly = useAnswer(stats.data && LIST, { ...time, order_by: "cost_usd", limit: 8 }, LATER);
+  const models = useAnswer(`${LIST}/cost-by-model`, time, LATER);
+  const agents = useAnswer(`${LIST}/cost-by-user-agent`, time, LATER);
   useEffect(() => { if (agents.data) learn(agents.data); }, [agents.data]);
   // Ranges go on, and who is silent for long is abandoned.
   const all = useRef(null);

@@ -1,7 +1,7 @@
 // Sessions: a table of any number of them, and a box in which they are asked for.
 
 import { html, useEffect, useRef } from "../html.js";
-import { ask, query as asked, since } from "../state.js";
+import { ask, query as asked, range } from "../state.js";
 import { within } from "../format.js";
 import { Empty, Failure } from "../ui/states.js";
 import { NoSessions } from "../ui/none.js";
@@ -17,7 +17,7 @@ import { useNames } from "../sessions/names.js";
 import { Selection } from "../sessions/selected.js";
 import { SessionTable, total } from "../sessions/table.js";
 
-const BY = { cost: "cost_usd", active: "last_activity_at", started: "started_at", ended: "ended_at" };
+const BY = { cost: "cost_usd", active: "last_activity_at", started: "started_at", ended: "ended_at", state: "effective_status" };
 
 function sortOf(params) {
   const said = BY[params.get("sort")] ?? params.get("sort");
@@ -27,7 +27,7 @@ function sortOf(params) {
 export default function Sessions() {
   const text = (asked.value.get("query") ?? "").trim();
   const sort = sortOf(asked.value);
-  const list = useList({ query: text, since: since.value, order_by: sort.by, descending: !sort.ascending });
+  const list = useList({ query: text, ...range.value, order_by: sort.by, descending: !sort.ascending });
   const [fields, near] = useNames();
   const small = useSmall();
   const input = useRef(null);
@@ -76,10 +76,10 @@ const Waiting = () => html`
 
 function Nothing({ text }) {
   if (!text) return html`<${NoSessions} />`;
-  const all = since.value === "all";
-  return html`<${Empty} title=${all ? "No session fits." : `No session that fits was active ${within(since.value)}.`}><div class="empty-actions">
+  const all = range.value.since === "all" && !range.value.until;
+  return html`<${Empty} title=${all ? "No session fits." : `No session that fits was active ${within(range.value)}.`}><div class="empty-actions">
     <button type="button" class="button" onClick=${() => ask({ query: null })}>Clear the filter</button>
-    ${!all && html`<button type="button" class="button" onClick=${() => ask({ since: "all" })}>Look at all time</button>`}</div><//>`;
+    ${!all && html`<button type="button" class="button" onClick=${() => ask({ since: "all", until: null })}>Look at all time</button>`}</div><//>`;
 }
 
 const SortMenu = ({ sort, onSort }) => html`

@@ -36,7 +36,7 @@ const Active = ({ session }) => (session.effective_status === "running" ? html`<
 // Cells are made by plain calls where they hold nothing that changes by itself: rows come by the dozen while one scrolls.
 // key; title; wide: in rem (of the title: at least); sort: what the API sorts by; cell; csv: [name, value] of each; field: of the query language.
 export const COLUMNS = [
-  { key: "status", title: "State", wide: 7, cell: (session) => Status({ name: session.effective_status }), csv: text("effective_status") },
+  { key: "status", title: "State", wide: 7, sort: "effective_status", cell: (session) => Status({ name: session.effective_status }), csv: text("effective_status") },
   { key: "title", title: "Session", wide: 16, fill: true, cell: (session) => Title({ session }), csv: (session) => session.title ?? session.goal_text },
   { key: "id", title: "Id", wide: 11, cell: (session) => html`<span class="mono clip" title=${session.session_id}>${shortId(session.session_id)}</span>`, csv: text("session_id") },
   { key: "agent", title: "Agent", wide: 7.5, cell: (session) => shown(session.agent), csv: text("agent") },
@@ -71,7 +71,7 @@ const roomNow = () => fitting.findIndex((asked) => asked.matches);
 const room = signal(roomNow());
 for (const asked of fitting) asked.addEventListener("change", () => { room.value = roomNow(); });
 const ALWAYS = new Set(["title"]);
-export const SORTS = [["last_activity_at", "Last active"], ["started_at", "Started"], ["ended_at", "Ended"], ["cost_usd", "Cost"], ["tokens_in", "Tokens read"], ["tokens_out", "Tokens written"], ["calls", "Calls"], ["error_count", "Errors"], ["agent_time_s", "Agent time"]];
+export const SORTS = [["last_activity_at", "Last active"], ["started_at", "Started"], ["ended_at", "Ended"], ["cost_usd", "Cost"], ["tokens_in", "Tokens read"], ["tokens_out", "Tokens written"], ["calls", "Calls"], ["error_count", "Errors"], ["agent_time_s", "Agent time"], ["effective_status", "State"]];
 
 const chosen = signal(remembered());
 

@@ -7,7 +7,7 @@ import { rowHeight } from "./table.js";
 import { useFresh } from "./fresh.js";
 
 const KEPT_MS = 600_000;
-const MANY = { last_activity_at: 100 }; // rows of a page; where the server has to sort all, it is asked seldom
+const MANY = { last_activity_at: 100, effective_status: 100 }; // rows of a page; where the server has to sort all, it is asked seldom
 const SMALL = "(max-width: 48rem)";
 
 let latest = null; // the list that was made last, perhaps still shown: when one comes back at once, the next begins before it ends

@@ -1,7 +1,7 @@
 // What stands above every page: where one may go, the range of time, whether one sees what is, and the way out.
 
 import { html } from "../html.js";
-import { route, since, setSince, withRange, RANGES } from "../state.js";
+import { range, route, setRange, withRange, RANGES } from "../state.js";
 import { state, cutSince } from "../live.js";
 import { now } from "../clock.js";
 import { me } from "../people.js";
@@ -31,13 +31,14 @@ export function Header() {
 }
 
 function RangePicker() {
-  const own = !RANGES.includes(since.value);
+  const { since, until } = range.value;
+  const own = Boolean(until) || !RANGES.includes(since);
   return html`
     <div class="segments" role="group" aria-label="Range of time">
       ${RANGES.map((name) => html`
-        <button key=${name} type="button" aria-pressed=${String(since.value === name)} onClick=${() => setSince(name)}
-          title=${rangeName(name)}>${name === "all" ? "All" : name}</button>`)}
-      <${Menu} label=${own ? rangeName(since.value).replace("the last ", "") : "Own"} pressed=${own} title="A range of one's own" align="end">
+        <button key=${name} type="button" aria-pressed=${String(!own && since === name)} onClick=${() => setRange(name)}
+          title=${rangeName({ since: name })}>${name === "all" ? "All" : name}</button>`)}
+      <${Menu} label=${own ? rangeName(range.value).replace("the last ", "") : "Own"} pressed=${own} title="A range of one's own" align="end">
         ${(close) => html`<${OwnRange} close=${close} />`}
       <//>
     </div>`;
@@ -45,16 +46,17 @@ function RangePicker() {
 
 // Two forms: Enter in either shows what is written there.
 function OwnRange({ close }) {
-  const [, amount, unit] = /^(\d+)([hd])$/.exec(since.value) ?? [null, "90", "d"];
-  const at = /^\d{4}-/.test(since.value) ? ofCalendar(new Date(since.value)) : "";
+  const { since, until } = range.value;
+  const [, amount, unit] = /^(\d+)([hd])$/.exec(since) ?? [null, "90", "d"];
+  const at = (text) => (/^\d{4}-/.test(text) ? ofCalendar(new Date(text)) : "");
   const shown = (read) => (event) => {
     event.preventDefault();
-    setSince(read(new FormData(event.target)));
+    setRange(...read(new FormData(event.target)));
     close();
   };
   return html`
     <div class="own-range">
-      <form onSubmit=${shown((said) => said.get("amount") + said.get("unit"))}>
+      <form onSubmit=${shown((said) => [said.get("amount") + said.get("unit")])}>
         <fieldset>
           <legend>The last</legend>
           <div class="row">
@@ -64,16 +66,23 @@ function OwnRange({ close }) {
           </div>
         </fieldset>
       </form>
-      <form onSubmit=${shown((said) => new Date(said.get("at")).toISOString())}>
+      <form onSubmit=${shown(between)}>
         <fieldset>
-          <legend>Since</legend>
+          <legend>From, and until (or now)</legend>
+          <input name="from" type="datetime-local" min="1970-01-02T00:00" max="9999-12-30T00:00" required value=${at(since)} aria-label="Since when" />
           <div class="row">
-            <input name="at" type="datetime-local" min="1970-01-02T00:00" max=${ofCalendar(new Date())} required value=${at} aria-label="Since when" />
+            <input name="until" type="datetime-local" min="1970-01-02T00:00" max="9999-12-30T00:00" value=${at(until)} aria-label="Until when; now, if empty" />
             <button class="button">Show</button>
           </div>
         </fieldset>
       </form>
     </div>`;
+}
+
+// What is written the wrong way round is turned.
+function between(said) {
+  const ends = [said.get("from"), said.get("until")].filter(Boolean).map((text) => new Date(text).toISOString());
+  return ends.sort();
 }
 
 // A moment as the viewer's calendar and clock have it, without its zone: "2026-11-21T17:04".
