@@ -18,19 +18,36 @@ settings.load_profile("rollbook")
 _PLACES = ("ROLLBOOK_", "CLAUDE_", "XDG_")
 
 
+class Homes:
+    """Empty homes. One in which nothing was left is the next test's as well: thousands add up, and so do their ends."""
+
+    def __init__(self, within: Path) -> None:
+        self._names = (within / str(number) for number in count())
+        self._kept: Path | None = None
+
+    def take(self) -> Path:
+        if self._kept is None:
+            self._kept = next(self._names)
+            self._kept.mkdir()
+        return self._kept
+
+    def give_back(self) -> None:
+        home = self._kept
+        if home is not None and not (home.is_dir() and not any(home.iterdir())):
+            self._kept = None
+
+
 @pytest.fixture(scope="session")
-def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Places for homes. (``mktemp`` looks through all that it made before, which adds up over thousands of tests.)"""
-    homes = tmp_path_factory.mktemp("homes")
-    return (homes / str(number) for number in count())
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Homes:
+    return Homes(tmp_path_factory.mktemp("homes"))
 
 
 @pytest.fixture(autouse=True)
-def _nobodys_home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def _nobodys_home(_homes: Homes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home, and nothing in the environment that leads to another one."""
-    home = next(_homes)
-    home.mkdir()
+    home = _homes.take()
     for name in [name for name in os.environ if name.startswith(_PLACES)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
-    return home
+    yield home
+    _homes.give_back()

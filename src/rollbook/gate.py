@@ -22,6 +22,7 @@ from rollbook.ledger.ops import (
     Jotted,
     Mark,
     MarkAllBut,
+    Merge,
     OfInstance,
     Op,
     Reopen,
@@ -34,7 +35,7 @@ from rollbook.principals import READER, Principal
 
 #: What is of a user's own sessions, and so a writer's to do.
 _OWN: Final = (
-    Touch, Call, End, Reopen, Mark, MarkAllBut, Absolute, Delete, Jot, Jotted, Retract, SourceFile, Together,
+    Touch, Call, End, Reopen, Mark, MarkAllBut, Absolute, Delete, Jot, Jotted, Retract, Merge, SourceFile, Together,
 )  # fmt: skip
 #: What says nothing of anybody's sessions: of processes, and that something deleted is cleared away.
 _ANYBODYS: Final = (OfInstance, Cleared)

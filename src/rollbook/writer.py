@@ -36,8 +36,8 @@ class Job:
         self.ops = ops
         self.loop: asyncio.AbstractEventLoop | None = None
         self.future: asyncio.Future[Answers] | None = None
-        #: Held until the result is there: the cheapest way for one thread to wait for another once.
-        self.done = threading.Lock()
+        #: Held until the result is there, if a thread waits for it: its cheapest way to wait for another once.
+        self.done: threading.Lock | None = None
         self.result: Answers | BaseException | None = None
 
 
@@ -65,13 +65,14 @@ class Writer:
         Raises Overloaded if the queue stays full, and StoreError if the database refuses the transaction.
         """
         job = Job(ops)
-        job.done.acquire()
+        job.done = done = threading.Lock()
+        done.acquire()
         deadline = time.monotonic() + self._settings.queue_wait_s
         while not self._put(job):
             if time.monotonic() > deadline:
                 raise Overloaded
             time.sleep(_FULL_PAUSE_S)
-        job.done.acquire()
+        done.acquire()
         if isinstance(job.result, BaseException):
             raise job.result
         return job.result or []
@@ -166,9 +167,9 @@ class Writer:
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job, result in zip(jobs, results, strict=True):
             job.result = result
-            if job.loop is None:
+            if job.done is not None:
                 job.done.release()
-            else:
+            elif job.loop is not None:
                 by_loop.setdefault(job.loop, []).append(job)
         for loop, told in by_loop.items():
             # A loop that was closed meanwhile has nobody left to tell.

@@ -49,6 +49,8 @@ def test_the_fleet_says_something(fleet: Rollbook) -> None:
     (chat, *_) = fleet.list(query="agent:support-bot status:completed").sessions
     turns = [qa for one in fleet.iterate(agent="support-bot") for qa in fleet.qa(one.session_id, user_id=one.user_id)]
     assert any(qa.feedback_score and qa.feedback_text for qa in turns)
+    first, *_ = fleet.timeline(chat.session_id, user_id=chat.user_id).entries
+    assert first.stream == "qa", "what is looked up for a question comes after it"
     assert fleet.trace(chat.session_id, user_id=chat.user_id)
     (most, *_) = fleet.list(order_by="cost_usd", limit=1).sessions
     steps = fleet.trace(most.session_id, user_id=most.user_id)

@@ -50,7 +50,7 @@ def shown(url: str) -> dict[Any, Any]:
         sound(book)
         found: dict[Any, Any] = {"all": histories.figures(book, None)}
         for owner in (*histories.OWNERS, user(7)):
-            found[owner] = histories.figures(book, owner)
+            found[owner] = histories.sums(book, owner)
             found[owner, "state"] = book.all_state(None, user_id=owner)
         for one in book.iterate():
             whose: Any = {"user_id": one.user_id}

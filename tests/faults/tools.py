@@ -55,7 +55,8 @@ class Program:
             env={**os.environ, "PYTHONPATH": path, **(env or {})},
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
@@ -97,7 +98,10 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
+        self._listener.join(SLOW_S / 60)
+        # Whoever it forked may hold the other end for ever, and who listens is not to be waited for then.
+        unheard = self._listener.is_alive()
+        for pipe in (self.process.stdin, None if unheard else self.process.stdout):
             if pipe is not None:
                 pipe.close()
 

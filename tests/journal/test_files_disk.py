@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rollbook.journal.files import disk as files_disk
 from rollbook.journal.files import log as files_log
 from rollbook.journal.files.batch import Batch, Held
 from rollbook.journal.files.log import Log
-from rollbook.journal.files.place import Cache, Place
+from rollbook.journal.files.place import Cache, Gate, Place
 from rollbook.journal.steps import Append, Drop, DropHead, Fork, New, Remove, Replace, Step
 from rollbook.settings import Settings
 
@@ -302,6 +303,18 @@ def test_threads_share_journals(tmp_path: Path) -> None:
 def test_a_process_may_fork_while_it_writes(tmp_path: Path) -> None:
     with program("files_fork", tmp_path / "j") as forking:
         assert forking.finished() == ["all there"]
+
+
+def test_in_the_moment_of_a_fork_no_other_thread_holds_what_a_child_needs() -> None:
+    gate = Gate()
+    gate.shut(time.monotonic() + 60)
+    entering = threading.Thread(target=gate.__enter__)
+    entering.start()
+    entering.join(0.05)
+    assert not gate._changed.acquire(blocking=False), "it is held by whoever forks"
+    gate.open()
+    entering.join(60)
+    assert not entering.is_alive()
 
 
 def test_steps_in_very_many_sessions_are_made_with_few_open_files(tmp_path: Path) -> None:

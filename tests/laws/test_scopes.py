@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 import rollbook
 from rollbook.errors import Forbidden, InvalidInput, NotFound
@@ -215,6 +216,21 @@ def test_r6_what_may_be_told_of_changes(book: tuple[Truth, random.Random]) -> No
 
 
 # One by one
+
+
+def test_r6_many_grants_show_what_few_would(book: tuple[Truth, random.Random]) -> None:
+    """Of a hundred thousand datasets that are granted a request does not ask for each."""
+    truth = book[0].book
+    many = frozenset(f"00000000-0000-4000-8000-{number:012x}" for number in range(scopes._MANY))
+    for _, eyes, said in _everyone(book):
+        who = eyes.principal
+        if who.unrestricted:
+            continue
+        few, lots = (
+            _names(truth.acting(each).list(**said, limit=500).sessions)
+            for each in (who, replace(who, reads=who.reads | many))
+        )
+        assert few == lots == _names(eyes.seen(eyes.truth.listed()))
 
 
 def test_r6_state_is_nobody_elses() -> None:

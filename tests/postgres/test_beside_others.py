@@ -5,25 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Barrier, BrokenBarrierError, local
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 import psycopg
 import pytest
 
 import rollbook
+from rollbook.journal.steps import Append, New, Step
 from rollbook.ledger.apply import apply_batch
 from rollbook.ledger.cache import Cache
 from rollbook.ledger.calls import apply_call
 from rollbook.ledger.holding import Reach
-from rollbook.ledger.ops import Call
+from rollbook.ledger.ops import Call, Facts, Jot, Op, Touch
 from rollbook.ledger.preloading import preload
 from rollbook.ledger.saving import save
 from rollbook.ledger.work import Work
 from rollbook.model import Tokens
 from rollbook.settings import LOCAL_USER, Settings
 from rollbook.store import Store, open_store
+from rollbook.store.postgres_connection import Connection
 
 NOW = 1_780_000_000_000_000
 
@@ -140,3 +144,43 @@ def size(url: str) -> int:
 def vacuumed(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as raw:
         raw.execute("vacuum rollbook.ledger")
+
+
+@pytest.mark.parametrize("what", ["users", "models", "agents", "streams"])
+def test_who_makes_the_same_names_in_another_order_does_not_wait_for_who_waits(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    known(postgres_url)
+    made, first = Barrier(2, timeout=0.3), local()
+    run, undone = Connection.run, list[float]()
+
+    def runs(self: Connection, name: str, rows: Any) -> None:
+        run(self, name, rows)
+        if name.removeprefix("journal.") in {"add_user", "add_model", "add_slice", "add_stream"}:
+            self.rows("any_purged")  # it is sent
+            if not hasattr(first, "done"):
+                first.done = True
+                with suppress(BrokenBarrierError):
+                    made.wait()
+
+    monkeypatch.setattr(Connection, "run", runs)
+    monkeypatch.setattr("rollbook.ledger.apply.time.sleep", undone.append)  # before whoever was undone tries again
+
+    def op(writer: int, name: str) -> Op:
+        session = f"{writer}-{name}"
+        if what == "users":
+            return msgspec.structs.replace(call(session, 1), user_id=str(uuid5(NAMESPACE_URL, name)))
+        if what == "models":
+            return msgspec.structs.replace(call(session, 1), model=name)
+        if what == "agents":
+            return Touch(user_id=LOCAL_USER, session_id=session, at=NOW, facts=Facts(agent=name))
+        step = Step(LOCAL_USER, session, NOW, (Append(name, (New("e", b"1", NOW),)),))
+        return Jot(user_id=LOCAL_USER, session_id=session, at=NOW, step=step)
+
+    with stores(postgres_url, 2, writers=1) as many, ThreadPoolExecutor(2) as pool:
+        orders = [("a", "b"), ("b", "a")]
+        told = pool.map(lambda n: apply_batch(many[n], Cache(), [op(n, name) for name in orders[n]], NOW), range(2))
+        assert not [answer for answers in told for answer in answers if isinstance(answer, Exception)]
+    assert not undone
+    with rollbook.open(postgres_url, all_users=True) as book:
+        assert book.verify().ok

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,12 +16,13 @@ from msgspec.structs import replace
 
 import rollbook
 from rollbook import aio
-from rollbook.errors import Forbidden, InvalidInput
+from rollbook.errors import Forbidden, InvalidInput, RollbookError, StoreError
+from rollbook.journal.backend import DamageError
 from rollbook.journal.steps import New
 from rollbook.ledger.ops import End, Facts, ForgetNotes, Touch
 from rollbook.principals import Principal
 from rollbook.telemetry import traces
-from rollbook.telemetry.told import OpsTold
+from rollbook.telemetry.told import OpsTold, Told
 
 from .emitted import SECOND, T
 from .test_traces import ABROAD, TRACE, span
@@ -171,6 +173,81 @@ def test_r13_contents_go_where_the_journal_is(tmp_path: Path, place: str) -> Non
         assert sorted(message.content for message in book.conversation("s")) == ["hi", "there", "you"]
 
 
+class Trouble:
+    """A place for journals that keeps nothing of one session while one is in the context."""
+
+    def __init__(self, book: rollbook.Rollbook, patch: pytest.MonkeyPatch, error: RollbookError) -> None:
+        scribe = book._plans._opened.scribe
+        assert scribe is not None
+        self._scribe, self._patch, self._error, self._real = scribe, patch, error, scribe._apply
+
+    def __enter__(self) -> None:
+        def refuse(steps: Sequence[Any]) -> list[Any]:
+            made = iter(self._real([step for step in steps if step.session_id != "s"]))
+            return [self._error if step.session_id == "s" else next(made) for step in steps]
+
+        self._patch.setattr(self._scribe, "_apply", refuse)
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.setattr(self._scribe, "_apply", self._real)
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[rollbook.Rollbook]:
+    """A book whose journals are kept elsewhere."""
+    with rollbook.open(f"sqlite:///{tmp_path}/book.db", journal=f"file://{tmp_path}/journal") as opened:
+        yield opened
+
+
+def test_r13_what_cannot_be_kept_elsewhere_now_is_told_again_and_nothing_counts_twice(
+    apart: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Told] = [
+        span(1, session="s", took=5, steps=said("m", "hi")),
+        replace(span(2, session="other", took=6, steps=said("n", "you")), trace_id="b" * 32),
+        OpsTold(ops=(Touch(user_id="", session_id="logged", at=T),)),
+    ]
+    with Trouble(apart, monkeypatch, StoreError("no space left on device")):
+        for _ in range(2):
+            with pytest.raises(StoreError, match="no space"):
+                apart.observe(told)
+        assert not apart.list().sessions, "nothing of it is taken, so that the sender sends it again"
+    assert apart.observe(told).refused == {}
+    assert apart.observe(told).refused == {}
+    assert [message.content for message in apart.conversation("s")] == ["hi"]
+    assert [message.content for message in apart.conversation("other")] == ["you"]
+    assert sorted(row.tokens_in for row in apart.iterate_usage()) == [5, 6]
+    assert apart.verify().ok
+
+
+def test_a_journal_that_is_damaged_costs_what_is_said_in_it_and_no_usage(
+    apart: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It will not do later either, so nobody is asked to try again."""
+    with Trouble(apart, monkeypatch, DamageError("line 2 is damaged")):
+        observed = apart.observe([span(1, session="s", took=5, steps=said("m", "hi")), span(2, 1, took=6)])
+    assert (observed.accepted, set(observed.refused)) == (1, {0})
+    assert apart.get("s").tokens_in == 11
+
+
+def test_what_waited_for_a_name_waits_on_while_it_cannot_be_kept_and_holds_up_no_other(
+    apart: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(apart, T)
+    for number in range(30):
+        steps = said("m", "hi") if number % 10 == 0 else ()
+        apart.observe([replace(span(2, ABROAD, took=5, steps=steps), trace_id=f"{number:032x}")])
+    at(apart, T + traces.PATIENCE_US)
+    scribe = apart._plans._opened.scribe
+    with monkeypatch.context() as patch:
+        patch.setattr(scribe, "_apply", lambda steps: [StoreError("no space left on device") for _ in steps])
+        with pytest.raises(StoreError, match="no space"):
+            apart.settle()
+        assert len(list(apart.iterate())) == 27
+    assert apart.settle() == 3
+    assert [message.content for message in apart.conversation(f"trace:{0:032x}")] == ["hi"]
+
+
 @pytest.mark.parametrize("place", ["book", "files"])
 def test_r12_a_deleted_session_takes_usage_and_no_contents(tmp_path: Path, place: str) -> None:
     journal = None if place == "book" else f"file://{tmp_path}/journal"
@@ -193,6 +270,19 @@ def test_every_span_of_a_deleted_session_is_refused_whatever_its_trace(book: rol
     assert sorted(observed.refused) == [0, 1, 2, 4, 5, 6]
     assert all("deleted" in str(error) for error in observed.refused.values())
     assert book.get("other").tokens_in == 9
+
+
+def test_what_is_said_of_a_session_in_vain_costs_none_of_the_spans_that_say_it(book: rollbook.Rollbook) -> None:
+    """A session cannot be its own parent: that is remarked on, and the calls and steps are there."""
+    told = [
+        span(1, session="s", facts=Facts(parent_id="s"), took=5),
+        span(2, 1, facts=Facts(parent_id="s"), steps=said("m", "hi")),
+        span(3, 1, facts=Facts(parent_id="s")),
+    ]
+    observed = book.observe(told)
+    assert (observed.accepted, set(observed.refused)) == (2, {2})
+    assert "ancestor" in observed.remark
+    assert (book.get("s").calls, [message.content for message in book.conversation("s")]) == (1, ["hi"])
 
 
 def test_what_several_traces_say_of_a_session_stands_in_the_order_of_time(book: rollbook.Rollbook) -> None:

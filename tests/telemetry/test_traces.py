@@ -12,7 +12,7 @@ from msgspec import Struct
 
 import rollbook
 from rollbook.journal.steps import Append, New
-from rollbook.ledger.ops import Call, Facts, Jot, Retract, Touch
+from rollbook.ledger.ops import Call, Facts, Jot, Merge, Retract, Touch
 from rollbook.model import Evidence, Tokens
 from rollbook.telemetry import applying, names, traces
 from rollbook.telemetry.told import SpanTold
@@ -81,7 +81,9 @@ def outcome(batches: Sequence[Sequence[SpanTold]]) -> Outcome:
 
 
 def _note(found: Outcome, op: Any) -> None:
-    if isinstance(op, Call):
+    if isinstance(op, Merge):
+        _merge(found, op)
+    elif isinstance(op, Call):
         assert op.usage_id not in found.calls, "what was handed over is not handed over again"
         found.calls[op.usage_id] = (op.session_id, op.tokens.total)
     elif isinstance(op, Touch):
@@ -89,6 +91,15 @@ def _note(found: Outcome, op: Any) -> None:
     elif isinstance(op, Jot):
         entries = [new for change in op.step.changes if isinstance(change, Append) for new in change.entries]
         found.written.update((new.entry_id, op.session_id) for new in entries)
+
+
+def _merge(found: Outcome, op: Merge) -> None:
+    assert op.session_id in found.touched, "what is merged is there"
+    found.touched = found.touched - {op.session_id} | {op.into}
+    for name, (session, tokens) in found.calls.items():
+        found.calls[name] = (op.into if session == op.session_id else session, tokens)
+    for entry, session in found.written.items():
+        found.written[entry] = op.into if session == op.session_id else session
 
 
 @st.composite
@@ -99,9 +110,9 @@ def trees(draw: st.DrawFn) -> list[SpanTold]:
     named = {"root": 0, "somewhere": draw(st.integers(0, size - 1)), "nowhere": -1}[naming]
     found = []
     for number in range(size):
-        above: int | str = draw(st.integers(0, number - 1)) if number else ""
-        if not number and naming == "somewhere":
-            above = ABROAD  # a root that comes before the name would be taken for a trace that nobody names
+        above: int | str = draw(st.integers(0, number - 1)) if number else draw(st.sampled_from(["", "", ABROAD]))
+        if not number and naming == "nowhere":
+            above = ""  # or it would wait for a name
         kind = draw(st.sampled_from(["none", "sure", "sure", "sum", "failed"]))
         took = {"none": None, "sure": draw(st.sampled_from([5, 7])), "sum": 20 + number, "failed": 0}[kind]
         known = f"openai:response:resp_{number}" if kind == "sure" and draw(st.booleans()) else None
@@ -258,9 +269,10 @@ def test_a_trace_without_a_name_goes_by_its_own_when_its_root_comes() -> None:
     assert set(found.calls.values()) == {(f"trace:{TRACE}", 5)}
 
 
-def test_a_name_that_comes_after_a_trace_went_by_its_own_is_for_what_comes_with_it_and_later() -> None:
+def test_a_name_that_comes_after_a_trace_went_by_its_own_is_for_all_of_it() -> None:
     found = outcome([[span(1), span(2, 1, took=5)], [span(3, 1, took=6, session="late")], [span(4, 1, took=7)]])
-    assert {tokens: session for session, tokens in found.calls.values()} == {5: f"trace:{TRACE}", 6: "late", 7: "late"}
+    assert {tokens: session for session, tokens in found.calls.values()} == {5: "late", 6: "late", 7: "late"}
+    assert found.touched == {"late"}
 
 
 def test_of_several_names_in_a_trace_each_is_for_what_is_below_it() -> None:

@@ -1,4 +1,4 @@
-"""A browser for each module of tests, and pages of it that complain about nothing.
+"""One browser for all tests of this folder, and pages of it that complain about nothing.
 
 A test takes ``look``: ``look(server)`` opens a page of its own and signs in, ``look(server, "/sessions?query=cost>5")``
 goes on to a page, ``look(server, key=key)`` does so as somebody else. When the test ends, whatever a page wrote to its
@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
-from server.tools import TOKEN, Running
+from server.tools import TOKEN, Running, served
 
 _FLAGS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -88,19 +88,27 @@ class Tab:
 Look = Callable[..., Tab]
 
 
-@pytest.fixture(scope="module")
+# Not for longer: where it stands, no test that blocks may run a loop of its own.
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert found, "there is no Chromium: run scripts/get-browser"
     made = playwright.chromium.launch(executable_path=found, args=_FLAGS)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def server(path: Path) -> Iterator[Running]:
+    """A server of the module's book, whose ``path`` each module says."""
+    with served(path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -11,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import rollbook
-from server.tools import Running, key_of, served, url_of
+from server.tools import Running, key_of, url_of
 
 from .conftest import Look
 
@@ -23,13 +22,8 @@ NONE: Final = "\N{EN DASH}"
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("compare") / "book.db"
-
-
-@pytest.fixture(scope="module")
-def ids(path: Path) -> dict[str, str]:
-    """Sessions as the address names them."""
-    with rollbook.open(url_of(path), all_users=True, user=ANN) as book:
+    made = tmp_path_factory.mktemp("compare") / "book.db"
+    with rollbook.open(url_of(made), all_users=True, user=ANN) as book:
         book.touch("slow/one", title="The slow one", agent="codex", kind="interactive")
         book.record_usage("slow/one", model="claude-opus-4-5", tokens_in=4000, tokens_out=500, cost_usd=4)
         book.record_usage("slow/one", model="house", tokens_in=10)
@@ -44,15 +38,15 @@ def ids(path: Path) -> dict[str, str]:
         book.record_usage("below", model="m", tokens_in=1, cost_usd=2)
         book.touch("third", title="A third one")
         book.touch("of-bob", title="Of bob", user_id="bob")
-        user = book.get("quick").user_id
-    return {name: f"{user}/{name}" for name in ("slow/one", "quick", "third", "below")}
+    return made
 
 
 @pytest.fixture(scope="module")
-def server(path: Path, ids: dict[str, str]) -> Iterator[Running]:
-    assert ids
-    with served(path) as made:
-        yield made
+def ids(path: Path) -> dict[str, str]:
+    """Sessions as the address names them."""
+    with rollbook.open(url_of(path), user=ANN) as book:
+        user = book.user_id
+    return {name: f"{user}/{name}" for name in ("slow/one", "quick", "third", "below")}
 
 
 def address(*names: str, **more: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 import rollbook
-from server.tools import Running, served, url_of
+from server.tools import Running, url_of
 
 from .conftest import Look
 from .session_book import ANN, ODD, ROWS_AT_ONCE, at, fill, here, ids_of, opened
@@ -24,12 +23,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with rollbook.open(url_of(made), all_users=True, redact=False) as book:
         fill(book)
     return made
-
-
-@pytest.fixture(scope="module")
-def server(path: Path) -> Iterator[Running]:
-    with served(path) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +139,7 @@ def test_searching_finds_what_is_not_here_yet(server: Running, ids: dict[str, st
 
 def test_each_call_leads_to_what_came_of_it(server: Running, ids: dict[str, str], look: Look) -> None:
     page = opened(look, server, ids, "talk").page
-    chart = page.locator(".calls .u-over")
+    chart = page.locator(".calls .bars-within")
     box = chart.bounding_box()
     assert box is not None
     expect(page.locator(".calls-said")).to_contain_text("2 calls")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
 import rollbook
-from server.tools import Running, key_of, served, url_of
+from server.tools import TOKEN, Running, key_of, url_of
 
 from .conftest import Look
 from .session_book import ANN, BOB, at, fill, ids_of, opened
@@ -22,12 +23,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with rollbook.open(url_of(made), all_users=True, redact=False) as book:
         fill(book)
     return made
-
-
-@pytest.fixture(scope="module")
-def server(path: Path) -> Iterator[Running]:
-    with served(path) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +115,55 @@ def test_what_fails_is_said_and_tried_again(server: Running, ids: dict[str, str]
 def test_everybody_can_use_it(server: Running, ids: dict[str, str], look: Look) -> None:
     tab = opened(look, server, ids, "talk")
     page = tab.page
-    page.locator(".u-over").wait_for()
+    page.locator(".bars").wait_for()
     page.get_by_role("button", name="find_order").click()
     page.get_by_role("button", name="Give feedback").first.click()
     assert tab.violations() == []
     dark = opened(look, server, ids, "nasty", color_scheme="dark", viewport={"width": 390, "height": 844})
     assert dark.violations() == []
     assert dark.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("odd", [".", ".."])
+def test_ids_that_browsers_take_for_ways_up_have_an_address(server: Running, look: Look, odd: str) -> None:
+    with server.client() as client:
+        client.post("/api/v1/sessions", json={"session_id": odd, "title": "Up"}).raise_for_status()
+        spoken = client.post(f"/api/v1/session/messages?session_id={odd}", json={"role": "user", "content": "up it is"})
+        spoken.raise_for_status()
+    tab = look(server, f"/sessions?query=id:{quote(odd)}")
+    page = tab.page
+    page.get_by_role("link", name="Up").first.click()
+    page.locator(".entry-when").first.click()
+    assert re.fullmatch(rf"/session\?user=[\w-]+&id={re.escape(odd)}#messages/.+", tab.path)
+    page.reload()
+    expect(page.get_by_text("up it is")).to_be_visible()
+    expect(page.locator(".entry-here")).to_be_visible()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Title").fill(f"Title of {odd}")
+    page.get_by_role("dialog").get_by_role("button", name="Keep").click()
+    expect(page.locator("h1")).to_have_text(f"Title of {odd}")
+    page.get_by_role("link", name="Compare").click()
+    page.go_back()
+    expect(page.locator("h1")).to_have_text(f"Title of {odd}")
+
+
+def test_feedback_that_is_written_outlives_signing_in_again(server: Running, ids: dict[str, str], look: Look) -> None:
+    tab = look(server, at(ids, "talk"))
+    page = tab.page
+    page.get_by_role("button", name="Give feedback").first.click()
+    box = page.get_by_role("textbox", name="What was good or bad about it")
+    box.fill("Long thought about")
+    page.get_by_role("radio", name="4").check()
+    where = tab.path
+    tab.context.clear_cookies()
+    tab.allow("401")
+    page.get_by_role("button", name="Keep").click()
+    page.fill("#key", TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    expect(box).to_have_value("Long thought about")
+    assert tab.path == where
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator(".feedback-said")).to_contain_text("Long thought about")
+    page.reload()
+    expect(page.locator(".feedback-said")).to_contain_text("Long thought about")
+    expect(box).to_have_count(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import rollbook
-from server.tools import Running, served, url_of
+from server.tools import Running, url_of
 
 from .conftest import Look, Tab
 from .session_book import here
@@ -37,12 +36,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n in range(60):
             book.touch(f"helper {n}", parent="family", title=f"Helper {n}")
     return made
-
-
-@pytest.fixture(scope="module")
-def server(path: Path) -> Iterator[Running]:
-    with served(path) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

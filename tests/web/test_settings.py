@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -30,12 +29,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         book.record_usage("old", tokens_in=10, cost_usd=1, occurred_at="2026-01-01T00:00:00Z", user_id="ann")
         book.end("old", "completed", at="2026-01-01T00:00:01Z", user_id="ann")
     return made
-
-
-@pytest.fixture(scope="module")
-def server(path: Path) -> Iterator[Running]:
-    with served(path) as made:
-        yield made
 
 
 def part(page: Page, title: str) -> str:

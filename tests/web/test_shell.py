@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -13,9 +14,9 @@ from playwright.sync_api import Route, expect
 import rollbook
 from server.tools import TOKEN, Running, key_of, served, url_of
 
-from .conftest import Look
+from .conftest import Look, Tab
 
-#: What the first page may come to, with everything that it loads.
+#: What a page may come to, with everything that it loads.
 MOST_PLAIN: Final = 250_000
 MOST_PACKED: Final = 90_000
 
@@ -25,31 +26,68 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shell") / "book.db"
 
 
+def _usual(book: rollbook.Rollbook) -> None:
+    """A session as most are: a question, some steps and calls, an answer."""
+    book.touch("usual", user_id="ann", agent="codex", title="Mend the build")
+    book.add_message("usual", role="user", content="The build is broken.", user_id="ann")
+    for turn in range(12):
+        book.record_usage("usual", model="gpt-5", tokens_in=900, tokens_out=90, cost_usd=0.01, user_id="ann")
+        book.add_trace_step("usual", origin_function="shell", method_params={"cmd": f"make {turn}"}, user_id="ann")
+    book.add_message("usual", role="assistant", content="It **builds** again.", user_id="ann")
+
+
+@pytest.fixture(scope="module")
+def ids(server: Running) -> dict[str, str]:
+    with server.client() as client:
+        found = client.get("/api/v1/sessions", params={"range": "all"}).json()["sessions"]
+    return {each["session_id"]: each["user_id"] for each in found}
+
+
 @pytest.fixture(scope="module")
 def server(path: Path) -> Iterator[Running]:
     with rollbook.open(url_of(path), all_users=True) as book:
         book.record_usage("one", tokens_in=10, cost_usd=1, user_id="ann")
+        _usual(book)
     with served(path) as made:
         yield made
 
 
-def test_the_first_page_is_light(server: Running, look: Look) -> None:
+def test_every_page_is_light(server: Running, ids: dict[str, str], look: Look) -> None:
+    """Opened by its address in a browser that knows nothing yet: all that it is sent, with the heads of answers.
+
+    What the book answers counts as far as it is there uncompressed; how much of it there is depends on the book.
+    """
     tab = look(server)
-    sizes: dict[str, tuple[int, int]] = {}
+    user = ids["usual"]
+    session, compare = f"/session/{user}/usual", f"/compare?s={user}/usual&s={user}/one"
+    for path in ("/", "/sessions", session, compare, "/settings", "signed out"):
+        plain, packed = _weighed(tab, path)
+        files = sum(size for name, size in packed.items() if name == "/api/v1/me" or not name.startswith("/api/"))
+        assert len(packed) > (4 if path == "signed out" else 30), path
+        assert sum(plain.values()) < MOST_PLAIN, (path, plain)
+        assert files < MOST_PACKED, (path, packed)
 
-    def answered(response: object) -> None:
-        url = response.url.removeprefix(server.base)  # type: ignore[attr-defined]
-        if not url.startswith("/api/"):
-            body = response.body()  # type: ignore[attr-defined]
-            sizes[url] = (len(body), len(gzip.compress(body, 9)))
 
-    tab.page.on("response", answered)
-    tab.go("/")
-    tab.page.locator(".u-over").wait_for()
-    plain, packed = (sum(size[place] for size in sizes.values()) for place in (0, 1))
-    assert any("uPlot" in url for url in sizes)
-    assert plain < MOST_PLAIN, sizes
-    assert packed < MOST_PACKED, sizes
+def _weighed(tab: Tab, path: str) -> tuple[dict[str, int], dict[str, int]]:
+    """The bytes of each answer that a page takes: those of what it holds, and those that were sent for it."""
+    if path == "signed out":
+        tab.context.clear_cookies()
+    names: dict[str, str] = {}
+    plain: Counter[str] = Counter()
+    packed: dict[str, int] = {}
+    network = tab.context.new_cdp_session(tab.page)
+    network.on(
+        "Network.requestWillBeSent", lambda it: names.update({it["requestId"]: urlsplit(it["request"]["url"]).path})
+    )
+    network.on("Network.dataReceived", lambda it: plain.update({names[it["requestId"]]: it["dataLength"]}))
+    network.on("Network.loadingFinished", lambda it: packed.update({names[it["requestId"]]: it["encodedDataLength"]}))
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    tab.go("/" if path == "signed out" else path)
+    tab.page.locator(".u-over" if path == "/" else "h1").first.wait_for()
+    tab.page.wait_for_timeout(100)
+    network.detach()
+    return plain, packed
 
 
 def test_from_page_to_page_and_back(server: Running, look: Look) -> None:
@@ -217,6 +255,37 @@ def test_what_changes_before_the_stream_is_open_is_not_missed(server: Running, l
     tab.page.wait_for_timeout(100)
     held[0].continue_()
     expect(tab.page.locator(".running")).to_contain_text("in between")
+
+
+def test_tabs_of_one_browser_share_a_stream(server: Running, look: Look) -> None:
+    """A browser has six connections to a server: with a stream for each, the seventh tab would wait for ever."""
+    tab = look(server)
+    others = [tab.context.new_page() for _ in range(7)]
+    for page in (tab.page, *others):
+        page.goto(server.base + ("/" if page in others[5:] else "/settings"))
+        expect(page.locator(".live")).to_have_text("Live")
+    assert server.server.limits.open_streams == 1
+    with server.client() as client:
+        client.post("/api/v1/usage", json={"session_id": "for all", "cost_usd": 3}).raise_for_status()
+    for page in others[5:]:
+        expect(page.locator(".running")).to_contain_text("for all")
+    tab.page.close()  # which listened for all of them
+    with server.client() as client:
+        client.post("/api/v1/usage", json={"session_id": "after it", "cost_usd": 3}).raise_for_status()
+    for page in others[5:]:
+        expect(page.locator(".running")).to_contain_text("after it")
+    assert server.server.limits.open_streams == 1
+
+
+def test_whoever_else_signs_in_shares_no_stream(server: Running, path: Path, look: Look) -> None:
+    tab = look(server, "/")
+    expect(tab.page.locator(".live")).to_have_text("Live")
+    tab.context.request.post(f"{server.base}/signin", form={"key": key_of(path, "xia")})
+    other = tab.context.new_page()
+    other.goto(f"{server.base}/")
+    expect(other.locator(".who")).to_have_text("xia")
+    expect(other.locator(".live")).to_have_text("Live")
+    assert server.server.limits.open_streams == 2
 
 
 def test_a_stream_that_says_nothing_any_more_is_cut_off(server: Running, look: Look) -> None:

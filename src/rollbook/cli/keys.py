@@ -154,13 +154,13 @@ def _told(desk: Desk, message: str) -> None:
 def _until(text: str | None) -> datetime | timedelta | None:
     if text is None:
         return None
-    if found := _SPAN.fullmatch(text.strip()):
-        return timedelta(hours=int(found[1]) * _HOURS[found[2]])
     try:
+        if found := _SPAN.fullmatch(text.strip()):
+            return timedelta(hours=int(found[1]) * _HOURS[found[2]])
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return at if at.tzinfo else at.astimezone()
+    except (ValueError, OverflowError):
         raise InvalidInput(f"--expires must be a span such as 30d or a date such as 2027-01-31, not {text!r}") from None
-    return at if at.tzinfo else at.astimezone()
 
 
 def _cells(key: KeyView) -> list[str]:

@@ -156,6 +156,7 @@ def chat(script: Script, model: Model, talk: Talk) -> None:
     lookups = list(talk.looks_up)
     for place, said in enumerate(talk.says):
         script.wait(2, 6)
+        asked = script.at
         _call(script, model, 250, talks=60)
         for lookup in lookups[place : place + 1]:
             if chance.random() < 0.06:
@@ -169,7 +170,7 @@ def chat(script: Script, model: Model, talk: Talk) -> None:
             more = _feedback(script, talk)
         nodes = {"node_ids": list(talk.nodes), "edge_ids": [f"{talk.nodes[0]}-{name}" for name in talk.nodes[1:]]}
         context = f"What is known of: {', '.join(talk.nodes)}"
-        script.answer(said.question, said.answer, context=context, used_graph_element_ids=nodes, **more)
+        script.answer(asked, said.question, said.answer, context=context, used_graph_element_ids=nodes, **more)
         if not last:
             script.wait(20, 400)
 

@@ -131,11 +131,11 @@ class Script:
             self._add(MESSAGES, {"role": role, "content": text})
             self.turns += role == "user"
 
-    def answer(self, question: str, answer: str, **more: Any) -> None:
-        """A question, with its answer."""
+    def answer(self, asked: int, question: str, answer: str, **more: Any) -> None:
+        """A question that was written down when it was asked, with its answer, which has come by now."""
         if not self.over:
             blank = {"context": None, "feedback_text": None, "feedback_score": None, "memify_metadata": None}
-            self._add(QAS, {"question": question, "answer": answer, **blank, **more})
+            self._add(QAS, {"question": question, "answer": answer, **blank, **more}, at=asked)
             self.turns += 1
 
     def did(self, tool: str, given: Any, gave: Any, seconds: float, *, error: str = "", feedback: str = "") -> None:
@@ -153,9 +153,10 @@ class Script:
         }  # fmt: skip
         self._add(TRACE, body, failed=bool(error))
 
-    def _add(self, stream: str, body: dict[str, Any], *, failed: bool = False) -> None:
+    def _add(self, stream: str, body: dict[str, Any], *, at: int | None = None, failed: bool = False) -> None:
         entries = self._entries.setdefault(stream, [])
-        entries.append(New(f"{stream}-{len(entries) + 1:05d}", msgspec.json.encode(body), self.at, failed=failed))
+        name, text = f"{stream}-{len(entries) + 1:05d}", msgspec.json.encode(body)
+        entries.append(New(name, text, self.at if at is None else at, failed=failed))
         self._last = self.at
 
     # How it goes on

@@ -22,6 +22,10 @@ class WrongPlaceError(StoreError):
     """A place that is something else's, or another book's: it will not do later either, unlike one that is down."""
 
 
+class DamageError(StoreError):
+    """What is kept of one journal is not what Rollbook wrote, so that trying again does not help; others are well."""
+
+
 class Kept(NamedTuple):
     """A session of which there is a journal."""
 
@@ -45,7 +49,8 @@ class Journals(Protocol):
     def apply(self, steps: Sequence[Step | Drop]) -> list[Done | bool | RollbookError]:
         """Make steps in order, each wholly or not at all; their answers when they are durable.
 
-        A step that is refused answers its error and leaves the others alone. Raises StoreError where the place cannot
+        A step that is refused answers its error and leaves the others alone; so does one in a journal that is damaged
+        (:class:`DamageError`), or that could not be written now (StoreError). Raises StoreError where the place cannot
         be used; then every step that was not kept can be given again, and one that was kept is known again by its ids.
         """
         ...

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rollbook.access.ops import Adopt
 from rollbook.errors import Conflict, Gone, InvalidInput, RollbookError
-from rollbook.ledger import changes, instances, journaling, letting_in, notes, pruning
+from rollbook.ledger import changes, instances, journaling, letting_in, merging, notes, pruning
 from rollbook.ledger import state as st
 from rollbook.ledger.cache import Cache
 from rollbook.ledger.calls import apply_call, post, reshape, retract, settle
@@ -31,6 +31,7 @@ from rollbook.ledger.ops import (
     Jotted,
     Mark,
     MarkAllBut,
+    Merge,
     Op,
     Prune,
     Purge,
@@ -349,6 +350,10 @@ def _together(work: Work, op: Together) -> list[Answer]:
     return notes.together(work, op, _apply)
 
 
+def _merge(work: Work, op: Merge) -> bool:
+    return merging.merge(work, op, _apply)
+
+
 _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     Touch: _touch,
     Call: apply_call,
@@ -364,6 +369,7 @@ _APPLY: Final[dict[type, Callable[[Work, Any], Answer]]] = {
     PurgeUser: pruning.purge_user,
     Reprice: apply_reprice,
     Retract: retract,
+    Merge: _merge,
     Together: _together,
     ForgetNotes: notes.forget,
     SourceFile: _file,

@@ -130,9 +130,9 @@ def _ledger_row(work: Work, op: Call, state: State, entry: int) -> LedgerRow:
     ]
 
 
-def fits(state: State) -> None:
+def fits(state: State, more: st.Vector = st.ZERO) -> None:
     """No sum may leave 64 bits. What one call may add is far smaller than the room that is left above the bound."""
-    if max(state.sums) > _MOST:
+    if max(state.sums) > _MOST or (more is not st.ZERO and max(st.plus(state.sums, more)) > _MOST):
         raise InvalidInput(f"the sums of session {state.session_id!r} are full; nothing was stored")
 
 

@@ -6,6 +6,7 @@ metadata and actor the latest. Each fact is kept with its time, so the order of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -62,6 +63,10 @@ class Info:
                 self.said[name] = (at, value)
                 changed = True
         return changed
+
+    def told(self) -> Iterator[tuple[int, str, Any]]:
+        """When what was said of it: time, name and value, where there is one."""
+        return ((at, name, value) for name, (at, value) in self.said.items() if value is not None)
 
     def forget(self, at: int) -> bool:
         """Forget what was said up to a time of all that only says something; whether there was anything."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from rollbook.store import Writing
+from rollbook.store import Row, Writing
 
 EVERYBODY: Final = 0  #: the user under whose number the sums over all users are kept
 EVERY_SLICE: Final = 0  #: in Activity's sums over all users
@@ -103,8 +103,7 @@ class Names:
         name = name or ""
         number = self.models.get(name)
         if number is None:
-            tx.run("add_model", [(name,)])
-            number = self.models[name] = tx.rows("model_no", name=name)[0][0]
+            number = self.models[name] = _made(tx, "model", (name,), name=name)
             self.model_names[number] = name
         return number
 
@@ -118,8 +117,7 @@ class Names:
         name = name or ""
         number = self.labels.get(name)
         if number is None:
-            tx.run("add_label", [(name,)])
-            number = self.labels[name] = tx.rows("label_no", name=name)[0][0]
+            number = self.labels[name] = _made(tx, "label", (name,), name=name)
         return number
 
     def label_name(self, tx: Writing, number: int) -> str:
@@ -132,15 +130,13 @@ class Names:
         """The number of a stream of a journal; to be forgotten where streams that no head has are purged."""
         number = self.streams.get(name)
         if number is None:
-            tx.run("journal.add_stream", [(name,)])
-            number = self.streams[name] = tx.rows("journal.stream_no", name=name)[0][0]
+            number = self.streams[name] = _made(tx, "stream", (name,), room="journal.", name=name)
         return number
 
     def slice(self, tx: Writing, facts: Slice) -> int:
         number = self.slices.get(facts)
         if number is None:
-            tx.run("add_slice", [facts])
-            number = self.slices[facts] = tx.rows("slice_no", **facts._asdict())[0][0]
+            number = self.slices[facts] = _made(tx, "slice", facts, **facts._asdict())
             self.slice_facts[number] = facts
         return number
 
@@ -157,3 +153,16 @@ class Names:
         if whole is None:
             whole = self.everybodys[number] = self.slice(tx, self.facts_of(tx, number).everybodys)
         return whole
+
+
+def _made(tx: Writing, what: str, row: Row, *, room: str = "", **by: Any) -> int:
+    """The number of a name, which is made if need be.
+
+    Where others write as well, that is done behind all locks of what the batch is about, and before anything is saved.
+    """
+    if tx.shared:
+        if found := tx.rows(f"{room}{what}_no", **by):
+            return int(found[0][0])
+        tx.rows("hold_names")
+    tx.run(f"{room}add_{what}", [row])
+    return int(tx.rows(f"{room}{what}_no", **by)[0][0])

@@ -276,6 +276,18 @@ class Retract(Struct, frozen=True, kw_only=True):
     user_name: str | None = None
 
 
+class Merge(Struct, frozen=True, kw_only=True):
+    """A session turns out to be another one's part; answered whether it was there.
+
+    What it used and what was said of it is the other's from now on, and it is deleted: its contents are copied before.
+    """
+
+    user_id: str
+    session_id: str
+    into: str
+    user_name: str | None = None
+
+
 class Reprice(Struct, frozen=True, kw_only=True):
     """Another amount for one call, if the row that stands for it is still the one that was looked at."""
 
@@ -369,6 +381,7 @@ Op = (
     | Wipe
     | OfAccess
     | Retract
+    | Merge
     | Together
     | ForgetNotes
 )

@@ -17,6 +17,7 @@ from rollbook.ledger.ops import (
     ForgetNotes,
     Jot,
     Jotted,
+    Merge,
     OfInstance,
     Op,
     PurgeUser,
@@ -33,7 +34,7 @@ from rollbook.ledger.work import Work
 
 _NO_SESSION: Final = (SourceFile, Sweep, PurgeUser, Wipe, OfInstance, OfAccess, ForgetNotes)
 #: What makes a user, and mostly a session, that is not there.
-_MAKES: Final = (Touch, Call, Jot, Jotted, End, Reopen, Absolute, Retract, Together)
+_MAKES: Final = (Touch, Call, Jot, Jotted, End, Reopen, Absolute, Retract, Merge, Together)
 
 
 class _Wanted:
@@ -75,7 +76,9 @@ class _Wanted:
             self.keys.append((op.usage_id, user_no))
             return
         self.sessions.append((user_no, op.session_id))
-        if isinstance(op, Reprice):
+        if isinstance(op, Merge):
+            self.sessions.append((user_no, op.into))
+        elif isinstance(op, Reprice):
             self.keys.append((op.usage_id, user_no))
         elif isinstance(op, Jot):
             self._jot(user_no, op)
@@ -103,9 +106,24 @@ class _Wanted:
                 self._reach.users.add(user_no)
 
 
+def _new_users(work: Work, ops: Sequence[Op]) -> dict[str, str | None]:
+    """Users that are not known to be there, and how they were named first."""
+    found: dict[str, str | None] = {}
+    for op in ops:
+        if isinstance(op, _MAKES) and op.user_id not in work.names.users:
+            found.setdefault(op.user_id, op.user_name)
+        if isinstance(op, Together):
+            for user_id, name in _new_users(work, op.ops).items():
+                found.setdefault(user_id, name)
+    return found
+
+
 def preload(work: Work, ops: Sequence[Op], reach: Reach) -> None:
     """Load what a batch will look at; where others write as well, hold it."""
     wanted = _Wanted(work, reach)
+    if work.tx.shared:  # in an order that another writer has as well
+        for user_id, name in sorted(_new_users(work, ops).items()):
+            work.names.user(work.tx, user_id, name)
     for op in ops:
         wanted.add(op)
     if work.tx.shared:

@@ -3,6 +3,11 @@
 -- transaction that was alone: what was remembered before does not hold any more.
 select join_writers()
 
+-- hold_names --
+-- New names are made by one writer after the other, each to its end: two who made the same in different orders would
+-- wait for each other.
+select pg_advisory_xact_lock(hashtextextended('rollbook names ' || current_schema(), 0))
+
 -- write_alone --
 select write_alone()
 

@@ -24,6 +24,10 @@ select user_id, name from account where user_no in (values {values})
 -- Whose sessions of datasets are kept apart as what, deleted ones too.
 select user_no, slice_no from slice where dataset_id <> '' and dataset_id in (values {values})
 
+-- slices_by_dataset --
+-- The same of every dataset, with its name.
+select user_no, slice_no, dataset_id from slice where dataset_id <> ''
+
 -- model_no --
 select model_no from model where name = :name
 

@@ -32,6 +32,7 @@ def save(work: Work) -> None:
         state.version += 1
     if tx.shared:  # new ones in an order that another writer, who numbers them otherwise, has as well
         kept.sort(key=_by_name)
+    everybodys = _everybodys_spend(work)  # which may need names: before anything is written
     tx.put("save_sessions", [state.row() for state in kept])
     _save_infos(work)
     _save_models(work, states)
@@ -52,7 +53,7 @@ def save(work: Work) -> None:
         keys.sort(key=_first)  # in the order of the index; no name stands twice for a user
         tx.put(statement, keys)
     # All sums first: whoever adds to the same ones does so in the same order.
-    emptied = {"spend": _save_spend(work)} | _save_activity(work, states)
+    emptied = {"spend": _save_spend(work, everybodys)} | _save_activity(work, states)
     for name, spent in emptied.items():
         tx.run(f"drop_empty_{name}", spent)
     work.notes.save()
@@ -91,12 +92,17 @@ def _save_models(work: Work, states: list[State]) -> None:
     work.tx.run("drop_models", dropped)
 
 
-def _save_spend(work: Work) -> list[Row]:
-    """Add to Spend; the keys of what may have come to nothing."""
+def _everybodys_spend(work: Work) -> dict[Any, st.Vector]:
+    """What is added to Spend, as it adds to everybody's."""
     everybodys: dict[Any, st.Vector] = {}
     for (_, quarter, slice_no, model_no), amounts in work.spend.items():
         whole = work.names.everybodys_slice(work.tx, slice_no)
         _gather(everybodys, (EVERYBODY, quarter, whole, model_no), amounts)
+    return everybodys
+
+
+def _save_spend(work: Work, everybodys: dict[Any, st.Vector]) -> list[Row]:
+    """Add to Spend; the keys of what may have come to nothing."""
     longer: dict[Any, st.Vector] = {}
     for (_, quarter, whole, model_no), amounts in everybodys.items():
         for when in (spent_in_hour(quarter // QUARTERS), spent_in_day(quarter // DAY_QUARTERS)):

@@ -225,4 +225,6 @@ def _until(expires: datetime | timedelta | None, now: int) -> int | None:
         raise InvalidInput("expires must be a span, or a time with its zone")
     if until <= now:
         raise InvalidInput("a key that has expired already lets nobody in")
+    if until > checks.LAST_TIME:
+        raise InvalidInput("a key may last to the end of the year 9999; without an end it lasts until it is revoked")
     return until

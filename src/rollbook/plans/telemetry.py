@@ -8,23 +8,27 @@ from functools import partial
 from typing import Any, Final
 
 from rollbook import gate, inbox
-from rollbook.core import Outside, Plan, Read, Whole, Write, one
-from rollbook.errors import Gone, Overloaded, RollbookError, Stale
-from rollbook.journal.steps import Drop
+from rollbook.core import Outside, Peruse, Plan, Read, Whole, Write, one
+from rollbook.errors import Gone, NotFound, Overloaded, RollbookError, Stale, StoreError
+from rollbook.journal.backend import DamageError
+from rollbook.journal.steps import Drop, Step
 from rollbook.ledger import notes
-from rollbook.ledger.ops import Call, Jot, Note, Op, Together
+from rollbook.ledger.ops import Call, Jot, Merge, Note, Op, Together, Touch
+from rollbook.model import to_micros
 from rollbook.plans.writing import WritePlans
 from rollbook.store import Reading
-from rollbook.telemetry import applying, series, traces
+from rollbook.telemetry import applying, copied, series, traces
 from rollbook.telemetry.intake import Intake, priced
 from rollbook.telemetry.names import metered
 from rollbook.telemetry.told import Folded, Observed, PointTold, SpanTold, Told
 
 _TRIES: Final = 100  #: how often something is joined anew because the same trace was written meanwhile
 _SETTLED_AT_ONCE: Final = 20
+_TROUBLES: Final = 100  #: traces that cannot be settled now, after which no more are tried
 _NO_NOTE: Final = (0, None)  #: the version and the text of a note that is not there
 
 Placed = tuple[applying.Places, Op]
+Refused = tuple[dict[int, RollbookError], str]  #: by the places of what it was told by; and what was wrong first
 
 
 class TelemetryPlans(WritePlans):
@@ -34,51 +38,89 @@ class TelemetryPlans(WritePlans):
         """Take in what telemetry told, in one transaction; what was taken, and what was refused and why.
 
         Spans and points are joined with those that came before, in whatever order and however often they come. Raises
-        Overloaded where the same traces are written by so many at once that nothing fits; it can be sent again.
+        Overloaded where the same traces are written by so many at once that nothing fits, and StoreError where some of
+        it cannot be kept now, such as contents whose place is away or full: then nothing was counted, and all of it
+        can be sent again.
         """
         gate.check_user(self.principal, self.user_id)  # here already: what merely waits is a note, and asks for nothing
         # In a thread that reads, if there are such: a large body would hold up a loop.
         prepared, refused = yield Whole(lambda _: self._intake().of(told))
         for _ in range(_TRIES):
             try:
-                answers = yield from self._joined(prepared)
+                answers, remark = yield from self._joined(prepared)
             except Stale:
                 continue
             refused.update(answers)
-            return Observed(len(told) - len(refused), refused)
+            return Observed(len(told) - len(refused), refused, remark)
         raise Overloaded("too many write the same traces at once; nothing was stored. Try again.")
 
     def settle(self) -> Plan[int]:
         """Let traces that nobody named for 15 minutes be sessions of their own; how many there were.
 
         It is done for every user of the book, and to be called every minute or so by whoever takes in telemetry.
+        Raises StoreError, after the others, where what some of them say cannot be kept now: they wait on.
         """
         gate.check_admin(self.principal)
-        settled = 0
+        settled, trouble = 0, dict[tuple[str, str], StoreError]()
         while True:
+            most = _SETTLED_AT_ONCE + len(trouble)
             upto = traces.WAITING + self.clock() - traces.PATIENCE_US
-            look = partial(notes.aged, room=traces.ROOM, since=traces.WAITING, upto=upto, most=_SETTLED_AT_ONCE)
-            done = 0
-            for user_id, name, version, value in (yield Read(look)):
-                joined = traces.settle(value, now=self.clock())
-                note = _note(traces.ROOM, name, version, joined)
-                try:
-                    yield from self._together((user_id, None), [note], applying.ops([joined], (user_id, None)))
-                except Stale:  # something came for it meanwhile, or another server was first
-                    continue
-                done += 1
-            settled += done
-            if done < _SETTLED_AT_ONCE:
-                return settled
+            look = partial(notes.aged, room=traces.ROOM, since=traces.WAITING, upto=upto, most=most)
+            found = yield Read(look)
+            for user_id, name, version, value in found:
+                if (user_id, name) not in trouble:
+                    try:
+                        settled += yield from self._settled(user_id, name, version, value)
+                    except StoreError as error:
+                        trouble[user_id, name] = error
+            if len(found) < most or len(trouble) > _TROUBLES:
+                break
+        if trouble:
+            raise next(iter(trouble.values()))
+        return settled
+
+    def _settled(self, user_id: str, name: str, version: int, value: str) -> Plan[int]:
+        """Let one trace be a session of its own; 0 where something came for it meanwhile, or another was first."""
+        joined = traces.settle(value, now=self.clock())
+        note = _note(traces.ROOM, name, version, joined)
+        try:
+            yield from self._together((user_id, None), [note], applying.ops([joined], (user_id, None)))
+        except Stale:
+            return 0
+        return 1
 
     def _intake(self) -> Intake:
         terms = inbox.Contents(self.settings.entry_bytes, self.redactor)
         return Intake((self.user_id, self.user_name), self.clock(), self.prices, terms)
 
-    def _joined(self, prepared: Sequence[tuple[int, Told]]) -> Plan[dict[int, RollbookError]]:
+    def _joined(self, prepared: Sequence[tuple[int, Told]]) -> Plan[Refused]:
         """Join what was told with the notes of what was told before, and write both; what was refused."""
         written, ops = yield Read(partial(self._folded, prepared))
-        return (yield from self._together((self.user_id, self.user_name), written, ops)) if written or ops else {}
+        if not written and not ops:
+            return {}, ""
+        merges = [op for _, op in ops if isinstance(op, Merge)]
+        for op in merges:
+            yield from self._copied(op)
+        refused = yield from self._together((self.user_id, self.user_name), written, ops)
+        if merges:
+            yield from self.clear_outside()  # of what is elsewhere of sessions that are no more
+        return refused
+
+    def _copied(self, op: Merge) -> Plan[None]:
+        """Let another session say what one says; the same again changes nothing."""
+        try:
+            at = to_micros((yield from self._own(op.session_id, op.user_id)).last_activity_at)
+        except NotFound:
+            return
+        page = copied.Page((), None)
+        while True:
+            page = yield Peruse(op.user_id, op.session_id, partial(copied.page, left=page.left))
+            if page.changes:
+                step = Step(op.user_id, op.into, at, page.changes)
+                jot = Jot(user_id=op.user_id, session_id=op.into, at=at, step=step, user_name=op.user_name)
+                yield from self._together((op.user_id, op.user_name), (), [((), jot)])
+            if page.left is None:
+                return
 
     def _folded(self, prepared: Sequence[tuple[int, Told]], tx: Reading) -> tuple[List[Note], List[Placed]]:
         """What the notes say with what was told, and what follows from that."""
@@ -112,13 +154,16 @@ class TelemetryPlans(WritePlans):
 
     def _together(
         self, user: tuple[str, str | None], written: Sequence[Note], placed: Sequence[Placed]
-    ) -> Plan[dict[int, RollbookError]]:
+    ) -> Plan[Refused]:
         """Write notes and what follows from them; what was refused, by the places of what it came from.
 
-        Contents that are kept elsewhere are made durable there before. Raises Stale if a note is not what it was.
+        Contents that are kept elsewhere are made durable there before. Raises Stale if a note is not what it was, and
+        StoreError where some of these cannot be kept there now: then it is not noted of anything that it was told.
         """
         asked: List[Any] = [op for _, op in placed]
         made = yield from self._jotted_outside(asked)
+        if (passing := next(filter(_passes, asked), None)) is not None:
+            raise passing
         taken = [op for op in asked if not isinstance(op, RollbookError)]
         asked_for = Together(user_id=user[0], user_name=user[1], notes=tuple(written), ops=tuple(taken))
         answers = iter(one((yield Write([asked_for]))))
@@ -126,12 +171,24 @@ class TelemetryPlans(WritePlans):
         gone = [placed[at][1] for at in made if isinstance(answered[at], Gone)]
         if gone:
             yield Outside([Drop(op.user_id, op.session_id, self.clock()) for op in gone if isinstance(op, Jot)])
-        return {
-            place: answer
-            for (places, _), answer in zip(placed, answered, strict=True)
-            if isinstance(answer, RollbookError)
-            for place in places
-        }
+        return _refused(placed, answered)
+
+
+def _refused(placed: Sequence[Placed], answered: Sequence[Any]) -> Refused:
+    """Why what was told was refused: what it says of its session besides is no reason, if the rest was taken."""
+    about = {place for places, op in placed if not isinstance(op, Touch) for place in places}
+    refused: dict[int, RollbookError] = {}
+    remark = ""
+    for (places, op), answer in zip(placed, answered, strict=True):
+        if isinstance(answer, RollbookError):
+            remark = remark or str(answer)
+            refused.update((place, answer) for place in places if place not in about or not isinstance(op, Touch))
+    return refused, remark
+
+
+def _passes(op: Op | RollbookError) -> bool:
+    """Whether something was refused that will do later."""
+    return isinstance(op, StoreError | Overloaded) and not isinstance(op, DamageError)
 
 
 def _note(room: str, name: str, version: int, made: Folded | traces.Joined) -> Note:

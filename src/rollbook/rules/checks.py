@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+import time
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final
@@ -47,6 +48,7 @@ _BEYOND_S: Final = 10**12
 _SHOWN_MOST: Final = 10**30
 _SHOWN_CHARS: Final = 80
 _METADATA_DEPTH: Final = 64
+_NANO: Final = Decimal(NANO)
 _STATUS_ALIASES: Final = {"active": "running", "crashed": "unknown"}
 _RANGE: Final = re.compile(r"([1-9][0-9]{0,5})([hd])")
 
@@ -293,6 +295,8 @@ def cost(value: Any, most_usd: int = MAX_COST_USD) -> int | None:
     """A cost in dollars (int, float, Decimal or decimal text) as whole nano-dollars, rounded half-even once."""
     if value is None:
         return None
+    if type(value) is float and 0 <= value <= most_usd:  # what nearly every cost is
+        return _nano(Decimal(repr(value)))
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise InvalidInput(f"cost_usd must be a number, not {type(value).__name__}")
     try:
@@ -306,7 +310,11 @@ def cost(value: Any, most_usd: int = MAX_COST_USD) -> int | None:
         raise InvalidInput(f"cost_usd must not be negative: {said(value)}")
     if amount > most_usd:
         raise InvalidInput(f"cost_usd is too large: {said(value)}; at most {most_usd} is allowed")
-    return int((amount * NANO).to_integral_value(ROUND_HALF_EVEN))
+    return _nano(amount)
+
+
+def _nano(amount: Decimal) -> int:
+    return int((amount * _NANO).to_integral_value(ROUND_HALF_EVEN))
 
 
 def metadata(value: Mapping[str, Any] | None) -> str | None:
@@ -387,4 +395,4 @@ def aliases(value: Iterable[str]) -> tuple[str, ...]:
 
 def utc_now() -> int:
     """The clock, in microseconds."""
-    return to_micros(datetime.now(UTC))
+    return time.time_ns() // 1_000

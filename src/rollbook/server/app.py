@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from starlette.routing import Route as Path
-from starlette.routing import Router
+from typing import Final
+from urllib.parse import quote
 
 from rollbook.server import browser
 from rollbook.server.endpoint import Endpoint, Receive, Scope, Send, headers_of, sent
+from rollbook.server.faults import Unacceptable
 from rollbook.server.guard import refused
+from rollbook.server.params import query_of
+from rollbook.server.paths import Paths
 from rollbook.server.routes import ROUTES
-from rollbook.server.routing import Reply, Route
+from rollbook.server.routing import Reply
 from rollbook.server.running import Server
+
+_SESSIONS: Final = "/api/v1/sessions/"
+_NAMED: Final = "/api/v1/session/"  #: the same, with the session's id in the query
 
 
 class App:
@@ -18,7 +24,7 @@ class App:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._router = Router(_paths(server), redirect_slashes=False, default=_unknown)
+        self._paths = Paths((route, Endpoint(server, route)) for route in ROUTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -30,38 +36,30 @@ class App:
         if why is not None:
             await sent(send, why)
             return
-        await self._router(scope, receive, send)
+        if scope["path"].startswith(_NAMED):
+            scope["path"] = _whole(scope)
+        found = self._paths.find(scope["method"], scope["path"])
+        if found is None:
+            await _unknown(scope, send)
+        elif found.answers is None:
+            allow = ("allow", ", ".join(sorted(found.methods)))
+            await sent(send, Reply(status=405, content={"detail": "Method Not Allowed"}, headers=(allow,)))
+        else:
+            scope["path_params"] = found.named
+            await found.answers(scope, receive, send)
 
 
-class _Path(Path):
-    """A path with one of the methods that it is there for."""
-
-    also: frozenset[str] = frozenset()  #: all of them
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] in (self.methods or ()):
-            await self.app(scope, receive, send)
-            return
-        allow = ("allow", ", ".join(sorted(self.also)))
-        await sent(send, Reply(status=405, content={"detail": "Method Not Allowed"}, headers=(allow,)))
+def _whole(scope: Scope) -> str:
+    """The path of what is asked of a session whose id no client can write there: ``.`` and ``..`` lead elsewhere."""
+    try:
+        session_id = query_of(scope.get("query_string", b"")).get("session_id", "")
+    except Unacceptable:
+        session_id = ""
+    rest: str = scope["path"].removeprefix(_NAMED)
+    return f"{_SESSIONS}{quote(session_id, safe='')}/{rest}" if session_id else scope["path"]
 
 
-def _paths(server: Server) -> list[_Path]:
-    methods: dict[str, set[str]] = {}
-    for route in ROUTES:
-        methods.setdefault(route.path, set()).add(route.method)
-    return [_path(server, route, methods[route.path]) for route in ROUTES]
-
-
-def _path(server: Server, route: Route, methods: set[str]) -> _Path:
-    made = _Path(route.path, Endpoint(server, route), methods=[route.method])
-    # A HEAD is answered like a GET, without the content, which the connection leaves out; a stream has but content.
-    made.methods = {route.method, "HEAD"} if route.method == "GET" and not route.streams else {route.method}
-    made.also = frozenset(methods | made.methods)
-    return made
-
-
-async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an application
+async def _unknown(scope: Scope, send: Send) -> None:
     if scope["method"] == "GET" and "text/html" in headers_of(scope).get("accept", ""):
         await sent(send, browser.nowhere())
         return

@@ -12,7 +12,6 @@ import html
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs
 
@@ -22,6 +21,7 @@ from msgspec import UNSET
 from rollbook.principals import READER, Principal
 from rollbook.server.faults import Refused
 from rollbook.server.routing import OPEN, Answer, At, Nothing, Reply, Route
+from rollbook.server.shelf import HTML, shelf
 
 if TYPE_CHECKING:
     from rollbook.server.running import Server
@@ -31,9 +31,7 @@ LASTS: Final = timedelta(days=7)
 _LOCAL: Final = "local"
 _FORM: Final = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{12}|local)\.([A-Za-z0-9_-]{43})")
 #: Pages of who has signed in, with what is asked of them and the place within.
-_BEYOND: Final = re.compile(r"/(sessions|compare|settings)?([?#][!-~]*)?|/session/[!-~]*")
-_PAGES: Final = Path(__file__).parent / "pages"
-_HTML: Final = "text/html; charset=utf-8"
+_BEYOND: Final = re.compile(r"/(sessions?|compare|settings)?([?#][!-~]*)?|/session/[!-~]*")
 _REFUSED: Final = "That key lets nobody in."
 _USED: Final = "That link was used before, or is older than ten minutes."
 #: A page may show itself, ask this server, and nothing else.
@@ -100,7 +98,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
 async def page(at: At, asked: Code) -> Reply:
     """The page on which one signs in; with a code that signs in once, it is done."""
     if asked.once is None:
-        return Reply(content=_signing_in(), media_type=_HTML, headers=POLICY)
+        return Reply(content=_signing_in(), media_type=HTML, headers=POLICY)
     local = at.server.doorkeeper.local_user
     if local is None or not at.server.doorkeeper.redeem(asked.once):
         return _refused(at, _USED)
@@ -126,13 +124,13 @@ def _refused(at: At, why: str, there: str = "") -> Reply:
         at.server.limits.guess(at.client)
     except Refused as refused:
         return _later(refused, there)
-    return Reply(status=401, content=_signing_in(why, there), media_type=_HTML, headers=POLICY)
+    return Reply(status=401, content=_signing_in(why, there), media_type=HTML, headers=POLICY)
 
 
 def _later(refused: Refused, there: str) -> Reply:
     """The page once more, for who tried too often."""
     page, known = _signing_in(f"{refused}.".capitalize(), there), refused.reply
-    return Reply(status=known.status, content=page, media_type=_HTML, headers=(*POLICY, *known.headers))
+    return Reply(status=known.status, content=page, media_type=HTML, headers=(*POLICY, *known.headers))
 
 
 async def _welcome(at: At, principal: Principal, there: str = "") -> Reply:
@@ -146,14 +144,14 @@ async def _welcome(at: At, principal: Principal, there: str = "") -> Reply:
     shown = Shown(principal.user_id, None if by_token else principal.key_id, secret)
     # (No redirect: a browser that came from elsewhere would leave the cookie behind.)
     return Reply(
-        content=_welcoming(there), media_type=_HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
+        content=_welcoming(there), media_type=HTML, headers=(*POLICY, _cookie(at, shown.text, LASTS)),
     )  # fmt: skip
 
 
 def _welcoming(there: str) -> bytes:
     """The page that goes on to the one for which somebody had to sign in."""
     known = there if _BEYOND.fullmatch(there) else "/"
-    return _read("welcome.html").replace(b"{there}", html.escape(known.replace("'", "%27")).encode())
+    return _plain("welcome").replace(b"{there}", html.escape(known.replace("'", "%27")).encode())
 
 
 async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
@@ -163,32 +161,18 @@ async def leave(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
         await at.server.book.acting(Principal(user_id=shown.user_id, role=READER)).sign_out(shown.secret)
         at.server.doorkeeper.forget(mark_of(shown))
     return Reply(
-        content=_signing_in(), media_type=_HTML, headers=(*POLICY, _cookie(at, "", timedelta(0))),
+        content=_signing_in(), media_type=HTML, headers=(*POLICY, _cookie(at, "", timedelta(0))),
     )  # fmt: skip
 
 
 def asked_in() -> Reply:
     """The page on which one signs in, in the place of one that only those see who did."""
-    return Reply(content=_signing_in(), media_type=_HTML, headers=POLICY)
+    return Reply(content=_signing_in(), media_type=HTML, headers=POLICY)
 
 
 def nowhere() -> Reply:
     """The page of an address at which there is none, for people."""
-    return Reply(status=404, content=_read("nowhere.html"), media_type=_HTML, headers=POLICY)
-
-
-async def style(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
-    """How pages look."""
-    return _file("style.css", "text/css; charset=utf-8")
-
-
-async def script(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
-    """What the page on which one signs in remembers."""
-    return _file("signin.js", "text/javascript; charset=utf-8")
-
-
-def _file(name: str, media_type: str) -> Reply:
-    return Reply(content=_read(name), media_type=media_type, headers=(("cache-control", "max-age=3600"),))
+    return Reply(status=404, content=_plain("nowhere"), media_type=HTML, headers=POLICY)
 
 
 def _cookie(at: At, value: str, lasts: timedelta) -> tuple[str, str]:
@@ -201,24 +185,23 @@ def _cookie(at: At, value: str, lasts: timedelta) -> tuple[str, str]:
 def _signing_in(why: str = "", there: str = "") -> bytes:
     """The page on which one signs in, with why one is there again, and where one wanted to go."""
     told = f'<p class="alert" role="alert">{html.escape(why)}</p>\n' if why else ""
-    page = _read("signin.html").replace(b"{why}", told.encode())
+    page = _plain("signin").replace(b"{why}", told.encode())
     return page.replace(b"{there}", html.escape(there).encode())
 
 
-def _read(name: str) -> bytes:
-    return (_PAGES / name).read_bytes()
+def _plain(name: str) -> bytes:
+    """A page beside the dashboard."""
+    return shelf().pages[f"plain/{name}"].content
 
 
 def _route(method: str, path: str, answer: Answer, does: str, takes: type[msgspec.Struct] = Nothing) -> Route:
     return Route(
         method=method, path=path, answer=answer, does=does, takes=takes, body=bytes if method == "POST" else None,
-        needs=OPEN, tag="browser", gives=bytes, media_type=_HTML, described=False,
+        needs=OPEN, tag="browser", gives=bytes, media_type=HTML, described=False,
     )  # fmt: skip
 
 
 ROUTES: Final = (
-    _route("GET", "/style.css", style, "How pages look."),
-    _route("GET", "/signin.js", script, "What the page on which one signs in remembers."),
     _route("GET", "/signin", page, "The page on which one signs in.", Code),
     _route("POST", "/signin", enter, "Sign in, as a form does."),
     _route("POST", "/signout", leave, "Sign out."),

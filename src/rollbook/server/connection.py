@@ -36,7 +36,9 @@ class Impatient(HttpToolsProtocol):
 
     most: ClassVar[int] = 1 << 30  #: connections, before the idle ones make room
     spared: ClassVar[frozenset[str]] = frozenset()  #: proxies, over which everybody comes
-    _idle: ClassVar[dict[Impatient, None]] = {}  #: without a request that is being answered, the longest so first
+    #: Those without a request that is being answered, and since when by the loop's clock; the longest so first.
+    _idle: ClassVar[dict[Impatient, float]] = {}
+    _looking: ClassVar[bool] = False  #: whether it will be looked who of them asks for nothing more
     _unasked: ClassVar[Counter[str]] = Counter()  #: connections of an address over which nothing was asked yet
     _address: str | None = None  #: as long as it counts among those
     _patience: Any = None
@@ -53,7 +55,7 @@ class Impatient(HttpToolsProtocol):
         self._wait()
         if len(self.connections) > self.most:
             self._make_room()
-        self._idle[self] = None
+        self._idle[self] = self.loop.time()
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple) and peer[0] not in self.spared:
             self._address = address = neighbourhood(peer[0])
@@ -163,12 +165,39 @@ class Impatient(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """It was answered."""
-        super().on_response_complete()
-        if not (self._is_answering or self.transport.is_closing()):
-            self._idle[self] = None
+        """It was answered; what was asked for behind it is next.
+
+        One clock looks after all that are idle: to wind up one for each answer takes longer than to look.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        if not self._is_answering:
+            self._idle[self] = self.loop.time()
+            self._look_after_idle(self.timeout_keep_alive)
         if self._in_body:  # nobody reads the rest, so it is not waited for much longer
             self._wait()
+
+    def _look_after_idle(self, seconds: float) -> None:
+        kind = type(self)
+        if not kind._looking:
+            kind._looking = True
+            self.loop.call_later(seconds, self._let_idle_go)
+
+    def _let_idle_go(self) -> None:
+        kind, now = type(self), self.loop.time()
+        kind._looking = False
+        for each, since in list(self._idle.items()):
+            left = since + each.timeout_keep_alive - now
+            if left > 0:
+                self._look_after_idle(left)
+                return
+            del self._idle[each]
+            if not each._in_head:  # for which it waits already
+                each.timeout_keep_alive_handler()
 
     def _wait(self) -> None:
         if self._patience is None:

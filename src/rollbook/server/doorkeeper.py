@@ -75,16 +75,23 @@ class Doorkeeper:
     async def by_secret(self, shown: str) -> Guest | None:
         """Who shows a key or the local token."""
         mark = hashlib.sha256(shown.encode("utf-8", "surrogateescape")).digest()
+        guest = self._remembered(mark)
+        if guest is not None:
+            return guest
         if self._is_local(mark):
             return await self._known_by(mark, self._local)
         return await self._known_by(mark, lambda: self._server.book.known_by(shown))
 
+    def _remembered(self, mark: bytes) -> Guest | None:
+        found = self._known.get(mark)
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
     async def _known_by(self, mark: bytes, look: Callable[[], Awaitable[Principal | None]]) -> Guest | None:
         """Whoever is remembered by a mark, or is found by looking."""
-        now = time.monotonic()
-        found = self._known.get(mark)
-        if found is not None and found[0] > now:
-            return found[1]
+        guest = self._remembered(mark)
+        if guest is not None:
+            return guest
+        now, found = time.monotonic(), self._known.get(mark)
         principal = await look()
         if principal is None:
             self._known.pop(mark, None)

@@ -27,6 +27,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _log: Final = logging.getLogger("rollbook.server")
 _FORMS: Final = ("application/json", "text/json")
+_NO_GUESS: Final = (b"x-content-type-options", b"nosniff")
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
 _FORWARDED: Final = b"x-forwarded-"
 _STOPPED: Final = Reply(
     status=503,
@@ -163,12 +165,12 @@ async def sent(send: Send, reply: Reply) -> None:
     """Send an answer."""
     content = reply.content
     body = content if isinstance(content, bytes) else b"" if content is None else wire.encoded(content)
-    headers = [(b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff")]
+    headers = [(b"content-length", b"%d" % len(body)), _NO_GUESS]
     if content is not None:  # an empty message of protobuf is one, too
         headers.append((b"content-type", reply.media_type.encode()))
-    if not any(name == "cache-control" for name, _ in reply.headers):
-        headers.append((b"cache-control", b"no-store"))
     headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    if not reply.headers or not any(name == "cache-control" for name, _ in reply.headers):
+        headers.append(_NOT_KEPT)
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

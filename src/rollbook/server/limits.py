@@ -8,7 +8,7 @@ import ipaddress
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rollbook.feed import Subscription
@@ -74,7 +74,10 @@ class Limits:
     @staticmethod
     def headers(scope: MutableMapping[str, Any]) -> None:
         """Refuse headers that are larger than any client's."""
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
+        size = 0
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+        if size > _HEADER_BYTES:
             raise Refused(431, "the headers are too large")
 
     def spend(self, at: At) -> None:
@@ -167,11 +170,38 @@ class Limits:
 
 
 async def _within(seconds: float, receive: Receive) -> MutableMapping[str, Any]:
+    """The next part of a body. Most are there when they are asked for, and need no clock."""
+    coming: Any = receive().__await__()
+    try:
+        waits_for = next(coming)
+    except StopIteration as there:
+        return there.value  # type: ignore[no-any-return]  # a generator's value is not typed by its exception
     try:
         async with asyncio.timeout(seconds):
-            return await receive()
+            return await _Begun(coming, waits_for)
     except TimeoutError:
         raise Refused(408, "the body did not come in time") from None
+
+
+class _Begun:
+    """What was begun to be awaited, and is to be awaited further."""
+
+    def __init__(self, coming: Any, waits_for: Any) -> None:
+        self._coming = coming
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, MutableMapping[str, Any]]:
+        coming, waits_for = self._coming, self._waits_for
+        try:
+            while True:
+                try:
+                    told = yield waits_for
+                except BaseException as error:  # noqa: BLE001 - whatever it is, it is for who waits
+                    waits_for = coming.throw(error)
+                else:
+                    waits_for = coming.send(told)
+        except StopIteration as there:
+            return there.value  # type: ignore[no-any-return]
 
 
 def neighbourhood(address: str) -> str:

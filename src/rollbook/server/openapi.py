@@ -8,7 +8,6 @@ import typing
 from collections.abc import Iterable, Iterator
 from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,14 +17,13 @@ from rollbook.server import wire
 from rollbook.server.browser import NAME, POLICY
 from rollbook.server.once import HEADER
 from rollbook.server.routing import NEVER, OPEN, READ, WRITE, At, Nothing, Reply, Route
+from rollbook.server.shelf import HTML, shelf
 
 Json = dict[str, Any]
 
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _JSON: Final = "application/json"
-_PAGES: Final = Path(__file__).parent / "pages"
-_TEXT: Final = "text/"
 
 #: What everybody may be answered who is not answered what was asked for.
 _ALWAYS: Final = (400, 403, 421, 429, 431, 500, 503)
@@ -286,18 +284,9 @@ async def described(at: At, asked: Nothing) -> Reply:  # noqa: ARG001 - the shap
     return Reply(content=text, headers=kept)
 
 
-def _page(name: str, media_type: str) -> Any:
-    async def page(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
-        return Reply(content=(_PAGES / name).read_bytes(), media_type=media_type, headers=POLICY)
-
-    return page
-
-
-def _file(path: str, name: str, form: str, does: str) -> Route:
-    answer = _page(name, f"{_TEXT}{form}; charset=utf-8")
-    return Route(
-        method="GET", path=path, answer=answer, needs=OPEN, gives=bytes, tag="server", does=does, described=False
-    )
+async def readable(at: At, asked: Nothing) -> Reply:  # noqa: ARG001
+    """The page that shows it."""
+    return Reply(content=shelf().pages["plain/docs"].content, media_type=HTML, headers=POLICY)
 
 
 ROUTES: Final = (
@@ -305,7 +294,8 @@ ROUTES: Final = (
         method="GET", path="/openapi.json", answer=described, needs=OPEN, gives=dict[str, Any], tag="server",
         does="The description of this interface (OpenAPI 3.1).", described=False,
     ),
-    _file("/docs", "docs.html", "html", "The description of this interface, to read."),
-    _file("/docs.js", "docs.js", "javascript", "What shows it."),
-    _file("/docs.css", "docs.css", "css", "How that looks."),
+    Route(
+        method="GET", path="/docs", answer=readable, needs=OPEN, gives=bytes, tag="server", media_type=HTML,
+        does="The description of this interface, to read.", described=False,
+    ),
 )  # fmt: skip

@@ -39,7 +39,7 @@ def _answer(signal: Signal) -> Callable[[At, Nothing], Any]:
             if later is not None and not observed.accepted:
                 raise later  # nothing of it was stored, so that it can be sent again
             rejected += len(observed.refused)
-            message = message or next((str(each) for each in observed.refused.values()), "")
+            message = message or next((str(each) for each in observed.refused.values()), observed.remark)
         at.server.meters.taken(signal, len(told), rejected)
         body, media = wire.answered(signal, json=json, rejected=rejected, message=message)
         return Reply(content=body, media_type=media)

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from rollbook.journal.steps import Append, New, Step
-from rollbook.ledger.ops import NO_FACTS, Facts, Jot, Op, Retract, Touch
+from rollbook.ledger.ops import NO_FACTS, Facts, Jot, Merge, Op, Retract, Touch
 from rollbook.telemetry.traces import Joined, Said
 
 SUMMED: Final = "its children report what it used"
@@ -24,10 +24,14 @@ def ops(joined: Sequence[Joined], user: User) -> list[tuple[Places, Op]]:
     Each call says whose it is; what else spans say gets its owner here.
     """
     of_session: dict[str, list[Said]] = {}
+    found: list[tuple[Places, Op]] = [
+        ((), Merge(user_id=user[0], session_id=one.apart[0], into=one.apart[1], user_name=user[1]))
+        for one in joined
+        if one.apart is not None
+    ]
     for one in joined:
         for said in one.said:
             of_session.setdefault(said.session_id, []).append(said)
-    found: list[tuple[Places, Op]] = []
     for name, of_it in of_session.items():
         found += _touches(name, of_it, user)
         found += [(_place(said), said.call) for said in of_it if said.call is not None]

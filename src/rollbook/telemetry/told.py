@@ -72,3 +72,4 @@ class Observed(Struct, frozen=True):
 
     accepted: int  #: how many of what was told were taken, redelivered ones too
     refused: dict[int, RollbookError]  #: why others were not, by their place
+    remark: str = ""  #: what is wrong with something that was said besides, by what was taken otherwise

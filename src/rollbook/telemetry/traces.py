@@ -3,7 +3,8 @@
 *Whose a span is.* A span may name its session; where it does not, its nearest ancestor does that names one, or whatever
 span of the trace does. Until a name is known, what the trace has to say waits in its note. A trace whose root has come
 and that nobody named is a session of its own, ``trace:`` and the trace's id; so is one that nobody named for long
-(:func:`settle`). Once that was done, a name that comes after all is for what comes with it and later.
+(:func:`settle`). When a name comes after all, as of a root that runs for hours, that session turns out to be part of
+the one that is named.
 
 *What counts.* A model's call counts, whatever is above or below it. Some emitters write usage on spans without saying
 whether they are calls or sums of calls: such a span counts as long as no span below it has usage. When one comes, the
@@ -67,6 +68,7 @@ class Joined(Struct, frozen=True, gc=False):
     expires_at: int  #: when it may be forgotten, microseconds
     said: Sequence[Said]  #: what does not wait
     taken_back: Sequence[str]  #: names of calls that are none
+    apart: tuple[str, str] | None = None  #: a session that turns out to be part of another one, and that
 
 
 class Counted(Struct, frozen=True, array_like=True, gc=False):
@@ -96,6 +98,7 @@ class Trace(Struct, array_like=True):
     counted: dict[str, Counted] = field(default_factory=dict)  #: calls that may turn out to be sums
     waiting: dict[str, SpanTold] = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
+    apart: bool = False  #: something was said of the session that goes by the trace's own id
 
 
 _decoder: Final = msgspec.json.Decoder(Trace)
@@ -211,7 +214,17 @@ def _joined(trace: Trace, new: Sequence[Placed], taken_back: list[str], now: int
         trace.own = True
     trace.waiting, trace.since = {}, 0
     said = _said(trace, told_of)
-    return Joined(_written(trace), now + KEPT_US, said, taken_back)
+    apart = _apart(trace, new, said)
+    return Joined(_written(trace), now + KEPT_US, said, taken_back, apart)
+
+
+def _apart(trace: Trace, new: Sequence[Placed], said: Sequence[Said]) -> tuple[str, str] | None:
+    """The session of the trace's own id and the one that it is part of, now that a span has named that."""
+    if trace.name is None:
+        trace.apart = trace.apart or bool(said)
+        return None
+    was, trace.apart = trace.apart, False
+    return (OWN + new[0][1].trace_id, trace.name[2]) if was and new else None
 
 
 def _says(told: SpanTold) -> bool:
@@ -230,7 +243,7 @@ def _written(trace: Trace) -> str:
         if len(written) <= MOST_BYTES:
             return written.decode()
         keep //= 2
-    return _encoder.encode(Trace(name=trace.name, own=True)).decode()
+    return _encoder.encode(Trace(name=trace.name, own=True, apart=trace.apart)).decode()
 
 
 def _forget(trace: Trace, many: int) -> None:
@@ -250,7 +263,10 @@ def _said(trace: Trace, told_of: Iterable[Placed]) -> list[Said]:
         name = told.session_id or (_above(trace, told) if several else None)
         if name is None:
             name = OWN + told.trace_id if trace.name is None else trace.name[2]
-        found.append(Said(name, place, told, None if told.call is None else _call(trace, name, told, told.call)))
+        call = None if told.call is None else _call(trace, name, told, told.call)
+        if call is not None and trace.name is None:
+            call = replace(call, weight=call.weight - 1)  # so that it goes where the trace does, if somebody names it
+        found.append(Said(name, place, told, call))
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from rollbook.errors import StoreError
+from rollbook.journal.backend import DamageError
 from rollbook.journal.files import disk, written
 from rollbook.journal.files.shelf import LogShelf
 
@@ -97,7 +97,7 @@ class Log:
                 number = self._lines + 1
                 self.forget()
                 self.damaged = True
-                raise StoreError(
+                raise DamageError(
                     f"{self.path}, line {number}, is damaged ({error}); nothing was changed. Restore the file from a "
                     f"backup, or delete the session."
                 ) from None

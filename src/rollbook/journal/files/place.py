@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from rollbook.errors import StoreError
-from rollbook.journal.backend import WrongPlaceError, of_another
+from rollbook.journal.backend import DamageError, WrongPlaceError, of_another
 from rollbook.journal.files import disk, written
 from rollbook.journal.files.log import Log
 from rollbook.journal.files.names import MARKER, USER_LOG, fork_name, is_fork, log_name, user_name
@@ -61,10 +61,14 @@ class Cache:
 
 
 class Gate:
-    """Lets a fork wait until nothing is under way."""
+    """Lets a fork wait until nothing is under way.
+
+    While it is shut its lock is held: of a lock that another thread holds in the moment of a fork the child would have
+    a copy that nobody ever lets go of.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.Lock())
         self._under_way = 0
         self._shut = False
 
@@ -80,14 +84,14 @@ class Gate:
             self._changed.notify_all()
 
     def shut(self, deadline: float) -> None:
-        with self._changed:
-            self._shut = True
-            self._changed.wait_for(lambda: not self._under_way, max(0.0, deadline - time.monotonic()))
+        self._changed.acquire()
+        self._shut = True
+        self._changed.wait_for(lambda: not self._under_way, max(0.0, deadline - time.monotonic()))
 
     def open(self) -> None:
-        with self._changed:
-            self._shut = False
-            self._changed.notify_all()
+        self._shut = False
+        self._changed.notify_all()
+        self._changed.release()
 
 
 class Place:
@@ -147,7 +151,7 @@ class Place:
             header = written.header(first)
             written.checked(header, path, user_id, session_id)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-            raise StoreError(f"{path}, line 1, is damaged ({error}); restore the file from a backup") from None
+            raise DamageError(f"{path}, line 1, is damaged ({error}); restore the file from a backup") from None
         return header.root or session_id
 
     def has_forks(self, user_id: str, session_id: str) -> bool:

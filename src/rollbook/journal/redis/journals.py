@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal.backend import Check, Kept, of_another
+from rollbook.journal.backend import Check, DamageError, Kept, of_another
 from rollbook.journal.redis import keys as names
 from rollbook.journal.redis import url as redis_url
 from rollbook.journal.redis.apply import Maker
 from rollbook.journal.redis.health import checks
-from rollbook.journal.redis.keys import DamageError, Meta, Place
+from rollbook.journal.redis.keys import Meta, Place
 from rollbook.journal.redis.peek import Peek, looking
 from rollbook.journal.redis.roots import Learnt, Roots
 from rollbook.journal.redis.server import Request, Server
@@ -75,7 +75,7 @@ class RedisJournals:
                 if isinstance(item.step, Drop) and isinstance(item.answer, DamageError):
                     item.answer = self._cleared(item.place, item.answer)
         answers = [StoreError() if item.answer is None else item.answer for item in items]
-        lost = [answer for answer in answers if isinstance(answer, StoreError)]
+        lost = [answer for answer in answers if isinstance(answer, StoreError) and not isinstance(answer, DamageError)]
         if answers and len(lost) == len(answers):
             raise lost[0]
         return answers

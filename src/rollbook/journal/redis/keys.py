@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from rollbook.errors import StoreError
+from rollbook.journal.backend import DamageError
 from rollbook.journal.shelf import Head, Line, Who
 
 SHARDS: Final = 64  #: sets that name the roots
@@ -21,10 +21,6 @@ _DIGITS: Final = 12  #: of a position in base 16: 2**48 entries
 
 _ROOT: Final = b"r/"
 _FORK: Final = b"f/"
-
-
-class DamageError(StoreError):
-    """What is kept of one journal is not what Rollbook wrote; other journals are not concerned."""
 
 
 def damaged(error: object) -> DamageError:

@@ -29,7 +29,7 @@ except ImportError as _missing:
     raise NotSupported("journals in Redis need redis-py. Install with: pip install rollbook[redis]") from _missing
 
 from rollbook.errors import RollbookError, StoreError
-from rollbook.journal.redis.keys import DamageError
+from rollbook.journal.backend import DamageError
 from rollbook.journal.redis.url import Options
 
 __all__ = ["TROUBLE", "AskError", "Flight", "MovedError", "Node", "ResponseError", "Scripts", "Words", "key_slot"]

@@ -1,5 +1,7 @@
 // Asking the server. What goes wrong is thrown as Failed, so that nobody takes it for an empty answer.
 
+import { leave } from "./state.js";
+
 export class Failed extends Error {
   // status: 0 where the server could not be reached
   constructor(status, message) {
@@ -18,13 +20,14 @@ export function address(path, params = {}) {
     if (value !== undefined && value !== null && value !== "") query.set(name, value);
   }
   const text = query.toString();
-  return text ? `${path}?${text}` : path;
+  return text ? `${path}${path.includes("?") ? "&" : "?"}${text}` : path;
 }
 
-// A segment of a path: session ids may hold slashes.
+// A segment of a path: ids may hold slashes.
 export const segment = (text) => encodeURIComponent(text);
 
-export const sessionPath = (id, rest = "") => `/api/v1/sessions/${segment(id)}${rest}`;
+// What there is of a session, whatever it is called: "." and "stats" would be other paths.
+export const sessionPath = (id, rest = "") => address(`/api/v1/session${rest}`, { session_id: id });
 
 export const get = (path, params, options) => ask("GET", address(path, params), undefined, options);
 export const post = (path, body, options) => ask("POST", path, body, options);
@@ -76,8 +79,9 @@ function place(line) {
   return where ? `${where}: ${line.msg}` : line.msg;
 }
 
-// The same address shows the page on which one signs in, and comes back here afterwards.
+// The same address shows the page on which one signs in, and comes back here afterwards, to where one was.
 function signInAgain() {
+  leave();
   location.reload();
   return new Promise(() => {});
 }

@@ -1,11 +1,11 @@
-// What changes, as the server tells it: one stream for the tab, and none while nobody sees the tab.
+// What changes, as the server tells it; nothing is heard while nobody sees the tab.
 
-import { computed, signal } from "./html.js";
-import { meetAgain } from "./people.js";
+import { signal } from "./html.js";
+import { me, meetAgain } from "./people.js";
+import { Stream } from "./stream.js";
 
 const GATHERED_MS = 120; // changes that come together are told together
 const SLOWEST_MS = 15000; // between tries to listen again
-const EVENTS = "/api/v1/events";
 const SILENT_MS = 40000; // the server says something every 15 seconds: after so much silence nobody is there any more
 const LOOKED_MS = 5000;
 const BEGINS_MS = 300; // for which the first page waits for the stream
@@ -15,7 +15,6 @@ const ANSWERS_MS = 10000;
 export const state = signal("connecting");
 // Since when it is cut off, in ms; null while it is not.
 export const cutSince = signal(null);
-export const isLive = computed(() => state.value === "live");
 
 let source = null;
 let lastId = null;
@@ -38,41 +37,36 @@ export function onChange(told) {
 let begin = null;
 const begun = new Promise((done) => { begin = done; });
 
-// Resolves when changes are told, or soon: what is asked for from then on need not be asked for once more.
-export const listening = () => Promise.race([begun, new Promise((done) => setTimeout(done, BEGINS_MS))]);
-
-export function listen() {
+// Listen as whoever is known by now. Resolves when changes are told, or soon: what is asked for from then on need not be
+// asked for once more.
+export function listening() {
   document.addEventListener("visibilitychange", () => (document.hidden ? hide() : show()));
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   addEventListener("online", open);
-  if (document.hidden) {
-    state.value = "hidden";
-    begin();
-  } else open();
+  if (document.hidden) hide();
+  else open();
+  return document.hidden || Promise.race([begun, new Promise((done) => setTimeout(done, BEGINS_MS))]);
 }
+
+const HEARD = { ready, joined, change: changed, reset, stop: cutOff, failed: cutOff, alive: () => {} };
 
 function open() {
   clearTimeout(again);
-  if (source && source.readyState !== EventSource.CLOSED) return;
-  if (document.hidden) return;
+  if (source || document.hidden) return;
   if (state.value === "hidden") state.value = "connecting";
-  source = new EventSource(lastId ? `${EVENTS}?after=${encodeURIComponent(lastId)}` : EVENTS);
-  const told = { ready, change: changed, reset, stop: stopped, alive: () => {} };
-  for (const [name, does] of Object.entries(told)) {
-    source.addEventListener(name, (event) => {
-      heard = Date.now();
-      does(event);
-    });
-  }
-  source.addEventListener("error", failed);
+  const { user_id: user, key_id: key, role } = me.value;
+  source = new Stream(`${user} ${key} ${role}`, () => lastId, (event) => {
+    heard = Date.now();
+    HEARD[event.name](event);
+  });
   heard = Date.now();
   looking = setInterval(look, LOOKED_MS);
 }
 
 // A connection may be gone without anybody being told: the machine slept, or the network is another one.
 function look() {
-  if (Math.abs(Date.now() - heard) > SILENT_MS) failed();
+  if (Math.abs(Date.now() - heard) > SILENT_MS) cutOff();
 }
 
 function show() {
@@ -89,42 +83,47 @@ function hide() {
 function close() {
   clearTimeout(again);
   clearInterval(looking);
-  source?.close();
+  source?.end();
   source = null;
 }
 
-function ready(event) {
+function ready({ id }) {
   // What was missed is told next, where the feed remembers it; where it does not a reset is. But what was asked for
   // before anybody listened at all may have changed unheard, and what failed meanwhile is asked for again, too.
   if ((lastId === null && listeners.size) || tries > 0) {
     everything = true;
     tellSoon();
   }
-  lastId ??= event.lastEventId;
+  lastId ??= id;
   begin();
   tries = 0;
   state.value = "live";
   cutSince.value = null;
 }
 
-function changed(event) {
-  lastId = event.lastEventId || lastId;
-  changes.push(JSON.parse(event.data));
+// Another tab listens, and passes on what comes from now on.
+function joined({ id }) {
+  if (lastId !== null && lastId !== id) {
+    lastId = id;
+    everything = true;
+    tellSoon();
+  }
+  ready({ id });
+}
+
+function changed({ data, id }) {
+  lastId = id || lastId;
+  changes.push(JSON.parse(data));
   tellSoon();
 }
 
-function reset(event) {
-  lastId = event.lastEventId || lastId;
+function reset({ id }) {
+  lastId = id || lastId;
   everything = true;
   tellSoon();
 }
 
-function stopped() {
-  close();
-  cut();
-}
-
-function failed() {
+function cutOff() {
   close();
   cut();
 }

@@ -2,7 +2,7 @@
 
 import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./html.js";
 import { route, follow } from "./state.js";
-import { listen, listening } from "./live.js";
+import { listening } from "./live.js";
 import { startClock } from "./clock.js";
 import { fetched } from "./fetched.js";
 import { meet } from "./people.js";
@@ -13,7 +13,7 @@ import { Toasts } from "./ui/toast.js";
 const PAGES = {
   fleet: () => import("./pages/fleet.js"),
   sessions: () => import("./pages/sessions.js"),
-  session: () => Promise.all([import("./pages/session.js"), fetched("style/session.css")]).then(([module]) => module),
+  session: () => import("./pages/session.js"),
   compare: () => import("./pages/compare.js"),
   settings: () => import("./pages/settings.js"),
 };
@@ -28,7 +28,7 @@ function usePage(name) {
   useEffect(() => {
     document.title = `${TITLES[name]} · Rollbook`;
     if (loaded.has(name) || !PAGES[name]) return;
-    PAGES[name]().then((module) => loaded.set(name, module.default), () => loaded.set(name, NotLoaded))
+    Promise.all([PAGES[name](), fetched(`style/${name}.css`)]).then(([module]) => loaded.set(name, module.default), () => loaded.set(name, NotLoaded))
       .then(() => drawn((turn) => turn + 1));
   }, [name]);
   return loaded.get(name);
@@ -71,7 +71,7 @@ function App() {
 
 function Beginning() {
   const [{ begun, error }, tell] = useState({ begun: false, error: null });
-  const begin = () => Promise.all([meet(), listening()]).then(() => tell({ begun: true, error: null }), (why) => tell({ begun: false, error: why }));
+  const begin = () => meet().then(listening).then(() => tell({ begun: true, error: null }), (why) => tell({ begun: false, error: why }));
   useEffect(() => { begin(); }, []);
   if (begun) return html`<${App} />`;
   return error && html`<main id="main"><h1 class="unseen">Rollbook</h1><${Failure} error=${error} what="Rollbook cannot begin." again=${begin} /></main>`;
@@ -79,7 +79,6 @@ function Beginning() {
 
 follow();
 startClock();
-listen();
 const root = document.getElementById("root");
 root.replaceChildren();
 render(html`<${Beginning} />`, root);

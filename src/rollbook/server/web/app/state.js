@@ -6,6 +6,7 @@ const PAGES = [
   ["fleet", /^\/$/],
   ["sessions", /^\/sessions$/],
   ["session", /^\/session\/(?<user>[^/]+)\/(?<session_id>[^/]+)$/],
+  ["session", /^\/session\?user=(?<user>[^&]+)&id=(?<session_id>[^&]+)/],
   ["compare", /^\/compare$/],
   ["settings", /^\/settings$/],
 ];
@@ -16,7 +17,7 @@ const KEPT = "rollbook.range";
 const here = signal({ path: location.pathname, search: location.search, hash: location.hash });
 
 // { name: "session", params: { user, session_id }, path }; name is "unknown" for an address that is no page.
-export const route = computed(() => pageOf(here.value.path));
+export const route = computed(() => pageOf(here.value.path, here.value.search));
 // What stands behind the question mark. Read it with query.value.get("name").
 export const query = computed(() => new URLSearchParams(here.value.search));
 export const hash = computed(() => here.value.hash.slice(1));
@@ -24,8 +25,16 @@ export const hash = computed(() => here.value.hash.slice(1));
 // The start of the range, as the API's `since` takes it: "7d", "36h", "all", or a time as RFC 3339.
 export const since = computed(() => fit(query.value.get("since")) ?? kept.value);
 const kept = signal(fit(remembered()) ?? USUAL);
+// Its end: a time as RFC 3339, which is not in it; null for now.
+export const until = computed(() => {
+  const end = fit(query.value.get("until"));
+  return isTime(end) && (since.value === "all" || (isTime(since.value) && since.value < end)) ? end : null;
+});
+// Both, by the names that the API has for them.
+export const range = computed(() => ({ since: since.value, until: until.value }));
 
-function pageOf(path) {
+function pageOf(pathname, search) {
+  const path = pathname === "/session" ? pathname + search : pathname;
   for (const [name, shape] of PAGES) {
     const found = shape.exec(path);
     if (!found) continue;
@@ -46,6 +55,8 @@ function fit(text) {
   return Number.isNaN(at.getTime()) ? null : at.toISOString();
 }
 
+const isTime = (text) => /^\d{4}-/.test(text);
+
 function remembered() {
   try {
     return localStorage.getItem(KEPT);
@@ -57,8 +68,8 @@ function remembered() {
 // Go to an address of ours. With replace nothing is added to what "back" goes through.
 export function go(url, { replace = false } = {}) {
   const to = new URL(url, location.href);
-  const moved = to.pathname !== here.value.path;
-  if (moved && !replace) for (const told of [...leaving]) told();
+  const moved = pageOf(to.pathname, to.search).path !== route.value.path;
+  if (moved && !replace) leave();
   try {
     history[replace ? "replaceState" : "pushState"](null, "", to);
   } catch (error) {
@@ -70,6 +81,8 @@ export function go(url, { replace = false } = {}) {
 }
 
 const leaving = new Set();
+// Tell them, where the page is left otherwise.
+export const leave = () => { for (const told of [...leaving]) told(); };
 
 // Calls told() before another page is gone to. Answers with what ends it.
 export function onLeaving(told) {
@@ -88,27 +101,37 @@ export function ask(changes, { replace = false } = {}) {
   go(here.value.path + (text ? `?${text}` : "") + here.value.hash, { replace });
 }
 
-export function setSince(text) {
-  const next = fit(text);
+// One that ends is for now: it is not what somebody wants to see who comes back tomorrow.
+export function setRange(from, end = null) {
+  const next = fit(from);
   if (next === null) return;
+  batch(() => {
+    if (end === null) keep(next);
+    ask({ since: next, until: end });
+  });
+}
+
+function keep(next) {
+  kept.value = next;
   try {
     localStorage.setItem(KEPT, next);
   } catch {
     // it is in the address all the same
   }
-  batch(() => {
-    kept.value = next;
-    ask({ since: next });
-  });
 }
 
 // The address of a page with the range that is chosen, so that it is the same for whoever is sent it.
 export function withRange(path, params = {}) {
-  const text = new URLSearchParams({ ...params, since: params.since ?? since.value }).toString();
+  const own = params.since ? {} : { since: since.value, ...(until.value && { until: until.value }) };
+  const text = new URLSearchParams({ ...params, ...own }).toString();
   return `${path}?${text}`;
 }
 
-export const sessionUrl = (user, id, hash = "") => `/session/${encodeURIComponent(user)}/${encodeURIComponent(id)}${hash && `#${hash}`}`;
+// (Browsers take "." and ".." in a path for ways up, however they are written.)
+export function sessionUrl(user, id, hash = "") {
+  const [whose, which] = [user, id].map(encodeURIComponent);
+  return (/^\.\.?$/.test(id) ? `/session?user=${whose}&id=${which}` : `/session/${whose}/${which}`) + (hash && `#${hash}`);
+}
 
 // The table of those sessions that a query finds: sessionsUrl({ status: "failed", model: "opus" }, { sort: "cost" }).
 export function sessionsUrl(terms = {}, params = {}) {
@@ -133,7 +156,7 @@ function clicked(event) {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = event.target.closest?.("a[href]");
   if (!link || link.getAttribute("href").startsWith("#") || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
-  if (pageOf(link.pathname).name === "unknown") return;
+  if (pageOf(link.pathname, link.search).name === "unknown") return;
   event.preventDefault();
   if (link.href !== location.href) go(link.href);
 }

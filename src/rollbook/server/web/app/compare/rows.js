@@ -9,7 +9,8 @@ import { userName } from "../people.js";
 
 const FEW = 100;
 
-// A cell: { value: what is compared, shown: markup or text, title, size: a number to be drawn and compared by, bad }.
+// A cell: { value: what is compared, shown: markup or text, title, size: a number to be drawn and compared by, bad }; of a
+// line of words (worded) it stands at the left, as what it belongs to does, numbers at the right.
 const text = (value, shown = value && oneLine(value)) => ({ value: value ?? "", shown: value ? shown : null });
 const amount = (value, shown = count(value), title = count(value)) => ({ value, size: value, shown, title });
 const number = (value) => ({ ...amount(value), counted: true });
@@ -27,19 +28,20 @@ const tokens = (value) => amount(value, compact(value), `${count(value)} tokens`
 
 const line = (key, title, cell, more = {}) => ({ key, title, cell, ...more });
 const of = (key, title, cell, more) => line(key, title, (one) => cell(one.session), more);
+const words = (key, title, cell, more) => of(key, title, cell, { ...more, worded: true });
 
 const OUTCOME = [
-  of("status", "State", (it) => text(it.effective_status, html`<${Status} name=${it.effective_status} />`)),
-  of("decided", "Decided by", (it) => text(it.decided_by)),
-  of("reason", "Reason", (it) => ({ ...text(it.end_reason), title: it.end_reason && oneLine(it.end_reason, 512) }), { optional: true }),
+  words("status", "State", (it) => text(it.effective_status, html`<${Status} name=${it.effective_status} />`)),
+  words("decided", "Decided by", (it) => text(it.decided_by)),
+  words("reason", "Reason", (it) => ({ ...text(it.end_reason), title: it.end_reason && oneLine(it.end_reason, 512) }), { optional: true }),
   of("attempt", "Attempt", (it) => ({ value: it.attempt, shown: count(it.attempt) }), { optional: (it) => it.attempt > 1 }),
 ];
 const WHAT = [
-  of("agent", "Agent", (it) => text(it.agent, html`<${Agent} name=${it.agent} />`)),
-  of("user", "User", (it) => text(it.user_id, userName(it.user_id))),
-  of("project", "Project", (it) => ({ ...text(it.project), title: it.project && oneLine(it.project, 512) }), { optional: true }),
-  of("channel", "Channel", (it) => text(it.channel), { optional: true }),
-  of("started", "Started", (it) => ({ value: "", shown: html`<${Time} at=${it.started_at} />`, apart: true })),
+  words("agent", "Agent", (it) => text(it.agent, html`<${Agent} name=${it.agent} />`)),
+  words("user", "User", (it) => text(it.user_id, userName(it.user_id))),
+  words("project", "Project", (it) => ({ ...text(it.project), title: it.project && oneLine(it.project, 512) }), { optional: true }),
+  words("channel", "Channel", (it) => text(it.channel), { optional: true }),
+  words("started", "Started", (it) => ({ value: "", shown: html`<${Time} at=${it.started_at} />`, apart: true })),
 ];
 const WORK = [
   of("time", "Duration", (it) => amount(it.agent_time_s, span(it.agent_time_s), `${it.agent_time_s} s, over all attempts`), { drawn: true }),

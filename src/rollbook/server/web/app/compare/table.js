@@ -56,7 +56,7 @@ function Line({ row }) {
   const most = Math.max(...sizes);
   const [first] = row.cells;
   const alone = row.cells.length === 1;
-  const kind = ["compared-line", !alone && (row.differs ? "differs" : "alike"), row.inner && "inner"].filter(Boolean).join(" ");
+  const kind = ["compared-line", !alone && (row.differs ? "differs" : "alike"), row.inner && "inner", row.worded && "worded"].filter(Boolean).join(" ");
   return html`
     <tr class=${kind}>
       <th scope="row" title=${row.hint}><span class=${row.code ? "clip mono" : "clip"}>${row.title}</span>${row.differs && html`<span class="unseen">, differs</span>`}</th>

@@ -1,13 +1,14 @@
 // Spend over time, by when calls happened, stacked by model or agent.
 
 import { html, useMemo, useState } from "../html.js";
-import { since, sessionsUrl, go } from "../state.js";
+import { range, since, sessionsUrl, go } from "../state.js";
 import { useAnswer } from "../asking.js";
 import { count, dollars, exactDollars, plural, roundDollars, shortModel, within, zone } from "../format.js";
 import { oneLine } from "../text.js";
 import { Choice, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
-import { Chart, axis, colour } from "../ui/chart.js";
+import { Chart, axis } from "../ui/chart.js";
+import { colour } from "../ui/colour.js";
 import { followLink } from "../ui/session.js";
 import { byOf, periodsOf, shortened, total } from "./periods.js";
 
@@ -22,8 +23,8 @@ const month = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric" 
 // none: there is no session; what was spent on others is shown all the same.
 export function Spend({ none }) {
   const [stack, setStack] = useState("model");
-  const by = byOf(since.value, Date.now());
-  const asked = useAnswer("/api/v1/spend/series", { by, stack, since: since.value, tz: zone }, { live: true, every: EVERY_MS });
+  const by = byOf(range.value, Date.now());
+  const asked = useAnswer("/api/v1/spend/series", { by, stack, ...range.value, tz: zone }, { live: true, every: EVERY_MS });
   if (none && !asked.error && !asked.data?.lines.length) return null;
   const choice = html`<${Choice} label="Stacked by" value=${stack} onChoose=${setStack} options=${[["model", "By model"], ["agent", "By agent"]]} />`;
   return html`
@@ -34,10 +35,10 @@ export function Spend({ none }) {
 }
 
 function Stacked({ series, stack }) {
-  const shown = useMemo(() => periodsOf(series, since.value, Date.now()), [series]);
+  const shown = useMemo(() => periodsOf(series, range.value, Date.now()), [series]);
   const lines = useMemo(() => shortened(shown.lines, LINES), [shown]);
   const [at, setAt] = useState(null);
-  if (!lines.length) return html`<${Empty} title=${since.value === "all" ? "No call yet." : `No call was made ${within(since.value)}.`} />`;
+  if (!lines.length) return html`<${Empty} title=${within(range.value) ? `No call was made ${within(range.value)}.` : "No call yet."} />`;
   return html`
     <div class="spend-parts">
       <div class="spend-chart"><${Bars} shown=${shown} lines=${lines} onPoint=${setAt} /></div>
@@ -51,7 +52,7 @@ function Bars({ shown, lines, onPoint }) {
   const data = useMemo(() => stacked(shown, lines), [shown, lines]);
   const shape = `${shown.step} ${lines.map((line, place) => markOf(line, place)).join()}`;
   const sum = lines.reduce((all, line) => all + total(line.nano), 0);
-  const label = `Spend ${within(since.value)}: ${dollars(sum)} in all. What each line comes to stands in the list beside it.`;
+  const label = `Spend ${within(range.value)}: ${dollars(sum)} in all. What each line comes to stands in the list beside it.`;
   const options = (uPlot) => ({
     padding: [8, 14, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
@@ -97,13 +98,13 @@ function lit(plot, place) {
 
 function open(xs, place, wide) {
   if (place === null) return;
-  go(sessionsUrl(ranIn(xs[place] * 1000, (xs[place + 1] ?? xs[place] + wide) * 1000)));
+  go(ranIn(xs[place] * 1000, (xs[place + 1] ?? xs[place] + wide) * 1000));
 }
 
-// The sessions that ran at some time of a period.
+// The sessions that ran at some time of a period; some may have gone on behind the end of the range.
 function ranIn(start, end) {
   const text = (at) => `${new Date(at).toISOString().slice(0, 19)}Z`;
-  return `active>=${text(start)} started<${text(end)}`;
+  return sessionsUrl(`active>=${text(start)} started<${text(end)}`, { since: since.value });
 }
 
 function tick(step, ms) {
@@ -130,7 +131,7 @@ function Legend({ shown, lines, stack, at }) {
   const unpriced = lines.reduce((sum, line) => sum + of(line.unpriced), 0);
   return html`
     <div class="legend">
-      <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${exactDollars(all)}><a href=${sessionsUrl(at === null ? "" : ranIn(shown.starts[at], shown.ends[at]))}>${dollars(all)}</a></strong></p>
+      <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${exactDollars(all)}><a href=${at === null ? sessionsUrl() : ranIn(shown.starts[at], shown.ends[at])}>${dollars(all)}</a></strong></p>
       <ul>${lines.map((line, place) => html`
         <li key=${line.key} onClick=${followLink}><i class=${`mark mark-${markOf(line, place)}`} aria-hidden="true"></i><${Name} line=${line} stack=${stack} />
           <span class="legend-value"><${Amount} nano=${of(line.nano)} calls=${of(line.calls)} unpriced=${of(line.unpriced)} /></span></li>`)}</ul>

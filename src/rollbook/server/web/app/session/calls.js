@@ -1,10 +1,10 @@
 // Cost and tokens of each call, in the order in which they were made. Hovering tells of one; a click goes to where it led.
 
-import { html, useMemo, useRef, useSignalEffect, useState } from "../html.js";
+import { html, useEffect, useMemo, useRef, useSignalEffect, useState } from "../html.js";
 import { compact, count, dollars, exact, exactDollars, plural, roundDollars, shortModel, timeOfDay } from "../format.js";
 import { Choice, Section } from "../ui/parts.js";
-import { Chart, axis, colour } from "../ui/chart.js";
 import { oneLine } from "../text.js";
+import { Bars, placesOf } from "./bars.js";
 
 const HEIGHT = 132;
 
@@ -28,6 +28,7 @@ function added(sum, row) {
   return made;
 }
 
+// What is shown of each call, from the ground up.
 const LINES = {
   cost: [["Cost", "--mark-1", (call) => (call.cost_nano_usd ?? 0) / 1e9]],
   tokens: [["Read from the cache", "--mark-rest", (call) => call.cache_read], ["Read anew", "--mark-1", (call) => call.tokens_in - call.cache_read], ["Written", "--mark-2", (call) => call.tokens_out]],
@@ -37,65 +38,31 @@ const LINES = {
 export function Calls({ calls, more, onCall, sight }) {
   const [what, setWhat] = useState("cost");
   const [at, setAt] = useState(null);
-  const data = useMemo(() => dataOf(calls, LINES[what]), [calls, what]);
+  const layers = useMemo(() => LINES[what].map(([, mark, value]) => [mark, calls.map(value)]), [calls, what]);
   const latest = useRef(calls);
   latest.current = calls;
-  const chart = useRef(null);
-  useSignalEffect(() => {
-    const seen = sight.value;
-    if (chart.current) mark(chart.current, latest.current, seen);
-  });
+  const band = useRef(null);
+  useSignalEffect(() => mark(band.current, latest.current, sight.value));
+  useEffect(() => mark(band.current, calls, sight.peek()), [calls]);
   if (!calls.length) return null;
   const label = `${what === "cost" ? "Cost" : "Tokens"} of each of ${plural(calls.length, "call")}, in their order`;
   const call = (at !== null && calls[at]) || null;
-  const led = useRef(onCall);
-  led.current = onCall;
-  const go = (place) => led.current(place);
   return html`
     <${Section} title="Calls" kind="calls" aside=${html`<${Choice} label="Show of each call" value=${what} onChoose=${setWhat} options=${[["cost", "Cost"], ["tokens", "Tokens"]]} />`}>
-      <div class="calls-chart"><${Chart} data=${data} shape=${what} height=${HEIGHT} label=${label} options=${(uPlot) => optionsOf(uPlot, what, latest, setAt, go, sight)} onMade=${(made) => { chart.current = made; }} /></div>
+      <${Bars} layers=${layers} height=${HEIGHT} label=${label} band=${band} onPoint=${setAt} onPick=${onCall}
+        nameX=${(place) => timeOfDay(calls[place].occurred_at).slice(0, 5)} nameY=${what === "cost" ? roundDollars : compact} />
       <p class="calls-said">${call ? html`<${Told} call=${call} />` : html`<${Legend} what=${what} calls=${calls} more=${more} />`}</p>
     <//>`;
 }
 
-function dataOf(calls, lines) {
-  const sums = new Array(calls.length).fill(0);
-  const tops = lines.map(([, , value]) => calls.map((call, place) => { sums[place] += Math.max(0, value(call)); return sums[place]; }));
-  return [calls.map((_, place) => place), ...tops.reverse()];
-}
-
 // Where in all of it one is: a band over the calls of the entries that are in sight.
-function mark(chart, calls, seen) {
-  chart.band ??= chart.over.appendChild(Object.assign(document.createElement("div"), { className: "calls-band" }));
+function mark(band, calls, seen) {
+  if (!band) return;
   const first = seen ? calls.findIndex((call) => Date.parse(call.occurred_at) >= seen[0]) : -1;
   const past = first < 0 ? -1 : calls.findIndex((call, place) => place >= first && Date.parse(call.occurred_at) > seen[1]);
   const last = past < 0 ? calls.length - 1 : past - 1;
-  const shown = first >= 0 && last >= first && last - first < calls.length - 1;
-  chart.band.hidden = !shown;
-  if (!shown) return;
-  const [from, to] = [chart.valToPos(first - 0.5, "x"), chart.valToPos(last + 0.5, "x")];
-  Object.assign(chart.band.style, { left: `${from}px`, width: `${Math.max(3, to - from)}px` });
-}
-
-function optionsOf(uPlot, what, calls, setAt, onCall, sight) {
-  const tick = (place) => (calls.current[place] ? timeOfDay(calls.current[place].occurred_at).slice(0, 5) : "");
-  const pointed = (plot) => {
-    const place = plot.cursor.left >= 0 ? Math.round(plot.posToVal(plot.cursor.left, "x")) : -1;
-    return place >= 0 && place < plot.data[0].length ? place : null;
-  };
-  return {
-    padding: [6, 0, 0, 0],
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: { x: { time: false, range: (plot) => [-0.6, Math.max(plot.data[0].length, 12) - 0.4] }, y: { range: (plot, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-    axes: [axis({ grid: { show: false }, space: 84, size: 22, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], values: (plot, values) => values.map(tick) }),
-      axis({ values: (plot, values) => values.map(what === "cost" ? roundDollars : compact), size: 46, space: 34 })],
-    series: [{}, ...LINES[what].map(([, name]) => ({ fill: () => colour(name), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.72, 14] }) })).reverse()],
-    hooks: {
-      draw: [(plot) => mark(plot, calls.current, sight.peek())],
-      setCursor: [(plot) => setAt(pointed(plot))],
-      ready: [(plot) => plot.over.addEventListener("click", () => { const place = pointed(plot); if (place !== null) onCall(place); })],
-    },
-  };
+  band.hidden = !(first >= 0 && last >= first && last - first < calls.length - 1);
+  if (!band.hidden) Object.assign(band.style, placesOf(first, last, calls.length));
 }
 
 function Legend({ what, calls, more }) {

@@ -1,6 +1,7 @@
 // Conversation and trace on one line of time: what is shown of it, where one is, and how one moves.
 
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
+import { Drafts } from "../drafts.js";
 import { go, hash, onLeaving } from "../state.js";
 import { count, plural } from "../format.js";
 import { Choice } from "../ui/parts.js";
@@ -24,7 +25,7 @@ export function Timeline({ entries, items, complete, of, control, onSight }) {
   const [open, setOpen] = useState(() => new Set());
   const [seen, setSeen] = useState({ first: 0, last: 0, end: true });
   const rows = useRef(null);
-  const drafts = useRef(new Map());
+  const drafts = useMemo(() => new Drafts(`${of.user_id} ${of.session_id}`), []);
   const place = useRef(null);
   const field = useRef(null);
   const shown = useMemo(() => filtered(items, show), [items, show]);
@@ -91,7 +92,7 @@ export function Timeline({ entries, items, complete, of, control, onSight }) {
     setSeen((old) => (old.first === first && old.last === last && old.end === end ? old : { first, last, end }));
   };
   useKeptPlace(shown, seen, place);
-  const rowOf = useMemo(() => ({ ...of, drafts: drafts.current, current, toggle, isOpen: (key) => open.has(key), failed: (error) => say(error.message, "bad") }), [of, current, open]);
+  const rowOf = useMemo(() => ({ ...of, drafts, current, toggle, isOpen: (key) => open.has(key), failed: (error) => say(error.message, "bad") }), [of, current, open]);
 
   return html`
     <section class="timeline" aria-label="Time line" ref=${place}>

@@ -2,7 +2,7 @@
 
 import { html } from "../html.js";
 import { useAnswer } from "../asking.js";
-import { plural } from "../format.js";
+import { count } from "../format.js";
 import { sessionsUrl } from "../state.js";
 import { Section, Table } from "../ui/parts.js";
 import { Shown } from "../ui/states.js";
@@ -33,7 +33,7 @@ function Unpriced({ lines }) {
   return html`
     <${Table} label="Models without a price" rows=${lines} keyOf=${(it) => it.model} columns=${[
       { key: "model", title: "Models without a price", kind: "fill", cell: (it) => html`<a class="mono" href=${sessionsUrl({ model: it.model }, { since: "all" })}>${it.model}</a>` },
-      { key: "calls", title: "Calls", right: true, cell: (it) => plural(it.unpriced_calls, "call") },
+      { key: "calls", title: "Calls", right: true, cell: (it) => count(it.unpriced_calls) },
     ]} />
     <p class="after muted">Put a price into a file of your own, or take a newer version of the tables; then <code>rollbook reprice</code> prices them.</p>`;
 }

@@ -2,37 +2,15 @@
 
 import { html, useEffect, useRef, useState } from "../html.js";
 import { fetched } from "../fetched.js";
+import { colour, FONT, useScheme } from "./colour.js";
 import { Failure } from "./states.js";
 
-let library = null;
-
 // uPlot itself: a script and a style, as its authors publish them.
-export function uplot() {
-  library ??= Promise.all([fetched("vendor/uPlot.iife.min.js"), fetched("vendor/uPlot.min.css")]).then(() => window.uPlot, (error) => {
-    library = null;
-    throw error;
-  });
-  return library;
-}
-
-// A colour of the page as it is now: colour("--mark-1").
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-// Draws again when the page turns dark or light.
-export function useScheme() {
-  const [dark, setDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
-  useEffect(() => {
-    const asked = matchMedia("(prefers-color-scheme: dark)");
-    const turned = () => setDark(asked.matches);
-    asked.addEventListener("change", turned);
-    return () => asked.removeEventListener("change", turned);
-  }, []);
-  return dark;
-}
+const uplot = () => Promise.all([fetched("vendor/uPlot.iife.min.js"), fetched("vendor/uPlot.min.css")]).then(() => window.uPlot);
 
 // An axis in the page's colours; of: anything of uPlot's axes beside.
 export const axis = (of = {}) => ({
-  stroke: () => colour("--ink-3"), font: "11px system-ui, sans-serif", labelFont: "11px system-ui, sans-serif",
+  stroke: () => colour("--ink-3"), font: FONT, labelFont: FONT,
   grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, gap: 6, ...of,
 });
 

@@ -14,7 +14,7 @@ import pytest
 import rollbook.server
 from server.tools import TOKEN, Asking, asking
 
-PAGES: Final = ("/", "/sessions", "/session/user/some%2Fid", "/compare", "/settings")
+PAGES: Final = ("/", "/sessions", "/session/user/some%2Fid", "/session?user=user&id=..", "/compare", "/settings")
 WEB: Final = Path(rollbook.server.__file__).parent / "web"
 
 
@@ -32,19 +32,31 @@ def _signed_in(ask: Asking) -> dict[str, str]:
 def test_whoever_did_not_sign_in_sees_where_to(ask: Asking) -> None:
     for page in PAGES:
         answer = ask.request("GET", page, key=None)
-        assert (answer.status_code, 'action="/signin"' in answer.text, "/web/" in answer.text) == (200, True, False)
+        assert (answer.status_code, 'action="/signin"' in answer.text, "/app/" in answer.text) == (200, True, False)
 
 
 def test_pages_are_one_page_with_a_strict_policy(ask: Asking) -> None:
     cookie = _signed_in(ask)
-    found = {ask.request("GET", page, key=None, headers=cookie).text for page in PAGES}
-    assert len(found) == 1
-    page = found.pop()
-    assert not re.search(r"<script[^>]*>[^<]|<style|\b(on\w+|style)=|https?://", page)
-    policy = ask.request("GET", "/", key=None, headers=cookie).headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "script-src 'self';" in policy
-    assert "unsafe" not in policy
+    answers = [ask.request("GET", page, key=None, headers=cookie) for page in (*PAGES, "/signin", "/docs")]
+    answers.append(ask.request("GET", "/nowhere", key=None, headers={"accept": "text/html"}))
+    began = answers[0].text.partition("<title>")[0]
+    for answer in answers:
+        assert answer.text.startswith(began), "what pages share stands in one place"
+        assert not re.search(r"<script[^>]*>[^<]|<style|\b(on\w+|style)=|https?://", answer.text)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert "unsafe" not in policy
+    # They differ in nothing but what is fetched at once.
+    assert len({re.sub(r"<link [^>]*>\n", "", answer.text) for answer in answers[: len(PAGES)]}) == 1
+
+
+def test_a_page_names_all_that_it_takes_at_once(ask: Asking) -> None:
+    page = ask.request("GET", "/settings", key=None, headers=_signed_in(ask)).text
+    assert re.search(r'modulepreload" href="/web/\w+/app/pages/settings.js"', page)
+    assert "/style/settings.css" in page
+    assert "/style/session.css" not in page
+    assert "session/" not in page
 
 
 def test_files_are_kept_for_good_under_the_mark_of_what_they_hold(ask: Asking) -> None:
@@ -74,6 +86,18 @@ def test_files_come_compressed_to_those_who_take_it(ask: Asking) -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < len(plain.content)
     assert packed.text == plain.text == gzip.decompress(gzip.compress(plain.content)).decode()
+
+
+def test_what_is_left_out_of_sources_is_comments_alone(ask: Asking) -> None:
+    page = ask.request("GET", "/", key=None, headers=_signed_in(ask)).text
+    base = re.findall(r'src="(/web/\w+/)', page)[0]
+    for path in sorted(WEB.glob("app/**/*.js")):
+        sent = ask.request("GET", base + path.relative_to(WEB).as_posix(), key=None).text.split("\n")
+        written = path.read_text("utf-8").split("\n")
+        assert len(sent) == len(written), path
+        gone = [line for line, now in zip(written, sent, strict=True) if line != now]
+        assert all(line.lstrip().startswith("//") for line in gone), path
+        assert "".join(written).count("`") == "".join(sent).count("`") + "".join(gone).count("`")
 
 
 def test_libraries_are_those_that_were_vendored() -> None:
