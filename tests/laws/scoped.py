@@ -122,6 +122,7 @@ class Truth:
                 deleted = row[3] == life.DELETED
                 self.rows.append(Row((row[0], row[1]), (users[row[0]], row[2]), facts[1] or None, deleted, facts))
         self._lists: dict[str, list[Session]] = {}
+        self._told: dict[tuple[str, ...], Any] = {}
         self.by_place = {row.place: row for row in self.rows}
         self.by_key = {row.key: row for row in self.rows}
 
@@ -132,12 +133,20 @@ class Truth:
             self._lists[name] = list(self.book.iterate(**asked))
         return self._lists[name]
 
+    def told(self, what: str, *asked: str) -> Any:
+        """What a reading method answers, of a session of a user or of a text."""
+        if (what, *asked) not in self._told:
+            more: dict[str, Any] = {"limit": 100} if what == "search" else {"user_id": asked[1]}
+            self._told[what, *asked] = getattr(self.book, what)(asked[0], **more)
+        return self._told[what, *asked]
+
 
 class Eyes:
     """What a principal sees of the truth, of one user or of all."""
 
     def __init__(self, truth: Truth, principal: Principal, named: str | None = None) -> None:
         self.truth, self.principal, self.named = truth, principal, named
+        self._all: list[Session] | None = None
 
     def has(self, row: Row) -> bool:
         """Whether a session is to be seen, by whose it is and by its dataset."""
@@ -163,7 +172,9 @@ class Eyes:
         return [self.session(one) for one in found]
 
     def all(self) -> list[Session]:
-        return self.seen(self.truth.sessions.values())
+        if self._all is None:
+            self._all = self.seen(self.truth.sessions.values())
+        return self._all
 
     def by_id(self, name: str) -> Session | None:
         """One's own first, then the last active."""

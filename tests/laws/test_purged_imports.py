@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
+import rollbook
 from importers.test_traps import TRAPS, Trap, every_trap, everything, files, lay_out, memory, take
 
 from .histories import well
 from .test_purge import marked
+
+
+def adds_nothing(book: rollbook.Rollbook, trap: Trap, copy: Path, chance: random.Random, kept: Any) -> None:
+    """Importing a copy, file by file in any order, leaves the book as it is."""
+    paths = files(copy)
+    chance.shuffle(paths)
+    for path in paths:
+        take(book, trap, [path])
+    assert everything(book) == kept
+    well(book)
 
 
 @every_trap
@@ -32,24 +44,14 @@ def test_r12_importing_again_adds_nothing_of_what_was_removed(trap: Trap, tmp_pa
             well(book)
             take(book, trap, [home])
             assert everything(book) == kept
-            paths = files(copy)
-            chance.shuffle(paths)
-            for path in paths:
-                take(book, trap, [path])
-            assert everything(book) == kept
-            well(book)
+            adds_nothing(book, trap, copy, chance, kept)
     for cut in chance.sample(times[1:], min(2, len(times[1:]))):
         with memory() as book:
             take(book, trap, [home])
             whole = everything(book)
             book.prune(ledger=cut)
             assert everything(book) == whole
-            paths = files(copy)
-            chance.shuffle(paths)
-            for path in paths:
-                take(book, trap, [path])
-            assert everything(book) == whole
-            well(book)
+            adds_nothing(book, trap, copy, chance, whole)
     with memory() as book:
         take(book, trap, [home])
         if ids:

@@ -125,11 +125,10 @@ def test_r6_single_sessions_and_their_journals(book: tuple[Truth, random.Random]
                 assert asking.qa(name, **said) == asking.qa("nothing", **said) == []
                 continue
             owner = found.user_id
-            every = eyes.truth.book
             assert asking.get(name, **said) == found
-            assert asking.usage(name, **said) == every.usage(name, user_id=owner)
+            assert asking.usage(name, **said) == eyes.truth.told("usage", name, owner)
             assert [qa.question for qa in asking.qa(name, **said)] == [
-                qa.question for qa in every.qa(name, user_id=owner)
+                qa.question for qa in eyes.truth.told("qa", name, owner)
             ]
 
 
@@ -172,7 +171,7 @@ def test_r6_search(book: tuple[Truth, random.Random]) -> None:
     for asking, eyes, said in _everyone(book):
         visible = set(_names(eyes.all()))
         for word in WORDS:
-            every = [hit for hit in eyes.truth.book.search(word, limit=100) if (hit.user_id, hit.session_id) in visible]
+            every = [hit for hit in eyes.truth.told("search", word) if (hit.user_id, hit.session_id) in visible]
             found = asking.search(word, **said, limit=100)
             assert sorted(found, key=repr) == sorted(every, key=repr), (eyes.principal, said)
         narrow = eyes.by_id("s1")

@@ -49,7 +49,7 @@ class Place:
 
 
 @asynccontextmanager
-async def _place() -> AsyncIterator[tuple[Place, AsyncExitStack]]:
+async def _place(**config_of: Any) -> AsyncIterator[tuple[Place, AsyncExitStack]]:
     place = Place()
     kind = _connection(Options(), _MOST)
     config = uvicorn.Config(
@@ -60,6 +60,7 @@ async def _place() -> AsyncIterator[tuple[Place, AsyncExitStack]]:
         log_level="critical",
         limit_concurrency=_MOST,
         interface="asgi3",
+        **config_of,
     )
     config.load()
     state = uvicorn.server.ServerState()
@@ -92,6 +93,25 @@ def test_connections_that_ask_nothing_make_room_for_those_that_do() -> None:
             assert b" 200 " in await _answer(held[-1], b""), "and no more than have to"
             place.go.set()
             assert b"ok" in await asyncio.wait_for(first[0].readuntil(b"ok"), _SOON_S), "what is answered stays"
+
+    asyncio.run(run())
+
+
+def test_connections_over_which_nothing_more_is_asked_are_let_go_each_in_its_time() -> None:
+    async def run() -> None:
+        async with _place(timeout_keep_alive=0.4) as (place, stack):
+            slow, first, later = [await place.line(stack, host) for host in (2, 3, 4)]
+            slow[1].write(_ASK % b"slow")
+            await _answer(first, b"")
+            await _answer(later, b"")
+            for _ in range(3):
+                await asyncio.sleep(0.25)
+                await _answer(later, b"")  # whoever goes on asking stays
+            assert await asyncio.wait_for(first[0].read(), _SOON_S) == b""
+            await _answer(later, b"")
+            assert await asyncio.wait_for(later[0].read(), _SOON_S) == b"", "and goes when nothing more comes"
+            place.go.set()
+            assert b"ok" in await asyncio.wait_for(slow[0].readuntil(b"ok"), _SOON_S), "what is answered stays"
 
     asyncio.run(run())
 

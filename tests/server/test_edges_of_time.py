@@ -57,7 +57,7 @@ def well(ask: Asking, method: str, path: str, **said: Any) -> None:
 
 def timed() -> list[tuple[str, str]]:
     """Every GET that takes a range, and by which parameters."""
-    found = []
+    found: list[tuple[str, str]] = []
     for route in routes.ROUTES:
         if route.method == "GET" and "{" not in route.path and "since" in getattr(route.takes, "__struct_fields__", ()):
             found += [(route.path, name) for name in ("since", "until") if name in route.takes.__struct_fields__]
@@ -92,7 +92,7 @@ def test_times_in_the_language_of_queries(ask: Asking) -> None:
             well(ask, "GET", "/api/v1/sessions", params={"query": query})
 
 
-BODIES: Final = {
+BODIES: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/sessions": {"session_id": "t"},
     "/api/v1/sessions/t/touch": {},
     "/api/v1/sessions/e/end": {"status": "completed"},
@@ -136,8 +136,9 @@ def test_nanoseconds_of_telemetry(ask: Asking, signal: str) -> None:
     for first, last in (*zip(edges, edges, strict=True), *itertools.product(edges, (0, NOW)), (NOW, 2**64 - 1)):
         for shown in (str, int):
             well(ask, "POST", f"/v1/{signal}", json=told(shown(first), shown(last)))
-    for odd in ("now", "1e18", "", 1.5, None, [], True):
-        well(ask, "POST", f"/v1/{signal}", json=told(odd, odd))
+    odd: tuple[Any, ...] = ("now", "1e18", "", 1.5, None, [], True)
+    for each in odd:
+        well(ask, "POST", f"/v1/{signal}", json=told(each, each))
 
 
 def attributes(**said: str) -> list[dict[str, Any]]:

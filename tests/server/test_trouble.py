@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 import rollbook
 import rollbook.aio
-from rollbook import machine
+from rollbook import core, machine
 from rollbook.elsewhere import Elsewhere
 from rollbook.ledger.ops import Beat, Touch
 from rollbook.remote import wire
@@ -66,6 +68,95 @@ def test_a_book_that_is_only_read_is_served_without_chores(tmp_path: Path, caplo
 
     asyncio.run(run())
     assert not caplog.records
+
+
+def test_a_book_that_a_newer_version_migrates_meanwhile_is_neither_written_nor_read(tmp_path: Path) -> None:
+    """And whoever sends requests to ready servers sends this one none."""
+    path = tmp_path / "book.db"
+    with asking(path) as ask:
+        ask.request("POST", "/api/v1/usage", json={"session_id": "one", "tokens_in": 5})
+        assert ask.json("/api/v1/sessions/stats")["sessions"] == 1
+        newer = apsw.Connection(str(path))
+        newer.pragma("user_version", newer.pragma("user_version") + 1)
+        newer.close()
+        answers = [
+            ask.request("POST", "/api/v1/usage", json={"session_id": "two", "tokens_in": 5}),
+            *(ask.get("/readyz") for _ in range(2)),
+            *(ask.get(each) for each in ("/api/v1/sessions", "/api/v1/spend", "/readyz")),
+        ]
+    refused = [answers[0], *answers[3:]]
+    assert {answer.status_code for answer in refused} == {503}
+    assert all("upgrade" in answer.text for answer in refused[:3])
+
+
+def test_a_disk_that_is_full_costs_the_writes_and_no_reads_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """Every door says so with 503, so that whoever sends keeps what it has; the server needs no restart."""
+    with asking(tmp_path / "book.db") as ask:
+        ask.request("POST", "/api/v1/usage", json={"session_id": "one", "tokens_in": 5, "usage_id": "u"})
+        writer: Any = ask.book._plans.store._writer  # type: ignore[attr-defined]  # it is SQLite's
+        writer.raw.pragma("max_page_count", writer.raw.pragma("page_count"))
+        large = {"role": "user", "content": "x" * 100_000}
+        sent: list[tuple[str, dict[str, Any]]] = [
+            ("/api/v1/sessions/one/messages", {"json": large, "headers": {"idempotency-key": "k"}}),
+            ("/v1/traces", {"json": trace("x" * 100_000)}),
+        ]
+        for path, said in sent:
+            answer = ask.request("POST", path, **said)
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True), path
+            assert "no space" in answer.text
+        assert ask.get("/readyz").status_code == 200
+        assert ask.json("/api/v1/sessions/stats", range="all")["tokens_in"] == 5
+        writer.raw.pragma("max_page_count", 2**32 - 2)
+        for path, said in sent:
+            assert ask.request("POST", path, **said).status_code == 200, path
+        assert len(ask.json("/api/v1/sessions/one/conversation")["messages"]) == 2
+        assert ask.json("/api/v1/verify")["ok"]
+
+
+def test_a_clock_that_is_set_back_an_hour_undoes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, requests that come again, traces and sessions are what they were, and new things are taken as before."""
+    ahead = [3600 * 1_000_000]
+    kinds: Any = core.Core.__init__.__kwdefaults__
+    real = kinds["clock"]
+    monkeypatch.setitem(kinds, "clock", lambda: real() + ahead[0])
+    key = key_of(tmp_path / "book.db", "ann")
+    with asking(tmp_path / "book.db") as ask:
+
+        def tell(number: int) -> list[int]:
+            once = {"idempotency-key": f"once-{number}"}
+            sent: list[tuple[str, str, dict[str, Any]]] = [
+                ("POST", "/api/v1/sessions", {"json": {"session_id": f"s{number}", "agent": "bot"}}),
+                ("POST", f"/api/v1/sessions/s{number}/usage", {"json": {"tokens_in": 5}, "headers": once}),
+                ("POST", f"/api/v1/sessions/s{number}/messages", {"json": {"role": "user", "content": "hi"}}),
+                ("POST", f"/api/v1/sessions/s{number}/end", {"json": {"status": "completed"}}),
+                ("POST", "/v1/traces", {"json": trace("hi", number)}),
+            ]
+            answers = [ask.request(method, path, key=key, **said) for method, path, said in sent]
+            return [answer.status_code for answer in answers]
+
+        assert tell(1) == [200] * 5
+        ahead[0] = 0
+        assert tell(2) == [200] * 5
+        assert tell(1)[1:] == [200] * 4, "what was done comes again"
+        seen = {each["session_id"]: each for each in ask.json("/api/v1/sessions", key=key)["sessions"]}
+        assert {name: (each["status"], each["calls"]) for name, each in seen.items()} == {
+            "one": ("running", 2), "s1": ("completed", 1), "s2": ("completed", 1),
+        }  # fmt: skip
+        for path in ("/api/v1/sessions/stats", "/api/v1/spend", "/api/v1/me", "/readyz", "/api/v1/search?text=hi"):
+            assert ask.request("GET", path, key=key).status_code == 200, path
+        assert ask.json("/api/v1/verify")["ok"]
+
+
+def trace(content: str, number: int = 1) -> dict[str, Any]:
+    """A model's call with a message, as OTLP."""
+    said = {"gen_ai.operation.name": "chat", "session.id": "one", "gen_ai.usage.input_tokens": "7"}
+    said["gen_ai.output.messages"] = f'[{{"role":"assistant","parts":[{{"type":"text","content":"{content}"}}]}}]'
+    span = {
+        "traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "chat",
+        "startTimeUnixNano": str(time.time_ns()), "endTimeUnixNano": str(time.time_ns()),
+        "attributes": [{"key": name, "value": {"stringValue": value}} for name, value in said.items()],
+    }  # fmt: skip
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
 
 
 # R5: processes of other machines

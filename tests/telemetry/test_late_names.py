@@ -14,8 +14,10 @@ import rollbook
 from rollbook.errors import NotFound
 from rollbook.journal.steps import New
 from rollbook.ledger.ops import End, Facts, ForgetNotes
+from rollbook.model import Evidence
+from rollbook.plans import telemetry
 from rollbook.telemetry import names, traces
-from rollbook.telemetry.told import SpanTold
+from rollbook.telemetry.told import OpsTold, SpanTold, Told
 
 from .emitted import SECOND, T
 from .test_traces import ABROAD, TRACE, identity, span
@@ -77,7 +79,7 @@ def spent(book: rollbook.Rollbook) -> tuple[int, int, int]:
     return total.calls, total.tokens_in, total.cost_nano_usd
 
 
-def hours_late(book: rollbook.Rollbook, batches: Sequence[Sequence[SpanTold]]) -> None:
+def hours_late(book: rollbook.Rollbook, batches: Sequence[Sequence[Told]]) -> None:
     """Let batches come with an hour between them, in which everything that nobody named settles."""
     for batch in batches:
         assert book.observe(batch).refused == {}
@@ -169,12 +171,39 @@ def test_a_trace_whose_own_session_was_deleted_stays_so(book: rollbook.Rollbook)
     assert spent(book)[:2] == (5, 108)
 
 
-def test_a_trace_of_very_many_steps_is_moved_in_pages(book: rollbook.Rollbook) -> None:
+@pytest.mark.parametrize("log_first", [True, False])
+def test_r15_a_call_that_a_log_tells_as_well_is_one_when_its_span_gets_the_name(
+    book: rollbook.Rollbook, *, log_first: bool
+) -> None:
+    """The log names its session, the span does not, and they have nothing in common but what the call took."""
+    told = span(2, ABROAD, took=5)
+    assert told.call is not None
+    waits = replace(told, call=replace(told.call, alike=names.codex_alike("-", 5, 0, 0, 0)))
+    log = replace(
+        told.call, session_id="s", usage_id="codex:log:s", evidence=Evidence.LOG,
+        alike=names.codex_alike("s", 5, 0, 0, 0),
+    )  # fmt: skip
+    hours_late(
+        book, [[OpsTold(ops=(log,))], [waits], [root()]] if log_first else [[waits], [OpsTold(ops=(log,))], [root()]]
+    )
+    assert spent(book)[:2] == (2, 12)
+    assert [(one.session_id, one.calls) for one in book.list().sessions] == [("s", 2)]
+    assert book.verify().ok
+
+
+def test_a_trace_of_very_many_calls_and_steps_is_moved_in_parts(
+    book: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_MERGED_AT_ONCE", 2)
+    book.observe([span(9)])
+    book.observe([span(number, identity(9), took=1) for number in range(3, 8)])
     for begin in range(0, 1_500, 500):
         steps = tuple(one for number in range(begin, begin + 500) for one in step(number)[1:])
-        book.observe([span(10 + begin, took=1, steps=steps)])
-    book.observe([span(2, identity(10), session="s")])
+        book.observe([span(10 + begin, identity(9), took=1, steps=steps)])
+    book.observe([span(2, identity(9), session="s")])
     assert [one.content for one in book.conversation("s")] == [f"said {number}" for number in range(1_500)]
+    assert [(one.session_id, one.calls) for one in book.list().sessions] == [("s", 8)]
+    assert book.verify().ok
 
 
 def test_a_name_after_a_day_of_silence_is_for_what_comes_with_it(book: rollbook.Rollbook) -> None:

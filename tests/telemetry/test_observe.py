@@ -18,8 +18,8 @@ import rollbook
 from rollbook import aio
 from rollbook.errors import Forbidden, InvalidInput, RollbookError, StoreError
 from rollbook.journal.backend import DamageError
-from rollbook.journal.steps import New
-from rollbook.ledger.ops import End, Facts, ForgetNotes, Touch
+from rollbook.journal.steps import Append, New, Step
+from rollbook.ledger.ops import End, Facts, ForgetNotes, Jot, SourceFile, Touch
 from rollbook.principals import Principal
 from rollbook.telemetry import traces
 from rollbook.telemetry.told import OpsTold, Told
@@ -218,6 +218,26 @@ def test_r13_what_cannot_be_kept_elsewhere_now_is_told_again_and_nothing_counts_
     assert [message.content for message in apart.conversation("other")] == ["you"]
     assert sorted(row.tokens_in for row in apart.iterate_usage()) == [5, 6]
     assert apart.verify().ok
+
+
+def test_r13_a_file_whose_contents_cannot_be_kept_elsewhere_now_is_not_taken_for_read(
+    apart: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a full disk only the steps that need room are told, and the file would not be read again."""
+    file = SourceFile(
+        source="test", path="/s.jsonl", device=1, inode=1, size=9, offset=9, head_hash="h", mtime_ns=1
+    )  # fmt: skip
+    ((stream, new),) = said("m", "hi")
+    items = [
+        Jot(user_id=apart.user_id, session_id=name, at=T, step=Step(apart.user_id, name, T, (Append(stream, (new,)),)))
+        for name in ("s", "other")
+    ]
+    with Trouble(apart, monkeypatch, StoreError("no space left on device")), pytest.raises(StoreError, match="space"):
+        apart.ingest(items, files=[file])
+    assert not apart.source_files("test")
+    apart.ingest(items, files=[file])
+    assert apart.source_files("test")
+    assert [len(apart.conversation(name)) for name in ("s", "other")] == [1, 1]
 
 
 def test_a_journal_that_is_damaged_costs_what_is_said_in_it_and_no_usage(

@@ -34,8 +34,8 @@ def build(path: Path, originals: int, copies: int) -> None:
     ).fetchall()
     for name, _ in indexes:
         connection.execute(f"drop index {name}")
-    now, last = connection.execute("select max(last_activity_at), max(session_no) from session").fetchall()[0]
-    values = {"copies": copies, "now": now, "apart": last + 1}
+    found: list[Any] = connection.execute("select max(last_activity_at), max(session_no) + 1 from session").fetchall()
+    values = {"copies": copies, "now": found[0][0], "apart": found[0][1]}
     for text in HERE.joinpath("large_book.sql").read_text("utf-8").split(";"):
         if text.strip():
             connection.execute(text, {name: value for name, value in values.items() if f":{name}" in text})

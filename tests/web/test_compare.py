@@ -86,7 +86,7 @@ def test_by_its_address(server: Running, look: Look, ids: dict[str, str]) -> Non
 def test_lines_that_differ_are_marked_and_may_stand_alone(server: Running, look: Look, ids: dict[str, str]) -> None:
     page = look(server, address(ids["slow/one"], ids["quick"])).page
     agent = page.locator("tr.compared-line", has=page.locator("th", has_text="Agent"))
-    expect(agent).to_have_class("compared-line alike")
+    expect(agent).to_have_class("compared-line alike worded")
     expect(page.locator("tr.differs", has_text="Own")).to_have_count(1)
     page.get_by_role("button", name="Differences").click()
     expect(agent).to_have_count(0)

@@ -202,9 +202,18 @@ class JournalWork:
         self.tx.put("journal.add_outbox", [(*name, *note) for name, note in sorted(self.gone.items())])
         self.cache.trim()
 
+    def let_go(self) -> None:
+        """Hold nothing that holds this: the batch is over."""
+        self.shelves.clear()
+        self.hold = _nobody
+
     def doc(self) -> int:
         """The number of a new text."""
         return self.cache.doc_numbers.take(self.tx, OF_USER)
+
+
+def _nobody(_user_no: int, _root_no: int) -> None:
+    """Nobody is told of a root."""
 
 
 class SqlShelf(SqlPeek):

@@ -115,6 +115,7 @@ def _tried(  # noqa: PLR0917 - what apply_batch was given
         cache.clear()
     elif any(type(op) in _ALONE for op in ops):
         cache.taken.clear()  # what was pruned is not taken any more
+    work.let_go()
     return answers
 
 
@@ -350,7 +351,7 @@ def _together(work: Work, op: Together) -> list[Answer]:
     return notes.together(work, op, _apply)
 
 
-def _merge(work: Work, op: Merge) -> bool:
+def _merge(work: Work, op: Merge) -> int:
     return merging.merge(work, op, _apply)
 
 

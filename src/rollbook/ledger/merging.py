@@ -22,8 +22,8 @@ from rollbook.rules import life as lives
 _BY_HAND: Final = "client"  #: who ended a session that somebody ended by its own name
 
 
-def merge(work: Work, op: Merge, apply: Callable[[Work, Op], Any]) -> bool:
-    """Let all that a session is be another one's; whether it was there.
+def merge(work: Work, op: Merge, apply: Callable[[Work, Op], Any]) -> int:
+    """Let all that a session is be another one's; how many calls moved.
 
     Raises InvalidInput where the other's sums would be too large, and Gone where it was purged. What was folded or
     adjusted is no call, and stays as spend where it is.
@@ -31,14 +31,19 @@ def merge(work: Work, op: Merge, apply: Callable[[Work, Op], Any]) -> bool:
     user_no = work.names.user(work.tx, op.user_id, op.user_name)
     source, target = work.find(user_no, op.session_id), work.find(user_no, op.into)
     if source is None or source.deleted or source is target:
-        return False
+        return 0
     if target is not None:
         fits(target, source.sums)
     if target is None or not target.deleted:
         _tell(work, source, op, apply)
-    for row in _standing(work, source):
-        apply_call(work, _call(work, row, op))
-    return delete(work, source)
+    alike = dict(op.alike)
+    rows = _standing(work, source)
+    for row in rows[: op.part or None]:
+        apply_call(work, _call(work, row, op, alike.get(row[st.L_USAGE_ID])))
+    if op.part:
+        return len(rows[: op.part])
+    delete(work, source)
+    return len(rows)
 
 
 def _tell(work: Work, source: State, op: Merge, apply: Callable[[Work, Op], Any]) -> None:
@@ -75,7 +80,7 @@ def _standing(work: Work, source: State) -> list[LedgerRow]:
     return [row for key, row in keys if key == Key(None, row[st.L_SESSION], row[st.L_ROW])]
 
 
-def _call(work: Work, row: LedgerRow, op: Merge) -> Call:
+def _call(work: Work, row: LedgerRow, op: Merge, alike: str | None) -> Call:
     """What a ledger row says, as a report of the call in a session."""
     names, tx = work.names, work.tx
     return Call(
@@ -95,4 +100,5 @@ def _call(work: Work, row: LedgerRow, op: Merge) -> Call:
         evidence=row[st.L_EVIDENCE],
         errored=bool(row[st.L_ERRORED]),
         weight=row[st.L_WEIGHT] + 1,
+        alike=alike,
     )

@@ -277,7 +277,7 @@ class Retract(Struct, frozen=True, kw_only=True):
 
 
 class Merge(Struct, frozen=True, kw_only=True):
-    """A session turns out to be another one's part; answered whether it was there.
+    """A session turns out to be another one's part; answered how many calls that moved.
 
     What it used and what was said of it is the other's from now on, and it is deleted: its contents are copied before.
     """
@@ -285,6 +285,8 @@ class Merge(Struct, frozen=True, kw_only=True):
     user_id: str
     session_id: str
     into: str
+    alike: tuple[tuple[str, str], ...] = ()  #: names of calls, and what these are like in the other session
+    part: int = 0  #: so many calls move at the most, and nothing else yet: one that has very many moves in parts
     user_name: str | None = None
 
 

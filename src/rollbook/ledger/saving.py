@@ -189,7 +189,7 @@ def _move(places: dict[Any, st.Vector], models: dict[Any, st.Vector], state: Sta
     old, now = state.source, st.place(state)
     was = None if old is None else st.place(old)
     if old is not None and was is not None and was == now:
-        _gather(places, was, st.minus(st.activity(state), st.activity(old)))
+        _gather(places, was, st.activity_change(old, state))
         for number, after in state.models.items():
             before = old.models.get(number)
             if before is not after:  # a changed one is another object

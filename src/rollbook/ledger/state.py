@@ -14,6 +14,7 @@ from rollbook.rules import life as lives
 #: Places in a vector of sums, for a session and for each of its models.
 CALLS, TOKENS_IN, TOKENS_OUT, CACHE_READ, CACHE_WRITE, REASONING, COST, UNPRICED, ERRORS = range(9)
 ZERO: Final = (0,) * 9
+_added: Final = operator.add
 
 #: Places in a ledger row, in the order of the table's columns.
 (
@@ -102,7 +103,11 @@ def standing(row: Sequence[Any]) -> int:
 
 def plus(left: Sequence[int], right: Sequence[int]) -> Vector:
     """The sum of two vectors."""
-    return tuple(map(operator.add, left, right))
+    if len(left) == len(ZERO):  # what most are, and written out it takes half the time
+        a, b, c, d, e, f, g, h, i = left
+        j, k, l, m, n, o, p, q, r = right  # noqa: E741 - nobody takes it for a one here
+        return a + j, b + k, c + l, d + m, e + n, f + o, g + p, h + q, i + r
+    return tuple(map(_added, left, right))
 
 
 def minus(left: Sequence[int], right: Sequence[int]) -> Vector:
@@ -296,6 +301,21 @@ def activity(state: State) -> tuple[int, ...]:
         sums[UNPRICED],
         sums[ERRORS] + state.step_errors,
         state.agent_time,
+    )
+
+
+def activity_change(old: State, now: State) -> tuple[int, ...]:
+    """What a session adds to its place in Activity beside what it did before, where that is the same place."""
+    before, after = old.sums, now.sums
+    return (
+        0,
+        after[CALLS] - before[CALLS],
+        after[TOKENS_IN] - before[TOKENS_IN],
+        after[TOKENS_OUT] - before[TOKENS_OUT],
+        after[COST] - before[COST],
+        after[UNPRICED] - before[UNPRICED],
+        after[ERRORS] - before[ERRORS] + now.step_errors - old.step_errors,
+        now.agent_time - old.agent_time,
     )
 
 

@@ -91,6 +91,10 @@ class Work:
         self.outdone: list[State] = []  #: sessions that were just told of their first call of better evidence
         self.cleared: list[tuple[str, str, int]] = []  #: journals elsewhere that are removed as they were to be
 
+    def let_go(self) -> None:
+        """Let what refers to this in a circle go, so that all of it is freed at once and nobody has to look for it."""
+        self.journal.let_go()
+
     # Sessions
 
     def reaches(self, user_no: int, session_no: int) -> None:

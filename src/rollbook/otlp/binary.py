@@ -23,6 +23,7 @@ class Binary:
     def __init__(self) -> None:
         self._is = schema.messages()
         self._seen: dict[bytes, tuple[str, Any]] = {}
+        self._keys: dict[bytes, str] = {}
 
     def records(self, body: bytes, signal: str, tally: Tally) -> Iterator[tuple[Resource, bytes]]:
         """Every record of a body that is still to be read, with its resource."""
@@ -193,8 +194,10 @@ class Binary:
             pair = self._is.Attribute.FromString(raw)
         except self._is.DecodeError:
             return "", None
-        key = intern(pair.key.decode("utf-8", "replace"))  # there are few, and they are looked up again and again
-        value = pair.value
+        raw_key, value = pair.key, pair.value
+        key = self._keys.get(raw_key)
+        if key is None:
+            key = self._keys[raw_key] = intern(raw_key.decode("utf-8", "replace"))  # they are looked up again and again
         if said := value.string:  # nearly all are texts or numbers, and a value is but one thing
             return key, said.decode("utf-8", "replace")
         return key, value.int or self._value(value, 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -29,6 +28,7 @@ _MOST_MESSAGES: Final = 4_096
 #: Keys of which it is remembered how to read them. Longer sets name every message, so hardly one comes again.
 _MOST_KEYS: Final = 128
 _MOST_KEY_CHARS: Final = 8_192
+_MOST_REMEMBERED: Final = 1_024
 _UNNAMED: Final = "unknown_service"  #: how a service is called that nobody named
 
 
@@ -95,18 +95,21 @@ _SHARED: Final = (
 _OWN: Final = ("succeeded", "sub_agent", "tags", "turns", "end")
 
 
+_remembered: Final[dict[tuple[int, tuple[str, ...]], Reading]] = {}  #: by the emitter's place, and the keys
+
+
 def of(sender: Sender, name: str, attributes: Mapping[str, Any]) -> Reading:
     """How to read a span of a name. Its emitter is None if it is of no agent's work."""
     by = min(sender.place, _named(name)) if name.startswith(_MARKS) else sender.place
     keys = tuple(attributes)
-    if len(keys) > _MOST_KEYS or sum(map(len, keys)) > _MOST_KEY_CHARS:
-        return _worked_out(by, keys)
-    return _of(by, keys)
-
-
-@lru_cache(maxsize=1024)
-def _of(by: int, keys: tuple[str, ...]) -> Reading:
-    return _worked_out(by, keys)
+    found = _remembered.get((by, keys))
+    if found is None:
+        found = _worked_out(by, keys)
+        if len(keys) <= _MOST_KEYS and sum(map(len, keys)) <= _MOST_KEY_CHARS:
+            if len(_remembered) >= _MOST_REMEMBERED:
+                _remembered.clear()  # few emitters have so many sets of keys, and each is soon worked out again
+            _remembered[by, keys] = found
+    return found
 
 
 def _worked_out(by: int, keys: tuple[str, ...]) -> Reading:

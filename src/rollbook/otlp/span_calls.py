@@ -87,13 +87,11 @@ def _tokens(raw: Raw, *, disjoint: bool) -> Tokens:
     """Tokens in disjoint kinds."""
     if disjoint or not raw:
         return Tokens(**raw)
-    of = raw.get
+    tokens, of = raw.copy(), raw.get
     cached = of("cache_read", 0) + of("cache_write", 0) + of("cache_write_1h", 0)
-    visible = {
-        "input": max(0, of("input", 0) - cached - of("audio_in", 0)),
-        "output": max(0, of("output", 0) - of("reasoning", 0) - of("audio_out", 0)),
-    }
-    return Tokens(**{**raw, **visible})
+    tokens["input"] = max(0, of("input", 0) - cached - of("audio_in", 0))
+    tokens["output"] = max(0, of("output", 0) - of("reasoning", 0) - of("audio_out", 0))
+    return Tokens(**tokens)
 
 
 def _provider(seen: Seen) -> str | None:

@@ -31,6 +31,8 @@ _DETAILS: Final = "gen_ai.client.inference.operation.details"
 _EVENTS: Final = {"gen_ai.user.message": USER, "gen_ai.assistant.message": ASSISTANT, "gen_ai.tool.message": "tool"}
 _CHOICE: Final = "gen_ai.choice"
 
+_SAYS: Final = (dict, str)
+
 Message = tuple[str, Any]  #: role and content, of which little is looked at: a call repeats what was said before
 
 
@@ -154,7 +156,7 @@ def messages(value: Any, default: str) -> list[Message]:
         value = [value]
     if not isinstance(value, list):
         return []
-    return [_message(one, default) for one in value[-_MOST_MESSAGES:] if isinstance(one, dict | str)]
+    return [_message(one, default) for one in value[-_MOST_MESSAGES:] if isinstance(one, _SAYS)]
 
 
 def _message(value: dict[str, Any] | str, default: str) -> Message:

@@ -23,6 +23,7 @@ Ways = tuple[Way, ...]
 _MOST_DIGITS: Final = 18
 _HIDDEN: Final = ("[Scrubbed due to", "__REDACTED__", "<REDACTED>", "[REDACTED]")
 _JSON: Final = ("{", "[", '"')
+_NUMBERS: Final = (int, float)
 
 
 def ways(names: Iterable[str], keys: Collection[str]) -> Ways:
@@ -96,7 +97,7 @@ def text(value: Any) -> str | None:
     if isinstance(value, str):
         if value.startswith('"'):
             value = parsed(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif isinstance(value, _NUMBERS) and not isinstance(value, bool):
         return str(value)
     return (value.strip() or None) if isinstance(value, str) else None
 
@@ -128,11 +129,13 @@ def labels(value: Any, most: int = 64) -> tuple[str, ...] | None:
 
 def number(value: Any) -> int:
     """A count: 0 for what is none, and for what is negative."""
+    if type(value) is int:  # what nearly every one is
+        return max(0, value)
     if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _MOST_DIGITS:
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return max(0, int(value))
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+    return 0
 
 
 def yes(value: Any) -> bool | None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from rollbook import gate, inbox
 from rollbook.core import Outside, Peruse, Plan, Read, Whole, Write, one
 from rollbook.errors import Gone, NotFound, Overloaded, RollbookError, Stale, StoreError
-from rollbook.journal.backend import DamageError
 from rollbook.journal.steps import Drop, Step
 from rollbook.ledger import notes
 from rollbook.ledger.ops import Call, Jot, Merge, Note, Op, Together, Touch
@@ -25,6 +26,7 @@ from rollbook.telemetry.told import Folded, Observed, PointTold, SpanTold, Told
 _TRIES: Final = 100  #: how often something is joined anew because the same trace was written meanwhile
 _SETTLED_AT_ONCE: Final = 20
 _TROUBLES: Final = 100  #: traces that cannot be settled now, after which no more are tried
+_MERGED_AT_ONCE: Final = 2_000  #: calls
 _NO_NOTE: Final = (0, None)  #: the version and the text of a note that is not there
 
 Placed = tuple[applying.Places, Op]
@@ -100,27 +102,32 @@ class TelemetryPlans(WritePlans):
             return {}, ""
         merges = [op for _, op in ops if isinstance(op, Merge)]
         for op in merges:
-            yield from self._copied(op)
+            said = yield from self._copied(op)
+            ops = [*said, *ops]
         refused = yield from self._together((self.user_id, self.user_name), written, ops)
         if merges:
             yield from self.clear_outside()  # of what is elsewhere of sessions that are no more
         return refused
 
-    def _copied(self, op: Merge) -> Plan[None]:
-        """Let another session say what one says; the same again changes nothing."""
+    def _copied(self, op: Merge) -> Plan[List[Placed]]:
+        """What lets another session say what one says. Of much, all but the last is moved now: it may come again."""
         try:
-            at = to_micros((yield from self._own(op.session_id, op.user_id)).last_activity_at)
+            session = yield from self._own(op.session_id, op.user_id)
         except NotFound:
-            return
+            return []
+        for _ in range(session.calls // _MERGED_AT_ONCE):  # so that nobody else waits for long to write
+            yield Write([replace(op, part=_MERGED_AT_ONCE)])
+        at = to_micros(session.last_activity_at)
         page = copied.Page((), None)
         while True:
             page = yield Peruse(op.user_id, op.session_id, partial(copied.page, left=page.left))
-            if page.changes:
-                step = Step(op.user_id, op.into, at, page.changes)
-                jot = Jot(user_id=op.user_id, session_id=op.into, at=at, step=step, user_name=op.user_name)
-                yield from self._together((op.user_id, op.user_name), (), [((), jot)])
+            step = Step(op.user_id, op.into, at, page.changes)
+            jot = Jot(user_id=op.user_id, session_id=op.into, at=at, step=step, user_name=op.user_name)
+            said: List[Placed] = [((), jot)] if page.changes else []
             if page.left is None:
-                return
+                return said
+            if said:
+                yield from self._together((op.user_id, op.user_name), (), said)
 
     def _folded(self, prepared: Sequence[tuple[int, Told]], tx: Reading) -> tuple[List[Note], List[Placed]]:
         """What the notes say with what was told, and what follows from that."""
@@ -162,8 +169,6 @@ class TelemetryPlans(WritePlans):
         """
         asked: List[Any] = [op for _, op in placed]
         made = yield from self._jotted_outside(asked)
-        if (passing := next(filter(_passes, asked), None)) is not None:
-            raise passing
         taken = [op for op in asked if not isinstance(op, RollbookError)]
         asked_for = Together(user_id=user[0], user_name=user[1], notes=tuple(written), ops=tuple(taken))
         answers = iter(one((yield Write([asked_for]))))
@@ -184,11 +189,6 @@ def _refused(placed: Sequence[Placed], answered: Sequence[Any]) -> Refused:
             remark = remark or str(answer)
             refused.update((place, answer) for place in places if place not in about or not isinstance(op, Touch))
     return refused, remark
-
-
-def _passes(op: Op | RollbookError) -> bool:
-    """Whether something was refused that will do later."""
-    return isinstance(op, StoreError | Overloaded) and not isinstance(op, DamageError)
 
 
 def _note(room: str, name: str, version: int, made: Folded | traces.Joined) -> Note:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from rollbook import gate, inbox
 from rollbook.core import Outside, Plan, Write, one
-from rollbook.errors import Gone, InvalidInput, RollbookError
+from rollbook.errors import Gone, InvalidInput, Overloaded, RollbookError, StoreError
+from rollbook.journal.backend import DamageError
 from rollbook.journal.steps import Done, Drop
 from rollbook.ledger.apply import MARKED_AT_ONCE
 from rollbook.ledger.journaling import failures_of
@@ -295,7 +296,8 @@ class WritePlans(ReadPlans):
         """What a door hands over, with how far it has read its files: one transaction for all of it.
 
         An outcome for each call, what was done for contents, None for any other item that was taken, an error for one
-        that was refused. Where journals are kept elsewhere, contents are made durable there before.
+        that was refused. Where journals are kept elsewhere, contents are made durable there before; raises StoreError
+        where some cannot be kept now, and the files are not taken for read.
         """
         ops: List[Any] = list(items) if isinstance(items, inbox.Checked) else [self._checked(item) for item in items]
         if self.redactor is not None:
@@ -343,7 +345,8 @@ class WritePlans(ReadPlans):
     def _jotted_outside(self, ops: List[Any]) -> Plan[dict[int, Done]]:
         """Append contents where journals are kept elsewhere; what was done, by the places of the operations.
 
-        There the operations become signs of life of their sessions, or the errors with which they were refused.
+        There the operations become signs of life of their sessions, or the errors with which they were refused. Raises
+        StoreError where one will do later: what it comes from is not to be noted as known, but to be told again.
         """
         jots = [(place, op) for place, op in enumerate(ops) if isinstance(op, Jot)]
         if self.elsewhere is None or not jots:
@@ -371,6 +374,9 @@ class WritePlans(ReadPlans):
                 made[place] = done
             else:
                 ops[place] = done
+        for op in ops:
+            if isinstance(op, StoreError | Overloaded) and not isinstance(op, DamageError):
+                raise op
         return made
 
     def delete(self, session_id: str, *, user_id: User = None) -> Plan[bool]:

@@ -73,7 +73,7 @@ def _no_number(said: str) -> Any:
 
 def _shallow(body: bytes, what: str) -> None:
     """Raise InvalidInput for JSON that is nested too deeply."""
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+    if len(body) <= MAX_DEPTH or body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return
     levels = _in_quotes.sub(b"", body).translate(_BRACKETS, _NO_BRACKETS)
     if max(accumulate(memoryview(levels).cast("b")), default=0) > MAX_DEPTH:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from rollbook.errors import InvalidInput
 from rollbook.rules import bodies, secrets
 
 Redact = Callable[[str], str]
+_BOXES: Final = (dict, list, tuple)
 
 
 class Redactor:
@@ -41,27 +42,33 @@ class Redactor:
         """Plain JSON values with every text in them redacted. Keys stay; what is clean is answered as it was given."""
         if isinstance(value, str):
             return self.text(value)
-        if not isinstance(value, dict | list | tuple):
+        if not isinstance(value, _BOXES):
             return value
         boxes = _boxes(value)
+        if len(boxes) == 1:  # what is said mostly is
+            return _with(value, self._changed(value))
         changed: dict[int, dict[Any, Any]] = {}  #: what becomes of items, by box and by name
         for at in reversed(range(len(boxes))):  # what is within a box comes before it
             box, outer, name = boxes[at]
-            new = changed.pop(at, {})
-            named = self._own is None and isinstance(box, dict)
-            for key, item in _items(box):
-                if isinstance(item, str):
-                    clean = self.text(item)
-                    if named and isinstance(key, str):
-                        clean = secrets.named(key, clean)
-                    if clean is not item:
-                        new[key] = clean
-            made = _with(box, new)
+            made = _with(box, {**changed.pop(at, {}), **self._changed(box)})
             if not at:
                 return made
             if made is not box:
                 changed.setdefault(outer, {})[name] = made
         raise AssertionError("the first box is the value itself")
+
+    def _changed(self, box: Any) -> dict[Any, Any]:
+        """What becomes of the texts in a list or an object, by name; nothing of those that are clean."""
+        new: dict[Any, Any] = {}
+        named = self._own is None and isinstance(box, dict)
+        for key, item in _items(box):
+            if isinstance(item, str):
+                clean = self.text(item)
+                if named and isinstance(key, str):
+                    clean = secrets.named(key, clean)
+                if clean is not item:
+                    new[key] = clean
+        return new
 
     def field(self, name: Any, value: Any) -> Any:
         """The value of a field, whose name may tell that it is a secret."""
@@ -85,7 +92,7 @@ def _boxes(value: Any) -> list[tuple[Any, int, Any]]:
         at = len(found)
         found.append((box, outer, name))
         for key, item in _items(box):
-            if isinstance(item, dict | list | tuple):
+            if isinstance(item, _BOXES):
                 waiting.append((item, at, key, depth + 1))
     return found
 

@@ -31,6 +31,8 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 
 def text_of(stream: str, body: Any) -> str:
     """What an entry says, as one text; cut where a search looks no further."""
+    if stream == MESSAGES and isinstance(body, dict) and isinstance(said := body.get("content"), str):
+        return said[:INDEXED_MOST]  # what most are
     values = body
     fields = FIELDS.get(stream)
     if fields is not None and isinstance(body, Mapping):

@@ -177,27 +177,27 @@ class Impatient(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         if not self._is_answering:
             self._idle[self] = self.loop.time()
-            self._look_after_idle(self.timeout_keep_alive)
+            self._look_after_idle(self.loop, self.timeout_keep_alive)
         if self._in_body:  # nobody reads the rest, so it is not waited for much longer
             self._wait()
 
-    def _look_after_idle(self, seconds: float) -> None:
-        kind = type(self)
-        if not kind._looking:
-            kind._looking = True
-            self.loop.call_later(seconds, self._let_idle_go)
+    @classmethod
+    def _look_after_idle(cls, loop: Any, seconds: float) -> None:
+        if not cls._looking:
+            cls._looking = True
+            loop.call_later(seconds, cls._let_idle_go, loop)
 
-    def _let_idle_go(self) -> None:
-        kind, now = type(self), self.loop.time()
-        kind._looking = False
-        for each, since in list(self._idle.items()):
+    @classmethod
+    def _let_idle_go(cls, loop: Any) -> None:
+        cls._looking = False
+        now = loop.time()
+        for each, since in list(cls._idle.items()):
             left = since + each.timeout_keep_alive - now
             if left > 0:
-                self._look_after_idle(left)
+                cls._look_after_idle(loop, left)
                 return
-            del self._idle[each]
-            if not each._in_head:  # for which it waits already
-                each.timeout_keep_alive_handler()
+            del cls._idle[each]
+            each.timeout_keep_alive_handler()
 
     def _wait(self) -> None:
         if self._patience is None:
@@ -216,8 +216,9 @@ class Impatient(HttpToolsProtocol):
                 self.loop.call_later(_STUCK_S, self.transport.abort)
 
     def timeout_keep_alive_handler(self) -> None:
-        """No other one came."""
-        self._give_up()
+        """No other one came; if one has begun to, that is waited for already."""
+        if not self._in_head:
+            self._give_up()
 
     # What is sent
 

@@ -18,6 +18,7 @@ from rollbook.errors import StoreError
 from rollbook.otlp.inflate import inflated
 from rollbook.server import faults, params, wire
 from rollbook.server.faults import Refused, Unacceptable
+from rollbook.server.packing import packed, takes_gzip
 from rollbook.server.routing import OPEN, At, Reply, Route
 from rollbook.server.running import Server
 
@@ -110,7 +111,8 @@ class Endpoint:
                 at.body = self._decoded(at.raw, headers)
             if route.streams:
                 return await route.answer(at, (asked, scope, receive, send))  # type: ignore[no-any-return]
-            return await server.once.answered(at, route, asked)
+            reply = await server.once.answered(at, route, asked)
+            return await packed(reply) if takes_gzip(headers) else reply
         except Exception as error:  # noqa: BLE001 - whatever it was, the client is told something
             part = "query" if route.body is None else "body"
             if isinstance(error, StoreError) and not trusted:  # it may name paths and hosts of this server

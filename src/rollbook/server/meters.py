@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -53,16 +52,11 @@ class Meters:
         asked.counts[bisect_left(_SECONDS, seconds)] += 1
         asked.seconds += seconds
 
-    def describe(self) -> Iterator[Metric]:
-        """What :meth:`collect` tells of, for Prometheus's registry."""
-        yield CounterMetricFamily("rollbook_requests", "Requests answered.", labels=["route", "status"])
-        yield HistogramMetricFamily(
-            "rollbook_request_seconds", "Seconds until a request was answered.", labels=["route"]
-        )
-
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> tuple[Metric, ...]:
         """The requests that were answered, for Prometheus's registry."""
-        requests, seconds = self.describe()
+        requests = CounterMetricFamily("rollbook_requests", "Requests answered.", labels=["route", "status"])
+        said = "Seconds until a request was answered."
+        seconds = HistogramMetricFamily("rollbook_request_seconds", said, labels=["route"])
         by_route: dict[str, _Asked] = {}
         for (method, path, status), asked in self._asked.items():
             name = f"{method} {path}"
@@ -73,8 +67,7 @@ class Meters:
         for name, asked in by_route.items():
             bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
             seconds.add_metric([name], [*zip(bounds, accumulate(asked.counts), strict=True)], asked.seconds)
-        yield requests
-        yield seconds
+        return requests, seconds
 
     def taken(self, door: str, records: int, refused: int) -> None:
         """Records came through a door."""

@@ -6,11 +6,12 @@ from typing import Final
 
 import msgspec
 
-from rollbook.server import browser
+from rollbook.server import browser, packing
+from rollbook.server.packing import takes_gzip
 from rollbook.server.routing import OPEN, Answer, At, Nothing, Reply, Route
 from rollbook.server.shelf import HTML, File, shelf
 
-_FOREVER: Final = "public, max-age=31536000, immutable"
+_FOREVER: Final = "max-age=31536000, immutable"
 
 
 class OfShelf(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,17 +44,14 @@ async def file(at: At, asked: OfShelf) -> Reply:
     it = found.files.get(asked.name) if asked.mark == found.mark else None
     if it is None:  # a tab that was opened before the server was another one: it loads its page anew
         return Reply(status=404, content={"detail": "Not Found"})
-    said = (("etag", f'"{it.mark}"'), ("cache-control", _FOREVER))
-    if f'"{it.mark}"' in at.headers.get("if-none-match", ""):
-        return Reply(status=304, headers=said)
-    return _as_taken(it, at, said)
+    return _as_taken(it, at, (("cache-control", _FOREVER),))
 
 
 def _as_taken(it: File, at: At, said: tuple[tuple[str, str], ...]) -> Reply:
     """A file, compressed for who takes it so."""
     said = (*said, ("vary", "accept-encoding"))
-    if it.packed is not None and "gzip" in at.headers.get("accept-encoding", ""):
-        return Reply(content=it.packed, media_type=it.media_type, headers=(*said, ("content-encoding", "gzip")))
+    if it.packed is not None and takes_gzip(at.headers):
+        return Reply(content=it.packed, media_type=it.media_type, headers=(*said, packing.PACKED))
     return Reply(content=it.content, media_type=it.media_type, headers=said)
 
 

@@ -129,7 +129,8 @@ def _said(error: OSError) -> str:
 def _connection(options: Options, most: int) -> type[Impatient]:
     """How connections of this server are looked after."""
     own = {
-        "most": most - _ROOM, "spared": frozenset(options.proxies), "_unasked": Counter(), "_idle": {}, "_looking": False,
+        "most": most - _ROOM, "spared": frozenset(options.proxies),
+        "_unasked": Counter(), "_idle": {}, "_looking": False,
     }  # fmt: skip
     return type("Connection", (Impatient,), own)
 

@@ -20,6 +20,7 @@ import msgspec
 
 from rollbook.principals import Principal
 from rollbook.server import wire
+from rollbook.server.packing import packed, takes_gzip
 from rollbook.server.routing import At, Reply
 
 KEPT_S: Final = 1.0
@@ -27,7 +28,7 @@ _MOST: Final = 256  #: answers
 _MOST_BYTES: Final = 8 << 20  #: of all of them
 _OK: Final = 200
 
-Name = tuple[Principal, str, bytes]  #: who asks, and the path and the query as they came
+Name = tuple[Principal, str, bytes, bool]  #: who asks, the path and the query as they came, and whether it is packed
 
 
 class _Answer(msgspec.Struct, eq=False):
@@ -50,10 +51,10 @@ class Shared:
 
     async def answered(self, at: At, work: Callable[[], Awaitable[Reply]]) -> Reply:
         """The answer to a request, as it was worked out before or by ``work`` now."""
-        version = self._version()
+        version, small = self._version(), takes_gzip(at.headers)
         if version is None:
-            return await work()
-        name: Name = (at.principal, at.path, at.query)
+            return await packed(await work()) if small else await work()
+        name: Name = (at.principal, at.path, at.query, small)
         kept = self._kept.get(name)
         if kept is not None and kept.version == version and (kept.reply is None or time.monotonic() < kept.until):
             reply = kept.reply or await asyncio.shield(kept.coming)
@@ -66,7 +67,8 @@ class Shared:
         self._drop(name)
         self._kept[name] = answer
         try:
-            reply = _as_bytes(await work())
+            reply = await work()
+            reply = _as_bytes(await packed(reply) if name[-1] else reply)
             answer.reply = reply if reply.status == _OK else None
         finally:
             answer.coming.set_result(answer.reply)  # None: whoever waits works it out

@@ -7,18 +7,18 @@ for all of them anew when any of them is another one.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
-import zlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
 HTML: Final = "text/html; charset=utf-8"
 _WEB: Final = Path(__file__).parent / "web"
 _TYPES: Final = {
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
     ".svg": "image/svg+xml",
     ".html": HTML,
 }
@@ -38,7 +38,6 @@ _SAID: Final = {
 }
 _OTHERS: Final = "vendor/"  #: files of others stay as they are, with what they say of whose they are
 _SMALLEST: Final = 200  #: bytes below which compressing gains nothing
-_GZIP: Final = 31  #: how zlib is told to write what browsers read
 _PAGES: Final = "app/pages/"
 #: Modules that a module needs. Said in the page, they are fetched together instead of one behind the other.
 _NEEDED: Final = re.compile(rb'(?:^|[;}])(?:import|export)\b[^"=()]*"(\.[^"]+)"', re.MULTILINE)
@@ -50,7 +49,6 @@ class File(NamedTuple):
     content: bytes
     packed: bytes | None  #: with gzip, where that is smaller
     media_type: str
-    mark: str
 
 
 class Shelf:
@@ -119,14 +117,8 @@ def _flat(path: str) -> str:
 
 
 def _file(name: str, content: bytes) -> File:
-    packed = _packed(content) if len(content) > _SMALLEST else None
-    return File(content, packed, _TYPES[Path(name).suffix], hashlib.sha256(content).hexdigest()[:16])
-
-
-def _packed(content: bytes) -> bytes:
-    """As small as the standard library makes it."""
-    made = zlib.compressobj(zlib.Z_BEST_COMPRESSION, wbits=_GZIP, memLevel=zlib.DEF_MEM_LEVEL + 1)
-    return made.compress(content) + made.flush()
+    packed = gzip.compress(content, mtime=0) if len(content) > _SMALLEST else None  # as small as the library makes it
+    return File(content, packed, _TYPES[Path(name).suffix])
 
 
 SHELF: Final = Shelf()

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from rollbook.errors import Overloaded
 from rollbook.otlp import logs, mapping, metrics, wire
 from rollbook.otlp.wire import Signal
 from rollbook.server.routing import WRITE, At, Nothing, Reply, Route
@@ -35,9 +34,6 @@ def _answer(signal: Signal) -> Callable[[At, Nothing], Any]:
             portion = told[start : start + _AT_ONCE]
             async with at.server.turns.of(at.principal.user_id, portion):
                 observed = await at.book.observe(portion)
-            later = next((each for each in observed.refused.values() if isinstance(each, Overloaded)), None)
-            if later is not None and not observed.accepted:
-                raise later  # nothing of it was stored, so that it can be sent again
             rejected += len(observed.refused)
             message = message or next((str(each) for each in observed.refused.values()), observed.remark)
         at.server.meters.taken(signal, len(told), rejected)

@@ -15,8 +15,8 @@ from typing import Final
 
 import apsw
 
-_MARK: Final = 3_000  #: pages in the log at which the thread begins to copy
-_LIMIT: Final = 12_000  #: pages at which the writer finishes the copying itself
+_MARK: Final = 8_000  #: pages in the log at which the thread begins to copy
+_LIMIT: Final = 24_000  #: pages at which the writer finishes the copying itself
 
 
 class Checkpoints:

@@ -257,6 +257,9 @@ class SqliteStore:
             connection = self._idle.pop() if self._idle else Connection(self.connect(), self.room)
             try:
                 connection.raw.execute("begin")
+                if connection.looked != connection.raw.data_version():  # others wrote, and may have changed the schema
+                    check(connection.raw, self.where)
+                    connection.looked = connection.raw.data_version()
                 yield connection
             finally:
                 if connection.raw.in_transaction:

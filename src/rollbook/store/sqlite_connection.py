@@ -88,6 +88,7 @@ class Connection:
 
     def __init__(self, raw: apsw.Connection, room: str) -> None:
         self.raw = raw
+        self.looked = -1  #: of which state of the file the schema was looked at
         self._room = room
 
     def rows(self, name: str, /, **values: Any) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from rollbook.journal.steps import Append, New, Step
 from rollbook.ledger.ops import NO_FACTS, Facts, Jot, Merge, Op, Retract, Touch
@@ -25,9 +25,7 @@ def ops(joined: Sequence[Joined], user: User) -> list[tuple[Places, Op]]:
     """
     of_session: dict[str, list[Said]] = {}
     found: list[tuple[Places, Op]] = [
-        ((), Merge(user_id=user[0], session_id=one.apart[0], into=one.apart[1], user_name=user[1]))
-        for one in joined
-        if one.apart is not None
+        ((), Merge(user_id=user[0], user_name=user[1], **asdict(one.apart))) for one in joined if one.apart is not None
     ]
     for one in joined:
         for said in one.said:

@@ -61,6 +61,14 @@ class Said(Struct, frozen=True, gc=False):
     call: Call | None  #: its call, if that counts
 
 
+class Apart(Struct, frozen=True, gc=False):
+    """A session that is part of another one."""
+
+    session_id: str
+    into: str
+    alike: tuple[tuple[str, str], ...]  #: names of its calls, and what these are like in the other
+
+
 class Joined(Struct, frozen=True, gc=False):
     """What is made of spans and of the note about what came before of their trace."""
 
@@ -68,7 +76,7 @@ class Joined(Struct, frozen=True, gc=False):
     expires_at: int  #: when it may be forgotten, microseconds
     said: Sequence[Said]  #: what does not wait
     taken_back: Sequence[str]  #: names of calls that are none
-    apart: tuple[str, str] | None = None  #: a session that turns out to be part of another one, and that
+    apart: Apart | None = None  #: a session that turns out to be part of another one
 
 
 class Counted(Struct, frozen=True, array_like=True, gc=False):
@@ -99,6 +107,7 @@ class Trace(Struct, array_like=True):
     waiting: dict[str, SpanTold] = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
     apart: bool = False  #: something was said of the session that goes by the trace's own id
+    alike: dict[str, str] = field(default_factory=dict)  #: what calls of that are like, as far as they are
 
 
 _decoder: Final = msgspec.json.Decoder(Trace)
@@ -218,13 +227,17 @@ def _joined(trace: Trace, new: Sequence[Placed], taken_back: list[str], now: int
     return Joined(_written(trace), now + KEPT_US, said, taken_back, apart)
 
 
-def _apart(trace: Trace, new: Sequence[Placed], said: Sequence[Said]) -> tuple[str, str] | None:
+def _apart(trace: Trace, new: Sequence[Placed], said: Sequence[Said]) -> Apart | None:
     """The session of the trace's own id and the one that it is part of, now that a span has named that."""
     if trace.name is None:
         trace.apart = trace.apart or bool(said)
         return None
-    was, trace.apart = trace.apart, False
-    return (OWN + new[0][1].trace_id, trace.name[2]) if was and new else None
+    if not trace.apart or not new:
+        return None
+    into, alike = trace.name[2], trace.alike
+    trace.apart, trace.alike = False, {}
+    own = OWN + new[0][1].trace_id
+    return Apart(own, into, tuple((name, names.alike_in(text, into)) for name, text in alike.items()))
 
 
 def _says(told: SpanTold) -> bool:
@@ -247,6 +260,8 @@ def _written(trace: Trace) -> str:
 
 
 def _forget(trace: Trace, many: int) -> None:
+    for name in list(trace.alike)[: max(0, len(trace.alike) - len(trace.spans) + many)]:
+        del trace.alike[name]
     for span_id in list(trace.spans)[:many]:
         del trace.spans[span_id]
         trace.counted.pop(span_id, None)
@@ -266,6 +281,8 @@ def _said(trace: Trace, told_of: Iterable[Placed]) -> list[Said]:
         call = None if told.call is None else _call(trace, name, told, told.call)
         if call is not None and trace.name is None:
             call = replace(call, weight=call.weight - 1)  # so that it goes where the trace does, if somebody names it
+            if call.alike is not None and told.call is not None and told.call.alike is not None:
+                trace.alike[call.usage_id] = told.call.alike
         found.append(Said(name, place, told, call))
     return found
 
