@@ -16,6 +16,7 @@ from server.tools import Running, served, url_of
 
 from . import large_book
 from .conftest import Look
+from .sessions_table import count_of
 
 _MANY: Final = 12_000
 _ORIGINALS, _COPIES = 20_000, 49
@@ -39,10 +40,6 @@ def million(tmp_path: Path) -> Iterator[Running]:
     with served(tmp_path / "book.db") as made:
         yield made
     shutil.rmtree(tmp_path)
-
-
-def _count(page: Page) -> Locator:
-    return page.locator(".list-count")
 
 
 def _place(page: Page, number: int) -> Locator:
@@ -81,7 +78,7 @@ def test_a_million_sessions(million: Running, look: Look) -> None:
     expect(sessions.locator(".card-value")).to_have_text(f"{_MILLION:,}", timeout=_SOON_MS)
     page.locator(".u-over").wait_for()
     tab.go("/sessions?since=all")
-    expect(_count(page)).to_have_text(f"{_MILLION:,} sessions", timeout=_SOON_MS)
+    expect(count_of(page)).to_have_text(f"{_MILLION:,} sessions", timeout=_SOON_MS)
     first = _ids(page, 5)
     assert {*first} < {row[0] for row in latest}
     _scrolled_to_the_end_and_back(page, first)
@@ -93,13 +90,13 @@ def test_a_million_sessions(million: Running, look: Look) -> None:
     expect(_place(page, 19_905)).to_be_in_viewport(timeout=_SOON_MS)
     box = page.get_by_role("combobox", name="Filter sessions")
     box.fill("cost>0.02")
-    expect(_count(page)).to_have_text(f"{dear:,} sessions", timeout=_SOON_MS)
+    expect(count_of(page)).to_have_text(f"{dear:,} sessions", timeout=_SOON_MS)
     expect(_place(page, 0)).to_be_in_viewport()
     assert _ids(page, 5) == dearest
     box.fill("status:failed")
-    expect(_count(page)).to_have_text(f"{failed:,} sessions", timeout=_SOON_MS)
+    expect(count_of(page)).to_have_text(f"{failed:,} sessions", timeout=_SOON_MS)
     page.go_back()
-    expect(_count(page)).to_have_text(f"{_MILLION:,} sessions", timeout=_SOON_MS)
+    expect(count_of(page)).to_have_text(f"{_MILLION:,} sessions", timeout=_SOON_MS)
 
 
 def _scrolled_to_the_end_and_back(page: Page, first: list[str]) -> None:
@@ -141,7 +138,7 @@ def test_pages_fit_together(server: Running, look: Look) -> None:
 
 def test_a_total_that_is_not_counted_out_says_so(server: Running, look: Look) -> None:
     page = look(server, "/sessions?since=all&query=tokens_in%3E0").page
-    expect(_count(page)).to_have_text("10,000+ sessions")
+    expect(count_of(page)).to_have_text("10,000+ sessions")
     expect(page.get_by_role("table", name="Sessions")).to_have_attribute("aria-rowcount", "-1")
 
 

@@ -74,6 +74,30 @@ def test_a_bar_leads_to_all_who_ran_then(server: Running, look: Look) -> None:
     assert _asked(page)[1] is None  # some may have gone on behind the range
 
 
+_BARS = """async ([by, starts, until]) => {
+  const main = document.querySelector("script[type=module]").src;
+  const { periodsOf } = await import(main.replace("main.js", "fleet/periods.js"));
+  const ones = starts.map(() => 1);
+  const line = { key: "m", cost_nano_usd: ones, calls: ones, unpriced_calls: ones };
+  return periodsOf({ by, starts, lines: [line] }, { since: starts[0], until }, Date.now()).lines[0].nano;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("zone", "by", "hours"),
+    [
+        ("Europe/Vienna", "hour", "2025-10-25 22 23 24 25 26 27"),  # two o'clock comes twice
+        ("Africa/Cairo", "day", "2025-04-22 22 46 70 93 117 141"),  # the 25th begins at one o'clock
+    ],
+)
+def test_each_period_has_a_bar_where_clocks_change(server: Running, look: Look, zone: str, by: str, hours: str) -> None:
+    page = look(server, "/settings", timezone_id=zone).page
+    day, *places = hours.split()
+    midnight = datetime.fromisoformat(f"{day}T00:00Z")
+    *starts, until = [(midnight + timedelta(hours=int(each))).isoformat() for each in places]
+    assert page.evaluate(_BARS, [by, starts, until]) == [1] * 5
+
+
 def test_ends_the_wrong_way_round_are_turned_and_none_is_now(server: Running, look: Look) -> None:
     page = look(server, "/sessions?since=all", timezone_id="UTC").page
     expect(page.locator(".list-count")).to_have_text("34 sessions")

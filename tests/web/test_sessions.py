@@ -6,93 +6,30 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 import rollbook
-from server.tools import Running, key_of, served, url_of
+from server.tools import Running, key_of, served
 
 from .conftest import Look
-
-EVIL: Final = '<img src=x onerror="document.title=1"><b>bold</b>'
-DATASET: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-SOON_MS: Final = 5000  #: a change is on the screen within a second; the machine may be busy
-
-
-def _fill(path: Path) -> None:
-    now = datetime.now(UTC)
-    with rollbook.open(url_of(path), all_users=True) as book:
-        for number in range(60):
-            at = now - timedelta(hours=1 + number)
-            said: dict[str, Any] = {"user_id": ("ann", "bob")[number % 2]}
-            more: dict[str, Any] = {"dataset_id": DATASET} if number == 7 else {}
-            book.touch(
-                f"s{number}", agent=("claude-code", "codex")[number % 3 == 0], title=f"Task {number}", at=at,
-                channel="cli" if number % 4 else "slack", **more, **said,
-            )  # fmt: skip
-            model = ("claude-opus-4-5-20251101", "gpt-5.1-codex")[number % 2]
-            book.record_usage(
-                f"s{number}", model=model, tokens_in=1000 + number, tokens_out=10, cost_usd=(number * 7 % 60) / 10,
-                occurred_at=at, **said,
-            )  # fmt: skip
-            if number == 20:
-                continue  # it goes on
-            book.end(f"s{number}", "failed" if number % 10 == 3 else "completed", at=at + timedelta(minutes=9), **said)
-        book.touch("evil/1", user_id="ann", agent=EVIL, title=EVIL, at=now - timedelta(hours=70))
-        book.touch("formula", user_id="ann", title='=HYPERLINK("x")', agent="a\u202eb", at=now - timedelta(hours=71))
-        book.record_usage(
-            "formula", user_id="ann", model="none-such", tokens_in=5, occurred_at=now - timedelta(hours=71)
-        )
+from .sessions_table import DATASET, EVIL, SOON_MS, box_of, count_of, fill_table, pick, post, row_of, rows_of, titles_of
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("sessions") / "book.db"
-    _fill(made)
+    fill_table(made)
     return made
-
-
-def _post(server: Running, path: str, **body: Any) -> None:
-    with server.client() as client:
-        client.post(path, json=body).raise_for_status()
-
-
-def _rows(page: Page) -> Locator:
-    return page.locator("tr[data-place]")
-
-
-def _titles(page: Page, most: int = 5) -> list[str]:
-    return page.locator(".row-link").all_inner_texts()[:most]
-
-
-def _count(page: Page) -> Locator:
-    return page.locator(".list-count")
-
-
-def _box(page: Page) -> Locator:
-    return page.get_by_role("combobox", name="Filter sessions")
-
-
-def _row(page: Page, title: str) -> Locator:
-    return _rows(page).filter(has=page.get_by_role("link", name=title, exact=True))
-
-
-def _pick(page: Page, menu: str, name: str) -> None:
-    group = page.get_by_role("group", name="Filters")
-    group.get_by_role("button", name=re.compile(f"^{menu}")).click()
-    group.get_by_label(name, exact=True).check()
-    page.keyboard.press("Escape")
 
 
 def test_sessions_are_listed_the_latest_first(server: Running, look: Look) -> None:
     page = look(server, "/sessions?since=7d").page
-    expect(_count(page)).to_have_text("62 sessions")
-    assert _titles(page, 3) == ["Task 0", "Task 1", "Task 2"]
-    row = _row(page, "Task 3")
+    expect(count_of(page)).to_have_text("62 sessions")
+    assert titles_of(page, 3) == ["Task 0", "Task 1", "Task 2"]
+    row = row_of(page, "Task 3")
     expect(row).to_contain_text("Failed")
     expect(row).to_contain_text("codex")
     expect(row).to_contain_text("$2.10")
@@ -122,46 +59,46 @@ def test_the_box_filters_and_the_address_keeps_it(server: Running, look: Look) -
     tab = look(server, "/sessions?since=7d")
     page = tab.page
     page.keyboard.press("/")
-    expect(_box(page)).to_be_focused()
+    expect(box_of(page)).to_be_focused()
     page.keyboard.type("status:failed cost>2")
-    expect(_count(page)).to_have_text("4 sessions")
-    found = _titles(page)
+    expect(count_of(page)).to_have_text("4 sessions")
+    found = titles_of(page)
     assert found == ["Task 3", "Task 13", "Task 23", "Task 33"]
     assert "query=status%3Afailed+cost%3E2" in tab.path
     page.reload()
-    expect(_box(page)).to_have_value("status:failed cost>2")
-    expect(_count(page)).to_have_text("4 sessions")
-    assert _titles(page) == found
+    expect(box_of(page)).to_have_value("status:failed cost>2")
+    expect(count_of(page)).to_have_text("4 sessions")
+    assert titles_of(page) == found
     page.go_back()
-    expect(_box(page)).to_have_value("")
-    expect(_count(page)).to_have_text("62 sessions")
+    expect(box_of(page)).to_have_value("")
+    expect(count_of(page)).to_have_text("62 sessions")
 
 
 def test_menus_write_into_the_box(server: Running, look: Look) -> None:
     page = look(server, "/sessions?since=7d&query=cost%3E1").page
-    _pick(page, "State", "Failed")
-    expect(_box(page)).to_have_value("cost>1 status:failed")
-    _pick(page, "State", "Completed")
-    expect(_box(page)).to_have_value("cost>1 status:failed,completed")
-    _pick(page, "Agent", "codex")
-    expect(_box(page)).to_have_value("cost>1 status:failed,completed agent:codex")
-    _pick(page, "Model", "gpt-5.1-codex")
-    _pick(page, "User", "bob")
-    _pick(page, "Channel", "slack")
-    expect(_box(page)).to_have_value(re.compile("model:gpt-5.1-codex user:bob channel:slack$"))
-    expect(_count(page)).to_have_text("0 sessions")
+    pick(page, "State", "Failed")
+    expect(box_of(page)).to_have_value("cost>1 status:failed")
+    pick(page, "State", "Completed")
+    expect(box_of(page)).to_have_value("cost>1 status:failed,completed")
+    pick(page, "Agent", "codex")
+    expect(box_of(page)).to_have_value("cost>1 status:failed,completed agent:codex")
+    pick(page, "Model", "gpt-5.1-codex")
+    pick(page, "User", "bob")
+    pick(page, "Channel", "slack")
+    expect(box_of(page)).to_have_value(re.compile("model:gpt-5.1-codex user:bob channel:slack$"))
+    expect(count_of(page)).to_have_text("0 sessions")
     expect(page.get_by_text("No session that fits was active in the last 7 days.")).to_be_visible()
     page.get_by_role("button", name="Clear the filter", exact=True).last.click()
-    expect(_count(page)).to_have_text("62 sessions")
-    _pick(page, "Dataset", DATASET)
-    expect(_count(page)).to_have_text("1 session")
+    expect(count_of(page)).to_have_text("62 sessions")
+    pick(page, "Dataset", DATASET)
+    expect(count_of(page)).to_have_text("1 session")
     page.get_by_role("button", name="Clear the filter").first.click()
     page.get_by_role("button", name="Cost", exact=True).first.click()
     page.get_by_role("button", name="More than $5").click()
-    expect(_box(page)).to_have_value("cost>5")
+    expect(box_of(page)).to_have_value("cost>5")
     page.get_by_role("button", name=re.compile("^Time")).click()
     page.get_by_role("button", name="In the last 24 hours").click()
-    expect(_box(page)).to_have_value("cost>5 active:24h")
+    expect(box_of(page)).to_have_value("cost>5 active:24h")
 
 
 def test_amounts_and_days_of_ones_own_are_written_too(server: Running, look: Look) -> None:
@@ -170,16 +107,16 @@ def test_amounts_and_days_of_ones_own_are_written_too(server: Running, look: Loo
     page.get_by_label("Cost at least, in dollars").fill("1.5")
     page.get_by_label("Cost at most, in dollars").fill("4")
     page.get_by_role("button", name="Set", exact=True).click()
-    expect(_box(page)).to_have_value("agent:codex cost>=1.5 cost<=4")
+    expect(box_of(page)).to_have_value("agent:codex cost>=1.5 cost<=4")
     page.get_by_role("group", name="Filters").get_by_role("button", name="Time").click()
     page.get_by_label("From this day").fill("2026-06-01")
     page.get_by_label("To this day").fill("2026-06-02")
     page.get_by_role("button", name="Set", exact=True).click()
     # Days begin where whoever looks is.
-    expect(_box(page)).to_have_value(
+    expect(box_of(page)).to_have_value(
         "agent:codex cost>=1.5 cost<=4 started>=2026-05-31T12:00:00Z started<2026-06-02T12:00:00Z"
     )
-    expect(_count(page)).to_have_text("0 sessions")
+    expect(count_of(page)).to_have_text("0 sessions")
 
 
 def test_ranges_written_the_wrong_way_round_are_turned_and_kept(server: Running, look: Look) -> None:
@@ -189,13 +126,13 @@ def test_ranges_written_the_wrong_way_round_are_turned_and_kept(server: Running,
     page.get_by_label("Cost at least, in dollars").fill("10")
     page.get_by_label("Cost at most, in dollars").fill("2")
     page.get_by_role("button", name="Set", exact=True).click()
-    expect(_box(page)).to_have_value("cost>=2 cost<=10")
+    expect(box_of(page)).to_have_value("cost>=2 cost<=10")
     filters.get_by_role("button", name="Time").click()
     page.get_by_label("Which time").select_option("Ended")
     page.get_by_label("From this day").fill("2026-10-26")
     page.get_by_label("To this day").fill("2026-10-25")  # which has 25 hours
     page.get_by_role("button", name="Set", exact=True).click()
-    expect(_box(page)).to_have_value("cost>=2 cost<=10 ended>=2026-10-24T22:00:00Z ended<2026-10-26T23:00:00Z")
+    expect(box_of(page)).to_have_value("cost>=2 cost<=10 ended>=2026-10-24T22:00:00Z ended<2026-10-26T23:00:00Z")
     filters.get_by_role("button", name="Time").click()
     expect(page.get_by_label("Which time")).to_have_value("ended")
     expect(page.get_by_label("From this day")).to_have_value("2026-10-25")
@@ -214,31 +151,31 @@ def test_a_menu_says_names_as_the_table_does(server: Running, look: Look) -> Non
 
 def test_completions_are_offered_and_taken(server: Running, look: Look) -> None:
     page = look(server, "/sessions?since=7d").page
-    _box(page).click()
+    box_of(page).click()
     page.keyboard.type("ag")
     page.get_by_role("option", name=re.compile("^agent")).wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(_box(page)).to_have_value("agent:")
+    expect(box_of(page)).to_have_value("agent:")
     page.get_by_role("option", name="codex").click()
-    expect(_box(page)).to_have_value("agent:codex ")
-    expect(_count(page)).to_have_text("20 sessions")
+    expect(box_of(page)).to_have_value("agent:codex ")
+    expect(count_of(page)).to_have_text("20 sessions")
 
 
 def test_a_wrong_query_is_shown_at_its_place(server: Running, look: Look) -> None:
     tab = look(server, "/sessions?since=7d")
     tab.allow("400")
     page = tab.page
-    _box(page).fill("status:failed bogus:1")
+    box_of(page).fill("status:failed bogus:1")
     wrong = page.get_by_role("alert")
     expect(wrong).to_contain_text("there is no field 'bogus'")
     expect(wrong.locator("code")).to_have_text("bogus:1")
     expect(page.locator(".box-mirror .wrong")).to_have_text("bogus:1")
-    expect(_box(page)).to_have_attribute("aria-invalid", "true")
-    assert _titles(page, 1) == ["Task 0"], "what was there stays"
-    _box(page).fill("status:failed")
+    expect(box_of(page)).to_have_attribute("aria-invalid", "true")
+    assert titles_of(page, 1) == ["Task 0"], "what was there stays"
+    box_of(page).fill("status:failed")
     expect(wrong).to_have_count(0)
-    expect(_count(page)).to_have_text("6 sessions")
+    expect(count_of(page)).to_have_text("6 sessions")
     tab.go("/sessions?query=cost%3Eabc")
     expect(page.get_by_role("alert")).to_contain_text("cost cannot be 'abc'")
 
@@ -253,7 +190,7 @@ def test_a_failure_is_no_empty_book(server: Running, look: Look) -> None:
     expect(page.get_by_text("empty")).to_have_count(0)
     page.unroute("**/api/v1/sessions?*")
     page.get_by_role("button", name="Try again").click()
-    expect(_count(page)).to_have_text("62 sessions")
+    expect(count_of(page)).to_have_text("62 sessions")
 
 
 @pytest.fixture
@@ -269,9 +206,9 @@ def test_an_empty_book_says_so(empty: Running, look: Look) -> None:
 
 def test_what_an_agent_wrote_is_text(server: Running, look: Look) -> None:
     tab = look(server, "/sessions?since=7d&query=id:formula")
-    expect(_rows(tab.page)).to_contain_text("a⟨U+202E⟩b")
+    expect(rows_of(tab.page)).to_contain_text("a⟨U+202E⟩b")
     page = tab.go("/sessions?since=7d&query=id:evil*")
-    row = _rows(page)
+    row = rows_of(page)
     expect(row.get_by_role("link")).to_have_text(EVIL)
     expect(row).to_contain_text(EVIL)
     assert row.locator("img, b").count() == 0
@@ -283,15 +220,15 @@ def test_what_an_agent_wrote_is_text(server: Running, look: Look) -> None:
 def test_a_key_sees_only_its_own(server: Running, look: Look) -> None:
     key = key_of(server._url, "bob", "reader")
     page = look(server, "/sessions?since=7d", key=key).page
-    expect(_count(page)).to_have_text("30 sessions")
-    assert set(_titles(page, 100)) <= {f"Task {number}" for number in range(1, 60, 2)}
+    expect(count_of(page)).to_have_text("30 sessions")
+    assert set(titles_of(page, 100)) <= {f"Task {number}" for number in range(1, 60, 2)}
     expect(page.get_by_role("columnheader", name="User")).to_have_count(0)
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Running]:
     """A server of a book that a test changes; it ends after the pages that look at it."""
-    _fill(tmp_path / "book.db")
+    fill_table(tmp_path / "book.db")
     with served(tmp_path / "book.db") as made:
         yield made
 
@@ -300,15 +237,15 @@ def test_changes_come_without_moving_what_one_reads(own: Running, look: Look) ->
     page = look(own, "/sessions?since=7d").page
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     page.locator(".list-rows").evaluate("place => { place.scrollTop = 300 }")
-    before = _row(page, "Task 20").bounding_box()
-    _post(own, "/api/v1/sessions", session_id="new-1", title="A new one", agent="codex")
+    before = row_of(page, "Task 20").bounding_box()
+    post(own, "/api/v1/sessions", session_id="new-1", title="A new one", agent="codex")
     expect(page.get_by_role("button", name="1 new session")).to_be_visible(timeout=SOON_MS)
-    _post(own, "/api/v1/sessions", session_id="new-2", title="Another one", agent="codex")
+    post(own, "/api/v1/sessions", session_id="new-2", title="Another one", agent="codex")
     expect(page.get_by_role("button", name="2 new sessions")).to_be_visible(timeout=SOON_MS)
     with rollbook.open(own._url, all_users=True) as book:  # another process, as it were
         book.record_usage("s20", user_id="ann", model="m", tokens_in=7_000_000, cost_usd=3)
-    expect(_row(page, "Task 20")).to_contain_text("7M", timeout=SOON_MS)
-    assert _row(page, "Task 20").bounding_box() == before
+    expect(row_of(page, "Task 20")).to_contain_text("7M", timeout=SOON_MS)
+    assert row_of(page, "Task 20").bounding_box() == before
     page.get_by_role("button", name="2 new sessions").click()
     expect(page.locator(".row-link").nth(0)).to_have_text("Task 20")
     expect(page.locator(".row-link").nth(1)).to_have_text("Another one")
@@ -318,16 +255,16 @@ def test_changes_come_without_moving_what_one_reads(own: Running, look: Look) ->
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["by the server", "by another process"])
 def test_a_session_that_fits_no_more_stays_and_says_so(own: Running, look: Look, *, elsewhere: bool) -> None:
-    _post(own, "/api/v1/sessions", session_id="one", title="One")
+    post(own, "/api/v1/sessions", session_id="one", title="One")
     page = look(own, "/sessions?query=status:running").page
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(_row(page, "One")).to_contain_text("Running")
+    expect(row_of(page, "One")).to_contain_text("Running")
     if elsewhere:
         with rollbook.open(own._url) as book:
             book.end("one", "failed")
     else:
-        _post(own, "/api/v1/sessions/one/end", status="failed")
-    expect(_row(page, "One")).to_contain_text("Failed", timeout=SOON_MS)
+        post(own, "/api/v1/sessions/one/end", status="failed")
+    expect(row_of(page, "One")).to_contain_text("Failed", timeout=SOON_MS)
     with own.client() as client:
         client.delete("/api/v1/session", params={"session_id": "one"}).raise_for_status()
     expect(page.locator("tr.removed")).to_contain_text("One", timeout=SOON_MS)
@@ -342,7 +279,7 @@ def _saved(page: Page, press: Callable[[], None]) -> list[list[str]]:
 
 def test_what_is_shown_is_saved_as_csv(server: Running, look: Look) -> None:
     page = look(server, "/sessions?since=7d&query=id:formula,s5&sort=cost_usd").page
-    expect(_count(page)).to_have_text("2 sessions")
+    expect(count_of(page)).to_have_text("2 sessions")
     page.get_by_role("button", name="CSV").click()
     lines = _saved(page, page.get_by_role("button", name="These columns, in this order").click)
     assert lines[0][:3] == ["state", "title", "agent"]
@@ -366,7 +303,7 @@ def test_columns_are_chosen_and_kept(server: Running, look: Look) -> None:
     expect(heads.filter(has_text="Cost")).to_have_count(0)
     page.reload()
     expect(heads.filter(has_text="Channel")).to_have_count(1)
-    expect(_row(page, "Task 0")).to_contain_text("slack")
+    expect(row_of(page, "Task 0")).to_contain_text("slack")
     page.get_by_role("button", name="Columns").click()
     page.get_by_role("button", name="As usual").click()
     expect(heads.filter(has_text="Channel")).to_have_count(0)
@@ -429,20 +366,20 @@ def test_whoever_comes_back_at_once_finds_the_place(server: Running, look: Look)
 def test_screen_readers_find_a_table(server: Running, look: Look, scheme: str) -> None:
     tab = look(server, "/sessions?since=7d&query=cost%3E1", color_scheme=scheme)
     page = tab.page
-    expect(_count(page)).to_have_text("49 sessions")
+    expect(count_of(page)).to_have_text("49 sessions")
     table = page.get_by_role("table", name="Sessions")
     expect(table).to_have_attribute("aria-rowcount", "50")
-    expect(_rows(page).first).to_have_attribute("aria-rowindex", "2")
+    expect(rows_of(page).first).to_have_attribute("aria-rowindex", "2")
     assert tab.violations() == []
     page.get_by_role("group", name="Filters").get_by_role("button", name=re.compile("^Model")).click()
-    _box(page).press("ArrowDown")
+    box_of(page).press("ArrowDown")
     assert tab.violations() == []
 
 
 def test_a_phone_shows_two_lines_each(server: Running, look: Look) -> None:
     tab = look(server, "/sessions?since=7d", viewport={"width": 390, "height": 844})
     page = tab.page
-    row = _rows(page).first
+    row = rows_of(page).first
     expect(row).to_contain_text("Task 0")
     expect(row).to_contain_text("min ago")
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -273,6 +273,28 @@ def test_tabs_of_one_browser_share_a_stream(server: Running, look: Look) -> None
     assert server.server.limits.open_streams == 1
 
 
+def test_a_tab_that_stands_still_keeps_the_stream_from_nobody(server: Running, look: Look) -> None:
+    tab = look(server, "/settings")
+    expect(tab.page.locator(".live")).to_have_text("Live")
+    other = tab.context.new_page()
+    other.clock.install()
+    other.goto(f"{server.base}/")
+    live = other.locator(".live")
+    expect(live).to_have_text("Live")
+    with tab.page.expect_event("dialog") as held:
+        tab.page.evaluate("setTimeout(() => alert('It waits for an answer.'))")
+    other.clock.fast_forward(50_000)
+    expect(live).to_contain_text("Cut off")
+    other.clock.fast_forward(5_000)
+    expect(live).not_to_contain_text("Cut off")
+    with server.client() as client:
+        client.post("/api/v1/usage", json={"session_id": "unblocked", "cost_usd": 3}).raise_for_status()
+    expect(other.locator(".running")).to_contain_text("unblocked")
+    held.value.accept()
+    expect(tab.page.locator(".live")).to_have_text("Live")
+    expect(live).to_have_text("Live")
+
+
 def test_whoever_else_signs_in_shares_no_stream(server: Running, path: Path, look: Look) -> None:
     tab = look(server, "/")
     expect(tab.page.locator(".live")).to_have_text("Live")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
+from starlette.routing import Route as Path
+from starlette.routing import Router
+
 from rollbook.server import browser
 from rollbook.server.endpoint import Endpoint, Receive, Scope, Send, headers_of, sent
 from rollbook.server.faults import Unacceptable
 from rollbook.server.guard import refused
 from rollbook.server.params import query_of
-from rollbook.server.paths import Paths
 from rollbook.server.routes import ROUTES
-from rollbook.server.routing import Reply
+from rollbook.server.routing import Reply, Route
 from rollbook.server.running import Server
 
 _SESSIONS: Final = "/api/v1/sessions/"
@@ -24,7 +26,12 @@ class App:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._paths = Paths((route, Endpoint(server, route)) for route in ROUTES)
+        paths = _paths(server)
+        self._router = Router(paths, redirect_slashes=False, default=_unknown)
+        #: Paths without parameters, which most requests are for. The router tries one pattern after another.
+        self._plain = {
+            (method, one.path): one.app for one in paths if "{" not in one.path for method in one.methods or ()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -38,15 +45,7 @@ class App:
             return
         if scope["path"].startswith(_NAMED):
             scope["path"] = _whole(scope)
-        found = self._paths.find(scope["method"], scope["path"])
-        if found is None:
-            await _unknown(scope, send)
-        elif found.answers is None:
-            allow = ("allow", ", ".join(sorted(found.methods)))
-            await sent(send, Reply(status=405, content={"detail": "Method Not Allowed"}, headers=(allow,)))
-        else:
-            scope["path_params"] = found.named
-            await found.answers(scope, receive, send)
+        await self._plain.get((scope["method"], scope["path"]), self._router)(scope, receive, send)
 
 
 def _whole(scope: Scope) -> str:
@@ -59,7 +58,35 @@ def _whole(scope: Scope) -> str:
     return f"{_SESSIONS}{quote(session_id, safe='')}/{rest}" if session_id else scope["path"]
 
 
-async def _unknown(scope: Scope, send: Send) -> None:
+class _Path(Path):
+    """A path with one of the methods that it is there for."""
+
+    also: frozenset[str] = frozenset()  #: all of them
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in (self.methods or ()):
+            await self.app(scope, receive, send)
+            return
+        allow = ("allow", ", ".join(sorted(self.also)))
+        await sent(send, Reply(status=405, content={"detail": "Method Not Allowed"}, headers=(allow,)))
+
+
+def _paths(server: Server) -> list[_Path]:
+    methods: dict[str, set[str]] = {}
+    for route in ROUTES:
+        methods.setdefault(route.path, set()).add(route.method)
+    return [_path(server, route, methods[route.path]) for route in ROUTES]
+
+
+def _path(server: Server, route: Route, methods: set[str]) -> _Path:
+    made = _Path(route.path, Endpoint(server, route), methods=[route.method])
+    # A HEAD is answered like a GET, without the content, which the connection leaves out; a stream has but content.
+    made.methods = {route.method, "HEAD"} if route.method == "GET" and not route.streams else {route.method}
+    made.also = frozenset(methods | made.methods)
+    return made
+
+
+async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an application
     if scope["method"] == "GET" and "text/html" in headers_of(scope).get("accept", ""):
         await sent(send, browser.nowhere())
         return

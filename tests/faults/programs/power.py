@@ -20,7 +20,7 @@ import apsw
 import rollbook
 from rollbook.store import checkpoints
 
-checkpoints._MARK = 3_000  # sooner than usual, so that cuts fall into what is copied
+vars(checkpoints)["_MARK"] = 3_000  # sooner than usual, so that cuts fall into what is copied
 
 SYSTEM = apsw.vfs_names()[0]  #: the VFS that is the default before ours is
 SECTOR = 512

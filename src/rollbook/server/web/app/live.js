@@ -23,6 +23,7 @@ let again = 0;
 let gathering = 0;
 let heard = 0;
 let looking = 0;
+let silent = false;
 let changes = [];
 let everything = false;
 const listeners = new Set();
@@ -58,15 +59,18 @@ function open() {
   const { user_id: user, key_id: key, role } = me.value;
   source = new Stream(`${user} ${key} ${role}`, () => lastId, (event) => {
     heard = Date.now();
+    silent = false;
     HEARD[event.name](event);
-  });
+  }, silent);
   heard = Date.now();
   looking = setInterval(look, LOOKED_MS);
 }
 
 // A connection may be gone without anybody being told: the machine slept, or the network is another one.
 function look() {
-  if (Math.abs(Date.now() - heard) > SILENT_MS) cutOff();
+  if (Math.abs(Date.now() - heard) <= SILENT_MS) return;
+  silent = true;
+  cutOff();
 }
 
 function show() {

@@ -1,17 +1,20 @@
 // What the server tells, heard once for all tabs of a browser: it opens six connections to a server at most, and a stream
 // for each tab would use them up. The tab that has the lock listens and passes on what it hears; when it goes, is hidden
-// or cut off, another one has the lock. Browsers without locks (over HTTP from another machine) listen in each tab.
+// or cut off, another one has the lock; where it stands still (a debugger, a window of the browser that waits for an answer)
+// the lock is taken from it. Browsers without locks (over HTTP from another machine) listen in each tab.
 
 const EVENTS = "/api/v1/events";
 const NAMES = ["ready", "change", "reset", "stop", "alive"];
 const ASKS = "asks"; // a tab came: it asks where the others stand
 const JOINED = "joined";
+const ANSWERS_MS = 2000; // so soon does a tab that listens say where it stands
 
 export class Stream {
   // whose: those who see the same are told the same; last(): the id of the last event that was seen, or null.
   // told({ name, data, id }): of each event; "joined": the others stand at id; "failed": it is over.
-  constructor(whose, last, told) {
-    Object.assign(this, { last, told, source: null, ready: false, channel: null, over: new AbortController() });
+  // silent: nothing was heard for long; whoever has the lock says so soon or loses it.
+  constructor(whose, last, told, silent) {
+    Object.assign(this, { last, told, source: null, ready: false, channel: null, taking: 0, over: new AbortController() });
     if (!navigator.locks || !globalThis.BroadcastChannel) {
       this.listen();
       return;
@@ -20,7 +23,14 @@ export class Stream {
     this.channel = new BroadcastChannel(name);
     this.channel.onmessage = ({ data }) => this.heard(data);
     this.channel.postMessage({ name: ASKS });
-    navigator.locks.request(name, { signal: this.over.signal }, () => this.listen()).catch(() => {}); // it was ended before
+    this.wait(name, { signal: this.over.signal });
+    if (silent) this.taking = setTimeout(() => this.source || this.wait(name, { steal: true }), ANSWERS_MS);
+  }
+
+  // (It is refused where it was ended before, and ends where another tab takes it: that one tells from then on.)
+  wait(name, how) {
+    navigator.locks.request(name, how, () => this.source || this.listen())
+      .catch(() => this.over.signal.aborted || this.told({ name: "failed" }));
   }
 
   // Holds the lock for as long as it listens.
@@ -41,10 +51,14 @@ export class Stream {
   heard(event) {
     if (event.name === ASKS) {
       if (this.ready) this.channel.postMessage({ name: JOINED, id: this.last() });
-    } else if (!this.source) this.told(event);
+      return;
+    }
+    clearTimeout(this.taking);
+    if (!this.source) this.told(event);
   }
 
   end() {
+    clearTimeout(this.taking);
     this.over.abort();
     this.source?.close();
     this.channel?.close();

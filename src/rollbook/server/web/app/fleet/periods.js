@@ -4,8 +4,13 @@ const HOUR_MS = 3600000;
 const DAY_MS = 24 * HOUR_MS;
 const MOST = 62; // bars that can be told apart
 
+// (An hour that comes twice, when clocks are put back, is two: a time that is set is always in the first of them.)
+const intoHour = (at) => (at.getMinutes() * 60 + at.getSeconds()) * 1000 + at.getMilliseconds();
+
+// What is added to a period's start lies in the next one, perhaps not at its start: where clocks are put forward at
+// midnight, that day begins at one.
 const STEPS = {
-  hour: { floor: (at) => at.setMinutes(0, 0, 0), next: (at) => at.setTime(at.getTime() + HOUR_MS), about: HOUR_MS, by: "hour" },
+  hour: { floor: (at) => at.setTime(at - intoHour(at)), next: (at) => at.setTime(at.getTime() + HOUR_MS), about: HOUR_MS, by: "hour" },
   part: { floor: (at) => at.setHours(at.getHours() - (at.getHours() % 6), 0, 0, 0), next: (at) => at.setHours(at.getHours() + 6), about: 6 * HOUR_MS, by: "hour" },
   day: { floor: (at) => at.setHours(0, 0, 0, 0), next: (at) => at.setDate(at.getDate() + 1), about: DAY_MS, by: "day" },
   week: { floor: (at) => { at.setHours(0, 0, 0, 0); at.setDate(at.getDate() - ((at.getDay() + 6) % 7)); }, next: (at) => at.setDate(at.getDate() + 7), about: 7 * DAY_MS, by: "day" },
@@ -68,7 +73,7 @@ function floored(step, at) {
 function after(step, at) {
   const date = new Date(at);
   step.next(date);
-  return date.getTime();
+  return floored(step, date);
 }
 
 function gathered(values, index, size) {
