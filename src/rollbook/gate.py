@@ -17,7 +17,6 @@ from rollbook.ledger.ops import (
     Cleared,
     Delete,
     End,
-    Facts,
     Jot,
     Jotted,
     Mark,
@@ -65,6 +64,11 @@ def check_user(principal: Principal, user_id: str) -> None:
         raise Forbidden("this key may not write for another user")
 
 
+def may_put(principal: Principal, dataset_id: str | None) -> bool:
+    """Whether the principal may put sessions of its own into a dataset."""
+    return principal.unrestricted or dataset_id in principal.writes
+
+
 def check_admin(principal: Principal) -> None:
     """Raise Forbidden unless everything may be done."""
     if not principal.unrestricted:
@@ -83,9 +87,11 @@ def _check(principal: Principal, op: Op) -> None:
     if isinstance(op, Together):
         check(principal, op.ops)
     elif isinstance(op, Touch | Absolute):
-        _check_facts(principal, op.facts)
+        _check_dataset(principal, op.facts.dataset_id)
+    elif isinstance(op, Merge):
+        _check_dataset(principal, op.dataset_id)
 
 
-def _check_facts(principal: Principal, facts: Facts) -> None:
-    if facts.dataset_id is not None and facts.dataset_id not in principal.writes:
-        raise Forbidden(f"this key may not put sessions into the dataset {facts.dataset_id}")
+def _check_dataset(principal: Principal, dataset_id: str | None) -> None:
+    if dataset_id is not None and not may_put(principal, dataset_id):
+        raise Forbidden(f"this key may not put sessions into the dataset {dataset_id}")

@@ -116,6 +116,22 @@ def test_connections_over_which_nothing_more_is_asked_are_let_go_each_in_its_tim
     asyncio.run(run())
 
 
+def test_whoever_was_idle_and_never_ends_the_head_of_a_request_makes_room_as_well() -> None:
+    async def run() -> None:
+        async with _place(timeout_keep_alive=0.5) as (place, stack):
+            held = [await place.line(stack, 2) for _ in range(_MOST - _ROOM)]
+            for line in held:
+                await _answer(line, b"")
+                line[1].write(b"GET /")
+            await asyncio.sleep(0.8)
+            assert b" 200 " in await _answer(await place.line(stack, 3), b"")
+            assert await asyncio.wait_for(held[0][0].read(), _SOON_S / 4) == b"", "long before it is given up"
+            held[-1][1].write(b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert b"ok" in await asyncio.wait_for(held[-1][0].readuntil(b"ok"), _SOON_S), "and no more than have to"
+
+    asyncio.run(run())
+
+
 def test_where_all_are_being_answered_more_are_told_so() -> None:
     async def run() -> None:
         async with _place() as (place, stack):

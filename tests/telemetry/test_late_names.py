@@ -13,9 +13,10 @@ from msgspec.structs import replace
 import rollbook
 from rollbook.errors import NotFound
 from rollbook.journal.steps import New
-from rollbook.ledger.ops import End, Facts, ForgetNotes
+from rollbook.ledger.ops import End, Facts, ForgetNotes, Merge
 from rollbook.model import Evidence
 from rollbook.plans import telemetry
+from rollbook.principals import Principal
 from rollbook.telemetry import names, traces
 from rollbook.telemetry.told import OpsTold, SpanTold, Told
 
@@ -24,6 +25,7 @@ from .test_traces import ABROAD, TRACE, identity, span
 
 OWN = f"trace:{TRACE}"
 HOUR = 3600 * SECOND
+DATASET = "00000000-0000-4000-8000-0000000000d1"
 
 
 @pytest.fixture(params=["book", "files"])
@@ -144,6 +146,43 @@ def test_what_somebody_said_of_the_session_meanwhile_goes_with_it(book: rollbook
     assert (book.get("s").tags, book.get("s").title) == (("mine",), "by hand")
     assert [one.qa_id for one in book.qa("s")] == ["one"]
     assert book.all_state("s") == {"k": 1}
+
+
+def test_what_is_said_of_it_while_it_is_moved_is_not_lost(
+    book: rollbook.Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours_late(book, [early()])
+    together, said = telemetry.TelemetryPlans._together, list[str]()
+
+    def beside(plans: Any, user: Any, written: Any, placed: Any) -> Any:
+        if len(said) < 3 and any(isinstance(op, Merge) for _, op in placed):
+            said.append(f"in between {len(said)}")
+            book.add_message(OWN, role="user", content=said[-1])
+        return (yield from together(plans, user, written, placed))
+
+    monkeypatch.setattr(telemetry.TelemetryPlans, "_together", beside)
+    hours_late(book, [[root()]])
+    assert len(said) == 3
+    assert [one.content for one in book.conversation("s") if one.content in said] == said
+    with pytest.raises(NotFound):
+        book.get(OWN)
+    assert book.verify().ok
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_r6_nothing_gets_into_a_dataset_with_a_trace_that_whoever_named_it_may_not_put_there(
+    book: rollbook.Rollbook, *, writes: bool
+) -> None:
+    hours_late(book, [early()])
+    book.touch(OWN, dataset_id=DATASET)
+    book.touch("s", title="mine")
+    me = book.get("s").user_id
+    key = Principal(user_id=me, role="writer", writes=frozenset([DATASET] if writes else []))
+    assert book.acting(key).observe([root()]).refused == {}
+    assert (book.get("s").calls, book.get("s").dataset_id) == (5, DATASET if writes else None)
+    other = Principal(user_id="00000000-0000-4000-8000-0000000000ff", role="reader", reads=frozenset([DATASET]))
+    assert [one.session_id for one in book.acting(other).list().sessions] == (["s"] if writes else [])
+    assert book.verify().ok
 
 
 def test_an_end_that_the_trace_stated_is_the_sessions(book: rollbook.Rollbook) -> None:

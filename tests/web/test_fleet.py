@@ -292,6 +292,8 @@ def test_r6_a_key_shows_what_it_may_see(server: Running, path: Path, look: Look)
     page = look(server, "/?since=7d", key=reader).page
     expect(_card(page, "Sessions").locator(".card-value")).to_have_text("1")
     expect(_card(page, "Spend").locator(".card-value")).to_have_text("unpriced")
+    expect(page.locator(".legend-head strong")).to_have_text("unpriced")
+    expect(page.get_by_label(re.compile("^Spend in the last 7 days: unpriced in all"))).to_be_visible()
     assert not re.search(r"Task|bob|codex", page.locator("main").inner_text())
 
 

@@ -74,12 +74,12 @@ def test_a_bar_leads_to_all_who_ran_then(server: Running, look: Look) -> None:
     assert _asked(page)[1] is None  # some may have gone on behind the range
 
 
-_BARS = """async ([by, starts, until]) => {
+_BARS = """async ([by, since, starts, until]) => {
   const main = document.querySelector("script[type=module]").src;
   const { periodsOf } = await import(main.replace("main.js", "fleet/periods.js"));
   const ones = starts.map(() => 1);
   const line = { key: "m", cost_nano_usd: ones, calls: ones, unpriced_calls: ones };
-  return periodsOf({ by, starts, lines: [line] }, { since: starts[0], until }, Date.now()).lines[0].nano;
+  return periodsOf({ by, starts, lines: [line] }, { since, until }, Date.now()).lines[0].nano;
 }"""
 
 
@@ -95,7 +95,13 @@ def test_each_period_has_a_bar_where_clocks_change(server: Running, look: Look, 
     day, *places = hours.split()
     midnight = datetime.fromisoformat(f"{day}T00:00Z")
     *starts, until = [(midnight + timedelta(hours=int(each))).isoformat() for each in places]
-    assert page.evaluate(_BARS, [by, starts, until]) == [1] * 5
+    assert page.evaluate(_BARS, [by, starts[0], starts, until]) == [1] * 5
+
+
+def test_years_before_the_first_call_have_no_bars(server: Running, look: Look) -> None:
+    page = look(server, "/settings", timezone_id="UTC").page
+    starts = ["2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z"]
+    assert page.evaluate(_BARS, ["day", "1970-01-02T00:00:00Z", starts, "2025-05-04T00:00:00Z"]) == [1, 1, 0]
 
 
 def test_ends_the_wrong_way_round_are_turned_and_none_is_now(server: Running, look: Look) -> None:

@@ -348,6 +348,9 @@ def _file(work: Work, op: SourceFile) -> None:
 
 
 def _together(work: Work, op: Together) -> list[Answer]:
+    for each in op.ops:
+        if isinstance(each, Merge):
+            merging.check(work, each)
     return notes.together(work, op, _apply)
 
 

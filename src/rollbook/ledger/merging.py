@@ -10,16 +10,39 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
+from rollbook.errors import Stale
 from rollbook.ledger import state as st
 from rollbook.ledger.calls import apply_call, fits
 from rollbook.ledger.ops import Call, End, Facts, Merge, Op, Touch
 from rollbook.ledger.pruning import delete
+from rollbook.ledger.scopes import number_of
 from rollbook.ledger.state import LedgerRow, State
 from rollbook.ledger.work import Key, Work
 from rollbook.model import Tokens
 from rollbook.rules import life as lives
+from rollbook.store import Reading
 
 _BY_HAND: Final = "client"  #: who ended a session that somebody ended by its own name
+
+
+def version(tx: Reading, user_id: str, session_id: str) -> int:
+    """How often a session was changed; 0 of one that is not there."""
+    user_no = number_of(tx, user_id)
+    found = [State(row) for row in tx.among("sessions_by_id", [(user_no, session_id)])]
+    return _version(found[0] if found else None)
+
+
+def _version(state: State | None) -> int:
+    return 0 if state is None or state.deleted else state.version
+
+
+def check(work: Work, op: Merge) -> None:
+    """Raise Stale where something was said of the session since it was copied: it would go with it."""
+    user_no = work.names.user(work.tx, op.user_id, op.user_name)
+    changed = (user_no, work.cache.by_id.get((user_no, op.session_id))) in work.states  # by others of the same batch
+    found = -1 if changed else _version(work.find(user_no, op.session_id))
+    if found != op.seen:
+        raise Stale(f"session {op.session_id!r} was changed", expected=op.seen, found=found)
 
 
 def merge(work: Work, op: Merge, apply: Callable[[Work, Op], Any]) -> int:
@@ -52,7 +75,7 @@ def _tell(work: Work, source: State, op: Merge, apply: Callable[[Work, Op], Any]
     flagged = bool(source.flags & st.FLAG_CLOCK)
     for at in (source.started_at, source.last_sign or source.started_at):
         apply(work, said(at=at, turns=source.turns, flagged=flagged))
-    for at, facts in _facts(work, source):
+    for at, facts in _facts(work, source, op.dataset_id):
         apply(work, said(at=at, facts=facts))
     for event in source.life:
         if event.what == lives.END and event.by != _BY_HAND:
@@ -62,9 +85,11 @@ def _tell(work: Work, source: State, op: Merge, apply: Callable[[Work, Op], Any]
             ))  # fmt: skip
 
 
-def _facts(work: Work, source: State) -> Iterator[tuple[int, Facts]]:
-    """What was said of a session, with its times."""
+def _facts(work: Work, source: State, dataset_id: str | None) -> Iterator[tuple[int, Facts]]:
+    """What was said of a session, with its times; of datasets none but one."""
     for at, name, value in work.info(source).told():
+        if name == "dataset_id" and value != dataset_id:
+            continue
         if name == "parent":
             yield at, Facts(parent_id=value[1], parent_user_id=work.names.user_id(work.tx, value[0]))
         else:

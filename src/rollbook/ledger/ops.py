@@ -280,6 +280,7 @@ class Merge(Struct, frozen=True, kw_only=True):
     """A session turns out to be another one's part; answered how many calls that moved.
 
     What it used and what was said of it is the other's from now on, and it is deleted: its contents are copied before.
+    Refused with Stale, within a :class:`Together`, where it is not as it was then.
     """
 
     user_id: str
@@ -287,6 +288,8 @@ class Merge(Struct, frozen=True, kw_only=True):
     into: str
     alike: tuple[tuple[str, str], ...] = ()  #: names of calls, and what these are like in the other session
     part: int = 0  #: so many calls move at the most, and nothing else yet: one that has very many moves in parts
+    seen: int = 0  #: the version that it had before it was copied; 0: it was not there
+    dataset_id: str | None = None  #: where the other session may be put if this one is there; else it stays where it is
     user_name: str | None = None
 
 

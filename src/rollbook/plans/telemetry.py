@@ -13,7 +13,7 @@ from rollbook import gate, inbox
 from rollbook.core import Outside, Peruse, Plan, Read, Whole, Write, one
 from rollbook.errors import Gone, NotFound, Overloaded, RollbookError, Stale, StoreError
 from rollbook.journal.steps import Drop, Step
-from rollbook.ledger import notes
+from rollbook.ledger import merging, notes
 from rollbook.ledger.ops import Call, Jot, Merge, Note, Op, Together, Touch
 from rollbook.model import to_micros
 from rollbook.plans.writing import WritePlans
@@ -102,21 +102,27 @@ class TelemetryPlans(WritePlans):
             return {}, ""
         merges = [op for _, op in ops if isinstance(op, Merge)]
         for op in merges:
-            said = yield from self._copied(op)
-            ops = [*said, *ops]
+            said, merge = yield from self._copied(op)
+            ops = [*said, *((places, merge if each is op else each) for places, each in ops)]
         refused = yield from self._together((self.user_id, self.user_name), written, ops)
         if merges:
             yield from self.clear_outside()  # of what is elsewhere of sessions that are no more
         return refused
 
-    def _copied(self, op: Merge) -> Plan[List[Placed]]:
-        """What lets another session say what one says. Of much, all but the last is moved now: it may come again."""
+    def _copied(self, op: Merge) -> Plan[tuple[List[Placed], Merge]]:
+        """What lets another session say what one says. Of much, all but the last is moved now: it may come again.
+
+        And the merge as it may be done: nobody's session gets into a dataset by it that could not be put there.
+        """
         try:
             session = yield from self._own(op.session_id, op.user_id)
         except NotFound:
-            return []
+            return [], op
+        if gate.may_put(self.principal, session.dataset_id):
+            op = replace(op, dataset_id=session.dataset_id)
         for _ in range(session.calls // _MERGED_AT_ONCE):  # so that nobody else waits for long to write
             yield Write([replace(op, part=_MERGED_AT_ONCE)])
+        op = replace(op, seen=(yield Read(partial(merging.version, user_id=op.user_id, session_id=op.session_id))))
         at = to_micros(session.last_activity_at)
         page = copied.Page((), None)
         while True:
@@ -125,7 +131,7 @@ class TelemetryPlans(WritePlans):
             jot = Jot(user_id=op.user_id, session_id=op.into, at=at, step=step, user_name=op.user_name)
             said: List[Placed] = [((), jot)] if page.changes else []
             if page.left is None:
-                return said
+                return said, op
             if said:
                 yield from self._together((op.user_id, op.user_name), (), said)
 

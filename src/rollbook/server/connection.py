@@ -196,8 +196,7 @@ class Impatient(HttpToolsProtocol):
             if left > 0:
                 cls._look_after_idle(loop, left)
                 return
-            del cls._idle[each]
-            each.timeout_keep_alive_handler()
+            each.timeout_keep_alive_handler()  # one that has begun to ask stays, and makes room where it has to
 
     def _wait(self) -> None:
         if self._patience is None:

@@ -17,15 +17,17 @@ _LEAST: Final = 512  #: bytes that are worth it
 _LARGE: Final = 128 << 10  #: from which on a thread does it, so that nobody else waits
 _LEVEL: Final = 1  #: a tenth larger than the best, in a third of its time
 _JSON: Final = "application/json"
+_NEVER: Final = ("q=0", "q=0.0", "q=0.00", "q=0.000")
 
 
 def takes_gzip(headers: Mapping[str, str]) -> bool:
     """Whether whoever asks takes answers so."""
-    for coding in headers.get("accept-encoding", "").split(","):
+    said: dict[str, str] = {}
+    for coding in headers.get("accept-encoding", "").lower().split(","):
         name, _, weight = coding.partition(";")
-        if name.strip().lower() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+        said[name.strip()] = weight.replace(" ", "")
+    weight = said.get("gzip", said.get("*", _NEVER[0]))  # what is said of it goes before what is said of all others
+    return weight not in _NEVER
 
 
 async def packed(reply: Reply) -> Reply:

@@ -257,9 +257,11 @@ class SqliteStore:
             connection = self._idle.pop() if self._idle else Connection(self.connect(), self.room)
             try:
                 connection.raw.execute("begin")
-                if connection.looked != connection.raw.data_version():  # others wrote, and may have changed the schema
+                # (Asked in this way, SQLite looks at the file, and all that follows is read as it was then.)
+                state: Any = connection.raw.execute("pragma data_version").fetchall()[0][0]
+                if connection.looked != state:  # others wrote, and may have changed the schema
                     check(connection.raw, self.where)
-                    connection.looked = connection.raw.data_version()
+                    connection.looked = state
                 yield connection
             finally:
                 if connection.raw.in_transaction:

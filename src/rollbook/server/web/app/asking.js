@@ -6,6 +6,7 @@ import { onChange } from "./live.js";
 
 const OFTEN_MS = 700; // so often at most is anything asked for again
 const REST = 8; // what takes long to answer rests so many times as long before it is asked for again
+const RESTED_MS = 30000; // and no longer: perhaps it was the machine that slept
 
 // const asked = useAnswer("/api/v1/sessions/stats", { since: since.value }, { live: true });
 // asked.data (null before the first answer), asked.error (Failed or null), asked.loading, asked.again()
@@ -49,7 +50,7 @@ function worker(name, load, setHeld, every) {
     const outcome = await load(own.abort.signal).then((data) => ({ data, error: null }), (error) => ({ error }));
     own.busy = false;
     own.last = performance.now();
-    own.rest = Math.max(typeof every === "function" ? every(outcome.data) : every, REST * (own.last - began));
+    own.rest = Math.max(typeof every === "function" ? every(outcome.data) : every, Math.min(RESTED_MS, REST * (own.last - began)));
     if (own.ended) return;
     // What was there for other parameters is no answer to these.
     setHeld((held) => ({ name, data: held.name === name ? held.data : null, ...outcome, loading: false }));

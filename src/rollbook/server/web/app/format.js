@@ -124,7 +124,8 @@ export function within({ since, until }) {
 function edges(since, until) {
   const [start, end] = [new Date(since), new Date(until)];
   const whole = [start, end].every((at) => Number.isNaN(at.getTime()) || !(at.getHours() || at.getMinutes()));
-  const name = (at) => (whole ? (at.getFullYear() === new Date().getFullYear() ? thisDay : otherYear).format(at) : time(at));
+  const near = whole ? thisDay : thisYear;
+  const name = (at) => (at.getFullYear() === new Date().getFullYear() ? near : otherYear).format(at);
   return [since === "all" ? null : name(start), name(whole ? new Date(end - 1) : end)];
 }
 

@@ -42,7 +42,9 @@ function stepFor(span, finest) {
 export function periodsOf(series, range, now) {
   const told = series.starts.map((text) => Date.parse(text));
   const end = ending(range, now);
-  const from = Math.min(beginning(range.since, now) ?? told[0] ?? end, told[0] ?? end);
+  const first = told[0] ?? end;
+  const asked = Math.min(beginning(range.since, now) ?? first, first);
+  const from = (end - asked) / STEPS.month.about > MOST ? first : asked; // years of nothing hide what there is
   const step = stepFor(end - from, series.by);
   const starts = every(STEPS[step], from, end);
   const place = new Map(starts.map((at, index) => [at, index]));

@@ -3,7 +3,7 @@
 import { html, useMemo, useState } from "../html.js";
 import { range, since, sessionsUrl, go } from "../state.js";
 import { useAnswer } from "../asking.js";
-import { count, dollars, exactDollars, plural, roundDollars, shortModel, within, zone } from "../format.js";
+import { count, dollars, exactDollars, money, moneyTitle, plural, roundDollars, shortModel, within, zone } from "../format.js";
 import { oneLine } from "../text.js";
 import { Choice, Section } from "../ui/parts.js";
 import { Empty, Shown } from "../ui/states.js";
@@ -46,13 +46,16 @@ function Stacked({ series, stack }) {
     </div>`;
 }
 
+// of(values): what they come to.
+const sumOf = (lines, of) => Object.fromEntries(["nano", "calls", "unpriced"].map((name) => [name, lines.reduce((sum, line) => sum + of(line[name]), 0)]));
+
 const markOf = (line, place) => (line.rest || line.deleted || place >= LINES ? "rest" : place + 1);
 
 function Bars({ shown, lines, onPoint }) {
   const data = useMemo(() => stacked(shown, lines), [shown, lines]);
   const shape = `${shown.step} ${lines.map((line, place) => markOf(line, place)).join()}`;
-  const sum = lines.reduce((all, line) => all + total(line.nano), 0);
-  const label = `Spend ${within(range.value)}: ${dollars(sum)} in all. What each line comes to stands in the list beside it.`;
+  const sum = sumOf(lines, total);
+  const label = `Spend ${within(range.value)}: ${money(sum.nano, sum.calls, sum.unpriced)} in all. What each line comes to stands in the list beside it.`;
   const options = (uPlot) => ({
     padding: [8, 14, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
@@ -109,7 +112,7 @@ function ranIn(start, end) {
 
 function tick(step, ms) {
   const at = new Date(ms);
-  if (step === "month") return month.format(at).slice(0, 3);
+  if (step === "month") return at.getMonth() === 0 ? String(at.getFullYear()) : month.format(at).slice(0, 3);
   const midnight = at.getHours() === 0 && at.getMinutes() === 0;
   if (step === "hour" || step === "part") return midnight ? day.format(at).slice(0, 6) : hour.format(at);
   return midnight ? date.format(at) : "";
@@ -127,11 +130,10 @@ function periodName(shown, place) {
 // What the chart shows in figures: of the whole range, or of the bar that is pointed at. It stays where it is.
 function Legend({ shown, lines, stack, at }) {
   const of = (values) => (at === null ? total(values) : values[at]);
-  const all = lines.reduce((sum, line) => sum + of(line.nano), 0);
-  const unpriced = lines.reduce((sum, line) => sum + of(line.unpriced), 0);
+  const { nano: all, calls, unpriced } = sumOf(lines, of);
   return html`
     <div class="legend">
-      <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${exactDollars(all)}><a href=${at === null ? sessionsUrl() : ranIn(shown.starts[at], shown.ends[at])}>${dollars(all)}</a></strong></p>
+      <p class="legend-head"><span>${at === null ? "In all" : periodName(shown, at)}</span><strong title=${moneyTitle(all, calls, unpriced)}><a href=${at === null ? sessionsUrl() : ranIn(shown.starts[at], shown.ends[at])}>${money(all, calls, unpriced)}</a></strong></p>
       <ul>${lines.map((line, place) => html`
         <li key=${line.key} onClick=${followLink}><i class=${`mark mark-${markOf(line, place)}`} aria-hidden="true"></i><${Name} line=${line} stack=${stack} />
           <span class="legend-value"><${Amount} nano=${of(line.nano)} calls=${of(line.calls)} unpriced=${of(line.unpriced)} /></span></li>`)}</ul>

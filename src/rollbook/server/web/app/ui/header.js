@@ -38,7 +38,7 @@ function RangePicker() {
       ${RANGES.map((name) => html`
         <button key=${name} type="button" aria-pressed=${String(!own && since === name)} onClick=${() => setRange(name)}
           title=${rangeName({ since: name })}>${name === "all" ? "All" : name}</button>`)}
-      <${Menu} label=${own ? rangeName(range.value).replace("the last ", "") : "Own"} pressed=${own} title="A range of one's own" align="end">
+      <${Menu} label=${html`<span class="clip">${own ? rangeName(range.value).replace("the last ", "") : "Own"}</span>`} pressed=${own} title="A range of one's own" align="end">
         ${(close) => html`<${OwnRange} close=${close} />`}
       <//>
     </div>`;

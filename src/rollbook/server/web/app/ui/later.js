@@ -12,7 +12,7 @@ export function later(load, name) {
     useEffect(() => {
       if (!Part) load().then((module) => { Part = module[name]; drawn(true); }, setError);
     }, []);
-    if (error) return html`<${Failure} error=${new Error("The server cannot be reached, or is a newer one than this page.")} what="This cannot be shown." />`;
+    if (error) return html`<${Failure} error=${new Error("The server cannot be reached, or is a newer one than this page.")} what="This cannot be shown." again=${() => location.reload()} />`;
     return Part && html`<${Part} ...${props} />`;
   };
 }

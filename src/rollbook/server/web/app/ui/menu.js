@@ -1,7 +1,9 @@
 // A button that opens a small panel. It closes with Escape, a click elsewhere, or when the focus leaves it.
 
-import { html, useEffect, useId, useRef, useState } from "../html.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { Icon } from "./icon.js";
+
+const EDGE = 8; // pixels between a panel and the edge of the window
 
 // <${Menu} label="Columns">${(close) => html`<button onClick=${close}>One</button>`}<//>
 // label: text or markup of the button; name: what it is called where label is a picture; align: "start" | "end";
@@ -15,6 +17,7 @@ export function Menu({ label, name, title, align = "start", quiet = false, press
     place.current?.querySelector("button")?.focus();
   };
 
+  useLayoutEffect(() => { if (open) intoSight(place.current.querySelector(".panel")); }, [open]);
   useEffect(() => {
     if (!open) return undefined;
     place.current.querySelector(".panel")?.querySelector("input, button, a[href], select")?.focus();
@@ -43,6 +46,13 @@ export function Menu({ label, name, title, align = "start", quiet = false, press
       </button>
       ${open && html`<div class=${`panel panel-${align}`} id=${id}>${children(close)}</div>`}
     </div>`;
+}
+
+// Where its button is close to an edge of a small window, the panel would reach over it.
+function intoSight(panel) {
+  const { left, right } = panel.getBoundingClientRect();
+  const over = Math.max(0, right + EDGE - document.documentElement.clientWidth);
+  panel.style.translate = `${Math.max(EDGE - left, -over)}px`;
 }
 
 function step(place, event) {
