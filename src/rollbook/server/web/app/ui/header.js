@@ -82,7 +82,7 @@ function OwnRange({ close }) {
 // What is written the wrong way round is turned.
 function between(said) {
   const ends = [said.get("from"), said.get("until")].filter(Boolean).map((text) => new Date(text).toISOString());
-  return ends.sort();
+  return [...new Set(ends)].sort(); // (nothing is between a moment and itself)
 }
 
 // A moment as the viewer's calendar and clock have it, without its zone: "2026-11-21T17:04".
