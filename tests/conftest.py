@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -16,6 +18,30 @@ settings.load_profile("rollbook")
 
 #: Whatever decides where books and transcripts are looked for.
 _PLACES = ("ROLLBOOK_", "CLAUDE_", "XDG_")
+
+
+_PARTS: Final = 4  #: workers
+_BROWSER: Final = Path(__file__).parent / "web"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that drive a browser stand between the others, and not all at the end: many browsers at once are slow.
+
+    Each worker begins with a part of the whole, so that two files at the same place of two parts run at the same time.
+    """
+    files = [list(group) for _, group in groupby(items, key=attrgetter("path"))]
+    others = [group for group in files if group[0].path.parent != _BROWSER]
+    driving = [group for group in files if group[0].path.parent == _BROWSER]
+    every = sum(map(len, others))
+    places = sorted(every * (number % _PARTS + number / len(driving)) / _PARTS for number in range(len(driving)))
+    done = 0
+    items.clear()
+    for group in others:
+        items.extend(group)
+        done += len(group)
+        while driving and done >= places[-len(driving)]:
+            items.extend(driving.pop())
+    items.extend(item for group in driving for item in group)
 
 
 class Homes:

@@ -83,7 +83,11 @@ def test_a_running_library_notices_that_it_must_not_write_any_more(url: str, mon
         for _ in range(3):
             with pytest.raises(StoreError, match=r"newer Rollbook .* upgrade"):
                 book.record_usage("s", usage_id="3")
-        assert book.get("s").calls == 2
+        if url.startswith("sqlite"):  # which tells with each read whether it is still what it knows
+            with pytest.raises(StoreError, match=r"newer Rollbook .* upgrade"):
+                book.get("s")
+        else:
+            assert book.get("s").calls == 2
 
 
 def test_a_migration_waits_for_who_writes(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
