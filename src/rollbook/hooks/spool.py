@@ -166,8 +166,9 @@ def lock(place: str) -> int | None:
 def sign(descriptor: int, *, well: bool) -> None:
     """Say in the lock's file who holds it, and whether they have come as far as to deliver. It is not handed on."""
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the system call has it so
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()} {_WELL if well else _BEGUN}\n".encode("ascii"), 0)
+    says = f"{os.getpid()} {_WELL if well else _BEGUN}\n".encode("ascii")
+    os.pwrite(descriptor, says, 0)  # (and cut then: whoever reads meanwhile never finds it empty)
+    os.ftruncate(descriptor, len(says))
 
 
 def failed_lately(descriptor: int) -> bool:
