@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import count, groupby
-from operator import attrgetter
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Two shared cores say nothing about speed, so no example has a deadline; a run that gates repeats the same examples.
 settings.register_profile("rollbook", deadline=None, derandomize="CI" in os.environ, print_blob=True)
@@ -20,28 +20,29 @@ settings.load_profile("rollbook")
 _PLACES = ("ROLLBOOK_", "CLAUDE_", "XDG_")
 
 
-_PARTS: Final = 4  #: workers
-_BROWSER: Final = Path(__file__).parent / "web"
+_HERE: Final = Path(__file__).parent
+_BROWSER: Final = _HERE / "web"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that drive a browser stand between the others, and not all at the end: many browsers at once are slow.
+    """What drives a browser is first, as one worker is busy with it for long; what is last are short files."""
+    items.sort(key=lambda item: (item.path.parent != _BROWSER, item.path.parent != _HERE))
 
-    Each worker begins with a part of the whole, so that two files at the same place of two parts run at the same time.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """A file's tests are one worker's, which makes what they share, and one has all that drives a browser.
+
+    Browsers side by side are slow, and each start of one takes as much of a processor as three tests do.
     """
-    files = [list(group) for _, group in groupby(items, key=attrgetter("path"))]
-    others = [group for group in files if group[0].path.parent != _BROWSER]
-    driving = [group for group in files if group[0].path.parent == _BROWSER]
-    every = sum(map(len, others))
-    places = sorted(every * (number % _PARTS + number / len(driving)) / _PARTS for number in range(len(driving)))
-    done = 0
-    items.clear()
-    for group in others:
-        items.extend(group)
-        done += len(group)
-        while driving and done >= places[-len(driving)]:
-            items.extend(driving.pop())
-    items.extend(item for group in driving for item in group)
+    config.option.loadscopereorder = False
+    return _ByPlace(config, log)
+
+
+class _ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # its types are not published
+    def _split_scope(self, nodeid: str) -> str:
+        place = nodeid.partition("::")[0]
+        return "web" if place.startswith("tests/web/") else place
 
 
 class Homes:

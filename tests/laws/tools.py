@@ -110,20 +110,31 @@ def net_rows(book: rollbook.Rollbook, session_id: str, owner: str) -> list[tuple
     return sorted((repr(key), count) for key, count in net.items() if count)
 
 
-def snapshot(book: rollbook.Rollbook, owner: str = LOCAL_USER) -> dict[str, Any]:
-    """Everything that a book shows of one user, but for the user's own id."""
+def snapshot(book: rollbook.Rollbook, owner: str = LOCAL_USER, turn: int | None = None) -> dict[str, Any]:
+    """Everything that a book shows of one user, but for the user's own id.
+
+    Of the sums, which :func:`sound` compares with the ledger, a quarter in each turn, where a turn is given.
+    """
     sessions = list(book.iterate(user_id=owner, order_by="started_at"))
     shown = {item.session_id: _without(to_dict(item), "user_id", "parent_user_id") for item in sessions}
-    figures: dict[str, Any] = {}
-    for since in ("all", "2h"):
-        figures[f"stats {since}"] = to_dict(book.stats(since=since, user_id=owner))
-        figures[f"models {since}"] = to_dict(book.cost_by_model(since=since, user_id=owner))
-    for by in SPEND_BY:
-        spend = to_dict(book.spend(by=by, since="all", user_id=owner))
-        rows = [_without(row, "key") if by == "user" else row for row in spend["rows"]]
-        figures[f"spend {by}"] = (rows, spend["total"])
+    wanted = _FIGURES if turn is None else _FIGURES[turn % 4 :: 4]
+    figures = {f"{what} {of}": _figure(book, owner, what, of) for what, of in wanted}
     usage = {item.session_id: net_rows(book, item.session_id, owner) for item in sessions}
     return {"sessions": shown, "usage": usage, **figures}
+
+
+_FIGURES: Final = [
+    *((what, since) for since in ("all", "2h") for what in ("stats", "models")),
+    *(("spend", by) for by in SPEND_BY),
+]
+
+
+def _figure(book: rollbook.Rollbook, owner: str, what: str, of: str) -> Any:
+    if what == "spend":
+        spend = to_dict(book.spend(by=of, since="all", user_id=owner))
+        rows = [_without(row, "key") if of == "user" else row for row in spend["rows"]]
+        return rows, spend["total"]
+    return to_dict({"stats": book.stats, "models": book.cost_by_model}[what](since=of, user_id=owner))
 
 
 _TABLES: Final = (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rollbook import redact as default
@@ -199,6 +199,7 @@ PIECES: Final = st.sampled_from(
 )
 
 
+@example(f"AGE-SECRET-KEY-1{'QPZRY9X8GF2' * 5}sk-ant-api03-{'a1B2c3D4e5F6g7H8' * 2}")
 @given(st.lists(PIECES | st.text(max_size=5), max_size=8).map("".join))
 def test_redacting_twice_is_redacting_once(text: str) -> None:
     once = default(text)

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from rollbook.rules.secret_names import is_secret_name, looks_random, says_place, spared
 
 _SHORTEST: Final = 8  #: characters of a text that holds a secret and what tells of it
+_ADJOINING: Final = 8  #: secrets without anything between them: one is only seen when that before it is gone
 
 _RUN: Final = "[A-Za-z0-9_-]"
 _FREE: Final = "(?<![A-Za-z0-9])"  #: not within a word
@@ -185,11 +186,15 @@ def named(name: str, value: str) -> str:
 
 
 def _shaped(text: str) -> str:
-    for marks, pattern, replace in _shapes():
-        for mark in marks:
-            if mark in text:
-                text = pattern.sub(replace, text)
-                break
+    for _ in range(_ADJOINING):
+        before = text
+        for marks, pattern, replace in _shapes():
+            for mark in marks:
+                if mark in text:
+                    text = pattern.sub(replace, text)
+                    break
+        if text == before:
+            break
     return text
 
 

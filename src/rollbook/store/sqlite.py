@@ -24,7 +24,7 @@ from rollbook.store import Check, Copied, Progress, Proof, Replaced, forks
 from rollbook.store.checkpoints import Checkpoints
 from rollbook.store.half import refuse_half
 from rollbook.store.sqlite_connection import Connection, translated
-from rollbook.store.sqlite_file import check, current, migrate, newest, parse, prepare, tune
+from rollbook.store.sqlite_file import begin, check, current, migrate, newest, parse, prepare, tune
 from rollbook.store.sqlite_words import teach
 from rollbook.store.turns import Turns
 
@@ -86,7 +86,9 @@ class SqliteStore:
             self._turns = self._turns_of(self.path)
             tune(first.raw, self.busy_timeout_s)
             self._checkpoints = Checkpoints(first.raw, self.connect)
-        if check(first.raw, self.where) < newest():
+        if self.path is None:
+            begin(first.raw)
+        elif check(first.raw, self.where) < newest():
             with self.write() as tx:
                 migrate(tx.raw, self.where)
         first.raw.set_busy_timeout(0)  # _begin() does the waiting
