@@ -111,7 +111,10 @@ def _served(path: Path) -> Iterator[str]:
 
 
 def _chromium() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"))),
+        None,
+    )
 
 
 @contextmanager

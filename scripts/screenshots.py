@@ -141,7 +141,10 @@ def _served(url: str) -> Iterator[str]:
 
 def _chromium() -> str | None:
     """One of the system; None: the one that Playwright has."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"))),
+        None,
+    )
 
 
 def _take(browser: Browser, base: str, shot: Shot, file: Path) -> None:

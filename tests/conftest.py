@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """A file's tests are one worker's, which makes what they share, and one has all that drives a browser.
+    """A file's tests are one worker's, which makes what they share once; one has all that drives a browser.
 
-    Browsers side by side are slow, and each start of one takes as much of a processor as three tests do.
+    Browsers side by side are too slow for what is to be seen soon.
     """
     config.option.loadscopereorder = False
     return _ByPlace(config, log)

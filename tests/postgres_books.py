@@ -48,14 +48,17 @@ class EmptyBooks:
     def _empty(self, schema: str) -> None:
         if self._raw is None:
             self._raw = self._stack.enter_context(psycopg.connect(self._url, autocommit=True))
-        found = self._raw.execute(
-            "select tablename from pg_tables where schemaname = %s and tablename <> %s", (schema, KEPT)
+        found = self._raw.execute(  # where nothing was ever written, nothing is to be deleted
+            "select relname from pg_class where relnamespace = %s::regnamespace and relkind = 'r' "
+            "and relname <> %s and pg_relation_size(oid) > 0",
+            (schema, KEPT),
         )
         drops = [sql.SQL("delete from {}").format(sql.Identifier(schema, name)) for (name,) in found]
-        self._raw.execute(sql.SQL("; ").join(drops))
+        if drops:
+            self._raw.execute(sql.SQL("; ").join(drops))
         self._raw.execute(  # numbers are given out anew, as in a new book
-            "select setval(format('%%I.%%I', schemaname, sequencename)::regclass, 1, false) from pg_sequences "
-            "where schemaname = %s",
+            "select setval(oid::regclass, 1, false) from pg_class "
+            "where relnamespace = %s::regnamespace and relkind = 'S'",
             (schema,),
         )
 

@@ -91,7 +91,10 @@ class RedisServer:
             raise ChildProcessError(self.port)
 
     def _up_or_gone(self) -> bool:
-        return not self.alive() or bool(self.client().ping())
+        if not self.alive():
+            return True
+        with self.talk() as client:
+            return bool(client.ping())
 
     def alive(self) -> bool:
         try:

@@ -20,23 +20,35 @@ from rollbook.settings import Settings
 
 PROGRAMS: Final = Path(__file__).with_name("programs")
 SOURCE: Final = Path(rollbook.__file__).parent.parent
-#: What a program says, after its imports, that begins together with others.
-READY: Final = 'print("ready", flush=True); sys.stdin.readline()'
+#: Where a program, after its imports, becomes many processes, as many as its last argument says, that begin together.
+#: Its own one waits for them, and ends well if they do.
+READY: Final = """
+import os
+begin, word, there, ready = *os.pipe(), *os.pipe()
+others = []
+for _ in range(int(sys.argv[-1])):
+    others.append(os.fork())
+    if not others[-1]:
+        break
+else:
+    for _ in others:
+        os.read(there, 1)
+    os.close(word)  # everybody hears that nobody holds it any more
+    sys.exit(any([os.waitpid(pid, 0)[1] for pid in others]))
+os.close(word)
+sys.stdout = open(1, "w", closefd=False)  # so that a line is written as one
+os.write(ready, b"!")
+os.read(begin, 1)
+"""
 SLOW_S: Final = 60.0  #: longer than anything here takes on a busy machine; reached only by something that hangs
 
 
 def at_once(program: str, *arguments: object, count: int) -> list[str]:
-    """What so many processes print that all begin at a word, once all are ready for it: see ``READY``."""
-    words = [sys.executable, "-c", program, *map(str, arguments)]
-    started = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("begin\n")
-        process.stdin.flush()
-    return [process.communicate(timeout=2 * SLOW_S)[0].strip() for process in started]
+    """What so many processes print, a line each, that all begin together once all are there: see ``READY``."""
+    words = [sys.executable, "-c", program, *map(str, arguments), str(count)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=2 * SLOW_S, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout.splitlines()
 
 
 class Program:

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from postgres_servers import PostgresServer
 from rollbook import peers
 from rollbook.errors import StoreError
 from rollbook.feed import Change, Feed, Lost, Subscription, items
@@ -169,30 +168,6 @@ def test_what_another_process_changed_is_told_by_name(postgres_url: str) -> None
         assert change(reader) == ("own", {"usage"})
         neighbour.publish("c", kinds=items.USAGE | items.FACTS)
         assert change(reader) == ("c", {"usage", "facts"}), "one's own comes back, and is told only once"
-
-
-def test_hearing_goes_on_after_the_server_was_started_anew(own_postgres: Callable[..., PostgresServer]) -> None:
-    server = own_postgres()
-    url = server.url("postgres")
-    with neighbour_at(url) as neighbour, feed_at(url) as feed, feed.subscribe() as reader:
-        began(reader)
-        neighbour.publish("a")
-        assert change(reader) == ("a", {"life"})
-        server.restart()
-        began(reader)
-        neighbour.publish("b")
-        assert change(reader) == ("b", {"life"})
-        server.kill()
-        neighbour.publish("missed")
-        server.start()
-        began(reader)
-        # Whatever the other process could not tell it tells as lost, and then by name again.
-        for number in range(60):
-            neighbour.publish(f"later{number}")
-            item = reader.next(0.5)
-            if isinstance(item, Change) and item.session_id.startswith("later"):
-                return
-        pytest.fail("nothing was heard any more")
 
 
 def test_what_could_not_be_told_is_told_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 import rollbook
-from postgres_servers import PostgresServer
 from rollbook.feed import Change, Lost, Subscription
 
 PATIENCE_S = 30.0
@@ -104,24 +101,6 @@ def test_every_lane_tells(postgres_url: str) -> None:
         for number in range(40):
             book.touch(f"s{number}")
         assert {told(reader)[0] for _ in range(40)} == {f"s{number}" for number in range(40)}
-
-
-def test_a_server_that_is_started_anew_is_heard_again(own_postgres: Callable[..., PostgresServer]) -> None:
-    server = own_postgres()
-    url = server.new_database()
-    with rollbook.open(url, user="ann") as book, neighbour(url) as do, book.changes() as reader:
-        assert isinstance(reader.next(PATIENCE_S), Lost)
-        do("touch", "a")
-        assert told(reader) == ("a", {"life"})
-        server.restart()
-        assert isinstance(reader.next(PATIENCE_S), Lost)
-        for number in range(60):
-            do("touch", f"later{number}")
-            item = reader.next(0.5)
-            if isinstance(item, Change):
-                assert item.session_id.startswith("later")
-                return
-        pytest.fail("nothing was heard any more")
 
 
 def test_a_forked_child_tells_the_parent(postgres_url: str) -> None:

@@ -65,6 +65,7 @@ class Source:
     def __init__(self, path: Path, *scripts: str) -> None:
         self.path = path
         self.raw = apsw.Connection(str(path))
+        self.raw.execute("pragma synchronous=off")  # there is no disk to wait for
         for script in scripts:
             self.raw.execute((DATA / f"{script}.sql").read_text())
 

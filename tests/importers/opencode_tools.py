@@ -52,6 +52,7 @@ class Writer:
     def __init__(self, path: Path, tables: str = "version_1", journal: str = "wal", locking: str = "normal") -> None:
         self.raw = apsw.Connection(str(path))
         self.raw.set_busy_timeout(5000)
+        self.raw.pragma("synchronous", "off")  # there is no disk to wait for
         self.raw.pragma("locking_mode", locking)
         self.raw.pragma("journal_mode", journal)
         self.writes = 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,19 @@ def moment(number: int) -> str:
 MAKERS = {"claude-code": claude, "gemini-cli": gemini, "codex": codex}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a source, made once for all tests, which only read it."""
+
+    @cache
+    def make(name: str) -> Path:
+        place = tmp_path_factory.mktemp(name)
+        MAKERS[name](place)
+        return place
+
+    return make
+
+
 class Stopped(Exception):
     """In the place of Ctrl-C, a full disk, a killed process."""
 
@@ -112,14 +127,14 @@ def book() -> Iterator[rollbook.Rollbook]:
 @pytest.mark.parametrize("transactions", [1, 2])
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_r3_a_call_between_two_transactions_is_not_lost(
-    book: rollbook.Rollbook, tmp_path: Path, name: str, transactions: int
+    book: rollbook.Rollbook, made: Callable[[str], Path], name: str, transactions: int
 ) -> None:
-    MAKERS[name](tmp_path)
+    place = made(name)
     with pytest.raises(Stopped):
-        run_import(Failing(book, transactions), source(name), [tmp_path], now=NOW, processes=0)
+        run_import(Failing(book, transactions), source(name), [place], now=NOW, processes=0)
     stored = book.stats(since="all").calls
     assert 0 < stored < CALLS + (name == "codex" and transactions > 1)
-    run_import(book, source(name), [tmp_path], now=NOW, processes=0)
+    run_import(book, source(name), [place], now=NOW, processes=0)
     found = book.stats(since="all")
     assert (found.calls, found.tokens_in) == (CALLS, 5 * CALLS)
     assert book.verify().ok
@@ -140,8 +155,10 @@ def test_r3_names_that_are_not_utf_8_are_read_with_other_processes_too(tmp_path:
             assert (report.new_calls, report.problems) == (400, [])
 
 
-def test_nothing_is_loaded_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    claude(tmp_path)
+def test_nothing_is_loaded_from_the_working_folder(
+    made: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = made("claude-code")
     trap = tmp_path / "here"
     trap.mkdir()
     (trap / "msgspec.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'w').close()\n")
@@ -149,7 +166,7 @@ def test_nothing_is_loaded_from_the_working_folder(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     monkeypatch.setattr(runs, "CREW_BYTES", 1)
     with rollbook.open("sqlite:///:memory:") as one:
-        run_import(one, source("claude-code"), [tmp_path / "s1.jsonl"], now=NOW, processes=1)
+        run_import(one, source("claude-code"), [place / "s1.jsonl"], now=NOW, processes=1)
     assert not (tmp_path / "loaded").exists()
 
 
@@ -176,10 +193,11 @@ def test_a_state_that_is_not_understood_is_dropped_and_the_file_read_anew(
         assert one.stats(since="all").calls == calls
 
 
-def test_a_link_to_a_folder_above_is_walked_without_reading_twice(book: rollbook.Rollbook, tmp_path: Path) -> None:
+def test_a_link_to_a_folder_above_is_walked_without_reading_twice(
+    book: rollbook.Rollbook, made: Callable[[str], Path], tmp_path: Path
+) -> None:
     inner = tmp_path / "home" / "projects" / "p"
-    inner.mkdir(parents=True)
-    claude(inner)
+    shutil.copytree(made("claude-code"), inner)
     (inner / "up").symlink_to(tmp_path / "home")
     report = run_import(book, source("claude-code"), [tmp_path / "home" / "projects"], now=NOW)
     assert (report.files, report.new_calls) == (1, CALLS)

@@ -165,11 +165,11 @@ def test_a_book_that_goes_back(book: Rollbook, tmp_path: Path, name: str, writte
     place.mkdir()
     with ExitStack() as stack:
         if written:
-            watcher = stack.enter_context(Watcher(name, "--path", str(place)))
+            watcher = stack.enter_context(Watcher(name, "--path", str(place), check_s=0.5))
             shutil.copytree(SAMPLES / name, place, dirs_exist_ok=True)
         else:
             shutil.copytree(SAMPLES / name, place, dirs_exist_ok=True)
-            watcher = stack.enter_context(Watcher(name, "--path", str(place)))
+            watcher = stack.enter_context(Watcher(name, "--path", str(place), check_s=0.5))
         eventually(lambda: calls(book) > 0)
         time.sleep(1.0)  # of silence, so that all of it was imported
         before = calls(book)

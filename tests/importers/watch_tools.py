@@ -39,14 +39,25 @@ def eventually(found: Callable[[], Any], wanted: Any = True) -> None:
         time.sleep(0.02)
 
 
+#: The program, with one of the intervals at which it looks at a clock as long as a test wants.
+PROGRAM: Final = """
+import sys
+from rollbook.cli import main
+from rollbook.importers import watching
+watching.CHECK_S = float(sys.argv.pop(1))
+sys.exit(main())
+"""
+
+
 class Watcher:
     """The program, watching. Leaving the block ends it as a service is ended."""
 
-    def __init__(self, *words: str, **environment: str) -> None:
+    def __init__(self, *words: str, check_s: float | None = None, **environment: str) -> None:
+        program = ["-m", "rollbook"] if check_s is None else ["-c", PROGRAM, str(check_s)]
         self.out: list[str] = []
         self.err: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rollbook", "import", "--watch", *words],
+            [sys.executable, *program, "import", "--watch", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

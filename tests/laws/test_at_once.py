@@ -180,7 +180,7 @@ def _lived(book: rollbook.Rollbook, chance: random.Random, name: str, turn: int)
     elif what < 8:
         book.append(name, "s", entries=[turn], user_state={"k": turn})
     elif what == 8:
-        book.fork(chance.choice("abcdef"), name)
+        book.fork(chance.choice("abcdef".replace(name, "")), name)
     elif what == 9:
         book.delete(name)
     elif what == 10:

@@ -10,7 +10,8 @@ import pytest
 
 import rollbook
 from rollbook.errors import InvalidInput
-from rollbook.ledger.lists import COUNTED_MOST, SORTS
+from rollbook.ledger import lists
+from rollbook.ledger.lists import SORTS
 from rollbook.ledger.ops import End, Op
 from rollbook.model import MICROS, Status, from_micros, to_micros
 from rollbook.rules.life import STATUS_CODES, effective_status
@@ -63,23 +64,20 @@ def book(engine: str) -> Iterator[rollbook.Rollbook]:
             one.mark_unknown(f"s{number:03d}", user_id=user(0))
         for number in (7, 9):
             one.delete(f"s{number:03d}", user_id=user(1))
-        _KNOWN.clear()
+        _KNOWN[:] = [found for number in range(2) for found in _of(one, user(number), 90)]
         yield one
 
 
-_KNOWN: Final[dict[int, list[rollbook.Session]]] = {}  #: every session, by the time at which it was looked at
+_KNOWN: Final[list[rollbook.Session]] = []  #: every session of the one book, as it is now
 
 
-def _all(book: rollbook.Rollbook, owner: str | None = None) -> list[rollbook.Session]:
+def _all(owner: str | None = None) -> list[rollbook.Session]:
     """Every session of the one book in the order of its key: that in which users and their sessions were made."""
-    now = book._plans.clock()
-    if now not in _KNOWN:
-        _KNOWN[now] = [one for number in range(2) for one in _of(book, user(number))]
-    return [one for one in _KNOWN[now] if owner in (None, one.user_id)]
+    return [one for one in _KNOWN if owner in (None, one.user_id)]
 
 
-def _of(book: rollbook.Rollbook, owner: str) -> list[rollbook.Session]:
-    names = (f"s{number:03d}" for number in range(90))
+def _of(book: rollbook.Rollbook, owner: str, count: int) -> list[rollbook.Session]:
+    names = (f"s{number:03d}" for number in range(count))
     found = []
     for name in names:
         try:
@@ -107,15 +105,20 @@ def _ordered(sessions: list[rollbook.Session], order_by: str, *, ascending: bool
 
 
 def _pages(book: rollbook.Rollbook, limit: int, **asked: Any) -> list[tuple[str, str]]:
-    """The keys of a list, followed by cursor."""
+    """The keys of a list, followed by cursor. Every page says how many there are, and shows what was asked for."""
+    totals: set[int] = set()
     found: list[tuple[str, str]] = []
     cursor = None
     while True:
         page = book.list(limit=limit, cursor=cursor, **asked)
         assert len(page.sessions) <= limit
+        assert page.total_exact
+        assert all(asked.get("status") in (None, one.effective_status) for one in page.sessions)
+        totals.add(page.total)
         found += [(one.user_id, one.session_id) for one in page.sessions]
         assert page.has_more == (page.next_cursor is not None)
         if page.next_cursor is None:
+            assert totals == {len(found)}
             return found
         assert len(page.sessions) == limit
         cursor = page.next_cursor
@@ -129,7 +132,7 @@ def test_r4_the_fragment_and_the_function_say_the_same(book: rollbook.Rollbook, 
         for now in (NOW, NOW + 1, NOW - 1, NOW + ABANDON_AFTER, NOW + ABANDON_AFTER + 1, NOW + 30 * HOUR):
             clock.now = now
             union: list[tuple[str, str]] = []
-            stored = _all(book, owner)
+            stored = _all(owner)
             for status in EVERY:
                 expected = [
                     (one.user_id, one.session_id)
@@ -139,11 +142,8 @@ def test_r4_the_fragment_and_the_function_say_the_same(book: rollbook.Rollbook, 
                 ]
                 found = _pages(book, 13, status=status, user_id=owner)
                 assert sorted(found) == sorted(expected), status
-                page = book.list(status=status, user_id=owner, limit=1)
-                assert (page.total, page.total_exact) == (len(expected), True)
-                assert all(one.effective_status == status for one in book.iterate(status=status, user_id=owner))
                 union += found
-            assert sorted(union) == sorted((one.user_id, one.session_id) for one in _all(book, owner))
+            assert sorted(union) == sorted((one.user_id, one.session_id) for one in _all(owner))
     finally:
         clock.now = NOW
 
@@ -152,17 +152,17 @@ def test_r4_the_fragment_and_the_function_say_the_same(book: rollbook.Rollbook, 
 @pytest.mark.parametrize("order_by", SORTS)
 def test_r7_every_order_by_cursor_and_by_offset(book: rollbook.Rollbook, order_by: str, ascending: bool) -> None:
     for asked, sessions in (
-        ({"user_id": user(0)}, _all(book, user(0))),
-        ({}, _all(book)),
-        ({"status": "completed"}, [one for one in _all(book) if one.status == "completed"]),
+        ({"user_id": user(0)}, _all(user(0))),
+        ({}, _all()),
+        ({"status": "completed"}, [one for one in _all() if one.status == "completed"]),
         ({"status": "abandoned", "user_id": user(1)}, [
-            one for one in _all(book, user(1)) if one.effective_status == "abandoned"
+            one for one in _all(user(1)) if one.effective_status == "abandoned"
         ]),
-        ({"agent": "x", "tag": "t"}, [one for one in _all(book) if one.agent == "x" and "t" in one.tags]),
+        ({"agent": "x", "tag": "t"}, [one for one in _all() if one.agent == "x" and "t" in one.tags]),
     ):  # fmt: skip
         expected = _ordered(sessions, order_by, ascending=ascending)
         named: dict[str, Any] = {"order_by": order_by, "ascending": ascending, **asked}
-        for limit in (1 if len(expected) < 50 else 11, 7, 500):
+        for limit in (1 if len(expected) < 50 else 7, 500):
             assert _pages(book, limit, **named) == expected, (asked, limit)
         by_offset = [
             (one.user_id, one.session_id)
@@ -202,20 +202,16 @@ def test_r7_every_filter_picks_what_fits(
 ) -> None:
     for status in (None, "running", "abandoned", "failed"):
         expected = [
-            (one.user_id, one.session_id)
-            for one in _all(book, owner)
-            if fits(one) and status in (None, one.effective_status)
+            (one.user_id, one.session_id) for one in _all(owner) if fits(one) and status in (None, one.effective_status)
         ]
         assert sorted(_pages(book, 9, status=status, user_id=owner, **asked)) == sorted(expected)
-        page = book.list(status=status, user_id=owner, limit=1, **asked)
-        assert (page.total, page.total_exact) == (len(expected), True)
 
 
 @pytest.mark.parametrize("model", ["m1", "m2", "unknown", "no such model"])
 def test_r7_a_model_is_any_that_the_session_used(book: rollbook.Rollbook, model: str) -> None:
     expected = [
         (one.user_id, one.session_id)
-        for one in _all(book)
+        for one in _all()
         if any(
             (row.model or "unknown") == model and not row.late
             for row in book.usage(one.session_id, user_id=one.user_id)
@@ -226,7 +222,7 @@ def test_r7_a_model_is_any_that_the_session_used(book: rollbook.Rollbook, model:
 
 
 def test_r7_since_is_exact_to_the_microsecond(book: rollbook.Rollbook) -> None:
-    times = {to_micros(one.last_activity_at) for one in _all(book)}
+    times = {to_micros(one.last_activity_at) for one in _all()}
     hour = NOW // HOUR * HOUR
     edges = {at + step for at in times for step in (-1, 0, 1)} | {
         hour,
@@ -239,7 +235,7 @@ def test_r7_since_is_exact_to_the_microsecond(book: rollbook.Rollbook) -> None:
             for status in (None, "running", "abandoned"):
                 expected = [
                     (one.user_id, one.session_id)
-                    for one in _all(book)
+                    for one in _all()
                     if to_micros(one.last_activity_at) >= since
                     and owner in (None, one.user_id)
                     and status in (None, one.effective_status)
@@ -252,36 +248,49 @@ def test_r7_since_is_exact_to_the_microsecond(book: rollbook.Rollbook) -> None:
 # Pages while the book changes
 
 
+@pytest.fixture(scope="module")
+def busy(engine: str) -> Iterator[tuple[rollbook.Rollbook, list[rollbook.Session]]]:
+    """A book for users who share nothing, one for each order, and the sessions that each of them begins with."""
+    del engine  # which says where it is
+    with opened(Clock(NOW), all_users=True) as book:
+        write(book, _history(random.Random(3), user(99), 60))
+        yield book, _of(book, user(99), 60)
+
+
 @pytest.mark.parametrize("ascending", [False, True])
 @pytest.mark.parametrize("order_by", SORTS)
-def test_r7_what_did_not_change_is_neither_repeated_nor_skipped(order_by: str, ascending: bool) -> None:
-    chance = random.Random(3)
-    clock = Clock(NOW)
-    with opened(clock) as book:
-        write(book, _history(chance, book.user_id, 60))
-        asked: dict[str, Any] = {"order_by": order_by, "ascending": ascending}
-        before = _ordered(list(_of(book, book.user_id)), order_by, ascending=ascending)
-        changed: set[str] = set()
-        found: list[str] = []
-        cursor = None
-        while True:
-            page = book.list(limit=5, cursor=cursor, **asked)
-            found += [one.session_id for one in page.sessions]
-            for name in (f"s{chance.randrange(60):03d}", f"new{len(found)}"):
-                # A touch, a call, an end, a deletion: of rows before the cursor, after it, and of the one it names.
-                changed.add(name)
-                book.record_usage(name, tokens_in=5, cost_usd="5e-9")
-            last = page.sessions[-1].session_id
-            if len(found) % 3 == 0 and last not in changed:
-                changed.add(last)
-                book.delete(last)
-            clock.now += MICROS
-            if page.next_cursor is None:
-                break
-            cursor = page.next_cursor
-        calm = [name for _, name in before if name not in changed]
-        assert [name for name in found if name not in changed] == calm
-        assert len(calm) > 20
+def test_r7_what_did_not_change_is_neither_repeated_nor_skipped(
+    busy: tuple[rollbook.Rollbook, list[rollbook.Session]], order_by: str, ascending: bool
+) -> None:
+    (book, sessions), chance, owner = busy, random.Random(3), user(100 + 2 * SORTS.index(order_by) + ascending)
+    clock = book._plans.clock
+    assert isinstance(clock, Clock)
+    clock.now = NOW
+    write(book, _history(chance, owner, 60))
+    asked: dict[str, Any] = {"order_by": order_by, "ascending": ascending, "user_id": owner}
+    before = _ordered(sessions, order_by, ascending=ascending)
+    changed: set[str] = set()
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = book.list(limit=5, cursor=cursor, **asked)
+        found += [one.session_id for one in page.sessions]
+        # A touch, a call, an end, a deletion: of rows before the cursor, after it, and of the one it names.
+        names = [f"s{chance.randrange(60):03d}", f"new{len(found)}"]
+        changed.update(names)
+        told = [{"session_id": name, "tokens_in": 5, "cost_usd": "5e-9", "user_id": owner} for name in names]
+        book.record_many(told)
+        last = page.sessions[-1].session_id
+        if len(found) % 3 == 0 and last not in changed:
+            changed.add(last)
+            book.delete(last, user_id=owner)
+        clock.now += MICROS
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    calm = [name for _, name in before if name not in changed]
+    assert [name for name in found if name not in changed] == calm
+    assert len(calm) > 20
 
 
 def test_r7_a_cursor_survives_the_deletion_of_its_row() -> None:
@@ -353,9 +362,12 @@ def test_r7_another_page_size_goes_on_with_the_same_list(book: rollbook.Rollbook
     assert [*page.sessions, *rest.sessions] == whole.sessions
 
 
-def test_r7_totals_are_exact_from_sums_and_counted_up_to_a_limit() -> None:
+def test_r7_totals_are_exact_from_sums_and_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = 2000  # of many thousands that they are, which would be the same
+    assert counted < lists.COUNTED_MOST
+    monkeypatch.setattr(lists, "COUNTED_MOST", counted)
     with opened(all_users=True) as book:
-        count = COUNTED_MOST + 5
+        count = counted + 5
         ops = [touch(f"s{number}", NOW, user(0), tags=("t",), agent="x") for number in range(count)]
         ops.append(touch("other", NOW, user(1), tags=("u",), agent="x"))
         for start in range(0, len(ops), 2000):
@@ -371,7 +383,7 @@ def test_r7_totals_are_exact_from_sums_and_counted_up_to_a_limit() -> None:
         page = book.list(limit=1)
         assert (page.total, page.total_exact) == (count + 1, True)
         page = book.list(limit=1, tag="t")
-        assert (page.total, page.total_exact, page.has_more) == (COUNTED_MOST, False, True)
+        assert (page.total, page.total_exact, page.has_more) == (counted, False, True)
         page = book.list(limit=1, tag="u")
         assert (page.total, page.total_exact) == (1, True)
 
@@ -379,4 +391,4 @@ def test_r7_totals_are_exact_from_sums_and_counted_up_to_a_limit() -> None:
 def test_r7_an_offset_past_the_end_is_an_empty_page(book: rollbook.Rollbook) -> None:
     page = book.list(limit=10, offset=10_000)
     assert (page.sessions, page.has_more, page.next_cursor) == ([], False, None)
-    assert page.total == len(_all(book))
+    assert page.total == len(_all())

@@ -14,7 +14,7 @@ import rollbook
 from rollbook.ledger.ops import Call, End, Op, Reopen, Touch
 from rollbook.model import Evidence, Tokens
 
-from .tools import HOUR, MINUTE, NOW, call, opened, snapshot, sound, touch, user, write
+from .tools import HOUR, MINUTE, NOW, call, opened, snapshot, snapshots, sound, touch, user, write
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -261,20 +261,32 @@ def _at_once(book: rollbook.Rollbook, ops: Sequence[Op]) -> None:
 
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
 def test_r3_every_permutation_gives_the_same_book(history: list[Event], engine: str) -> None:
-    # One user for each permutation: users share nothing, so that one book holds them all.
+    # One user for each permutation: users share nothing, so that one book holds them all, and one transaction may take
+    # an operation of each. What arrives at once is tried in every order below.
+    owners = map(user, itertools.count())
+    ways: dict[str, tuple[str, tuple[Event, ...]]] = {}
+    side_by_side: list[list[Op]] = []
     with opened(all_users=True) as book:
-        expected: dict[str, Any] | None = None
-        number = itertools.count()
         for place, order in enumerate(_orders(history, engine)):
-            # (What arrives at once is tried in every order below.)
-            for way in (_one_by_one, _at_once) if place % 4 == 0 else (_one_by_one,):
-                owner = user(next(number))
-                way(book, [event(owner) for event in order])
-                found = snapshot(book, owner, None if expected is None else place)
-                expected = expected or found
-                assert found == {name: expected[name] for name in found}, (
-                    f"order {[history.index(event) for event in order]}, {way.__name__}"
-                )
+            owner = next(owners)
+            ops = [event(owner) for event in order]
+            if place % 8 == 1:
+                ways[owner] = "alone", order
+                _one_by_one(book, ops)
+            else:
+                ways[owner] = "beside others", order
+                side_by_side.append(ops)
+            if place % 4 == 0:
+                owner = next(owners)
+                ways[owner] = "at once", order
+                _at_once(book, [event(owner) for event in order])
+        for step in zip(*side_by_side, strict=True):
+            write(book, step)
+        expected = snapshot(book, user(0))
+        for owner, found in snapshots(book, ways):
+            way, order = ways[owner]
+            told = f"order {[history.index(event) for event in order]}, {way}"
+            assert found == {name: expected[name] for name in found}, told
         sound(book)
 
 
@@ -286,8 +298,7 @@ def test_r3_every_permutation_in_one_transaction_of_all(history: list[Event], en
         ops = [order[place](user(number)) for place in range(len(history)) for number, order in enumerate(orders)]
         write(book, ops)
         expected = snapshot(book, user(0))
-        for number in range(1, len(orders)):
-            found = snapshot(book, user(number), number)
+        for _, found in snapshots(book, map(user, range(len(orders)))):
             assert found == {name: expected[name] for name in found}
         sound(book)
 
@@ -352,7 +363,8 @@ def test_r3_random_histories_in_random_orders_and_batches(history: list[Event], 
             write(book, ops[:size])
             ops = ops[size:]
             sound(book)
-        assert snapshot(book, user(1)) == snapshot(book, user(2))
+        turn = len(history)
+        assert snapshot(book, user(1), turn) == snapshot(book, user(2), turn)
 
 
 @settings(max_examples=70, deadline=None, derandomize=True)
@@ -366,5 +378,6 @@ def test_r3_a_door_may_hand_over_in_any_order(history: list[Event], data: st.Dat
             book.ingest([item])
         others: list[Any] = [event(user(2)) for event in data.draw(st.permutations(history))]
         book.ingest([item for item in others if isinstance(item, Touch | Call | End)])
-        assert snapshot(book, user(1)) == snapshot(book, user(2))
+        turn = len(history)
+        assert snapshot(book, user(1), turn) == snapshot(book, user(2), turn)
         sound(book)

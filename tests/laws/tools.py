@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 from uuid import UUID
@@ -96,8 +96,12 @@ def _without(value: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def net_rows(book: rollbook.Rollbook, session_id: str, owner: str) -> list[tuple[Any, ...]]:
     """What the ledger says of a session when rows that say the opposite are struck out, without names and doors."""
+    return _net(book.usage(session_id, user_id=owner))
+
+
+def _net(rows: Iterable[rollbook.Usage]) -> list[tuple[Any, ...]]:
     net: Counter[tuple[Any, ...]] = Counter()
-    for row in book.usage(session_id, user_id=owner):
+    for row in rows:
         sign = -1 if row.entry == "reversal" else 1
         amounts = (row.input, row.cache_read, row.cache_write, row.cache_write_1h, row.output, row.reasoning)
         cost = None if row.cost_nano_usd is None else sign * row.cost_nano_usd
@@ -116,11 +120,37 @@ def snapshot(book: rollbook.Rollbook, owner: str = LOCAL_USER, turn: int | None 
     Of the sums, which :func:`sound` compares with the ledger, a quarter in each turn, where a turn is given.
     """
     sessions = list(book.iterate(user_id=owner, order_by="started_at"))
-    shown = {item.session_id: _without(to_dict(item), "user_id", "parent_user_id") for item in sessions}
-    wanted = _FIGURES if turn is None else _FIGURES[turn % 4 :: 4]
-    figures = {f"{what} {of}": _figure(book, owner, what, of) for what, of in wanted}
+    shown = {item.session_id: _session(item) for item in sessions}
     usage = {item.session_id: net_rows(book, item.session_id, owner) for item in sessions}
-    return {"sessions": shown, "usage": usage, **figures}
+    return {"sessions": shown, "usage": usage, **_figures(book, owner, turn)}
+
+
+def snapshots(book: rollbook.Rollbook, owners: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The snapshots of many users of a book in which nothing was deleted, whose rows are read all at once.
+
+    Of the sums, each user's are another quarter than those of the user before.
+    """
+    shown: dict[str, dict[str, Any]] = defaultdict(dict)
+    for item in book.iterate(order_by="started_at"):
+        shown[item.user_id][item.session_id] = _session(item)
+    rows: dict[tuple[str, str], list[rollbook.Usage]] = defaultdict(list)
+    for row in book.iterate_usage():
+        rows[row.user_id, row.session_id].append(row)
+    for turn, owner in enumerate(owners):
+        sessions = shown.pop(owner)
+        usage = {name: _net(rows.pop((owner, name), ())) for name in sessions}
+        yield owner, {"sessions": sessions, "usage": usage, **_figures(book, owner, turn)}
+    assert not shown, "sessions of somebody else"
+    assert not rows, "calls of no session"
+
+
+def _session(item: rollbook.Session) -> dict[str, Any]:
+    return _without(to_dict(item), "user_id", "parent_user_id")
+
+
+def _figures(book: rollbook.Rollbook, owner: str, turn: int | None) -> dict[str, Any]:
+    wanted = _FIGURES if turn is None else _FIGURES[turn % 4 :: 4]
+    return {f"{what} {of}": _figure(book, owner, what, of) for what, of in wanted}
 
 
 _FIGURES: Final = [
@@ -143,7 +173,11 @@ _TABLES: Final = (
 
 
 def everything(book: rollbook.Rollbook, *owners: str) -> dict[str, Any]:
-    """Every row of the book, and what it shows of some users: what a refused write must leave as it was."""
+    """Every row of the book, and what it shows of some users: what a refused write must leave as it was.
+
+    (Of the sums, which are read from these rows, a quarter.)
+    """
     with book._plans.store.read() as tx:
         tables = {name: sorted(tx.each(name), key=repr) for name in _TABLES}
-    return tables | {owner: snapshot(book, owner) for owner in (LOCAL_USER, *owners)}
+    turn = len(tables["every_ledger_row"])
+    return tables | {owner: snapshot(book, owner, turn) for owner in (LOCAL_USER, *owners)}

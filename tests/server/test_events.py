@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 import rollbook
 from rollbook.server import events as serving
@@ -205,41 +203,3 @@ def test_two_servers_of_one_database_tell_each_other(empty_book: str) -> None:
         for listener in (at_one, at_other):
             listener.changed("from-one")
             listener.changed("from-other")
-
-
-_PAGE: Final = """
-new Promise((done) => {
-  const heard = [];
-  const source = new EventSource("/api/v1/events");
-  const body = JSON.stringify({session_id: "of-a-browser"});
-  source.addEventListener("ready", () => {
-    heard.push("ready");
-    fetch("/api/v1/sessions", {method: "POST", headers: {"content-type": "application/json"}, body});
-  });
-  source.addEventListener("change", (event) => { heard.push(JSON.parse(event.data).session_id); done(heard); });
-})
-"""
-
-
-def test_a_browser_listens_by_its_cookie(server: Running) -> None:
-    """With a real browser: signing in by the form, its own EventSource, and pages without a word of complaint."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "there is no Chromium: run scripts/get-browser"
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]  # fmt: skip
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=flags)
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda said: complaints.append(said.text))
-        page.goto(server.base)
-        page.fill("#key", TOKEN)
-        page.click("button")
-        page.get_by_text("Sign out").wait_for()
-        assert page.evaluate(_PAGE) == ["ready", "of-a-browser"]
-        assert page.evaluate("document.cookie") == "", "no script sees the cookie"
-        page.click("text=Sign out")
-        page.locator("#key").wait_for()
-        assert page.evaluate("fetch('/api/v1/me').then((answer) => answer.status)") == 401
-        assert [said for said in complaints if "401" not in said] == []
-        browser.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -55,14 +56,30 @@ DEATHS: Final = [
 ]
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Books with one session, by where its contents are: in the database or outside."""
+    folders = {where: tmp_path_factory.mktemp("begun") for where in ("", "files")}
+    for where, folder in folders.items():
+        with pytest.MonkeyPatch.context() as patch:
+            if where:
+                patch.setenv("ROLLBOOK_JOURNAL", f"file://{folder}/journals")
+            with asking(folder / "book.db") as made:
+                assert made.request("POST", f"{S}/qa", json=QA | {"qa_id": "there"}).status_code == 200
+                assert made.request("PUT", f"{S}/state/k", json=1).status_code == 200
+    return folders
+
+
 @pytest.fixture
-def server(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asking]:
+def server(
+    begun: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Asking]:
     """A server with one session, whose contents are in the database or outside."""
-    if getattr(request, "param", ""):
+    where = getattr(request, "param", "")
+    shutil.copytree(begun[where], tmp_path, dirs_exist_ok=True)
+    if where:
         monkeypatch.setenv("ROLLBOOK_JOURNAL", f"file://{tmp_path}/journals")
     with asking(tmp_path / "book.db") as made:
-        assert made.request("POST", f"{S}/qa", json=QA | {"qa_id": "there"}).status_code == 200
-        assert made.request("PUT", f"{S}/state/k", json=1).status_code == 200
         yield made
         assert made.run(made.book.verify()).ok
 

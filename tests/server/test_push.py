@@ -25,7 +25,7 @@ from rollbook.remote import client
 from rollbook.remote.book import RemoteBook
 
 from .test_r13_kill import started
-from .tools import TOKEN, key_of, served, url_of
+from .tools import key_of, served, url_of
 
 ADA: Final = "ada@example.org"
 SECRET: Final = "ghp_" + "a8Kd02Lz" * 4 + "Qw4R"
@@ -122,11 +122,11 @@ class Killed:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         self.base = f"http://127.0.0.1:{self._port}"
-        self._url = url
+        self.url = url
         self.start()
 
     def start(self) -> None:
-        self._process = started(self._url, self._port)
+        self._process = started(self.url, self._port)
 
     def end(self) -> None:
         self._process.send_signal(signal.SIGKILL)
@@ -140,10 +140,10 @@ class Killed:
         raise AssertionError("the server did not start")
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> Iterator[Killed]:
-    made = Killed(url_of(tmp_path / "book.db"))
-    made.until_up()
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    """One for all tests, in which each has a user of its own."""
+    made = Killed(url_of(tmp_path_factory.mktemp("killed") / "book.db"))
     yield made
     made.end()
 
@@ -172,8 +172,11 @@ def test_r13_a_server_that_is_killed_in_the_middle(
 ) -> None:
     """A push goes on as soon as there is a server again; one that gave up goes on when it is called again."""
     monkeypatch.setattr(remote, "_PART_ITEMS", 5)
+    killed.until_up()
+    user = f"{number}-{patient}@example.org"
+    key = key_of(killed.url, user)
     interrupted: list[str] = []
-    with RemoteBook(killed.base, token=TOKEN, patient=patient, waiting=lambda why, _: interrupted.append(why)) as book:
+    with RemoteBook(killed.base, token=key, patient=patient, waiting=lambda why, _: interrupted.append(why)) as book:
 
         def away() -> None:
             killed.end()
@@ -189,10 +192,9 @@ def test_r13_a_server_that_is_killed_in_the_middle(
     else:
         killed.start()
         killed.until_up()
-        pushed(killed.base, TOKEN)
-    url = url_of(tmp_path / "book.db")
-    assert held(url, None) == imported(tmp_path)
-    assert pushed(killed.base, TOKEN).bytes == 0
+        pushed(killed.base, key)
+    assert held(killed.url, user) == imported(tmp_path)
+    assert pushed(killed.base, key).bytes == 0
 
 
 # On the way

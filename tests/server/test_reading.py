@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,6 @@ from typing import Any, Final
 import httpx
 import msgspec
 import pytest
-from playwright.sync_api import sync_playwright
 
 import rollbook
 from rollbook import to_dict
@@ -42,10 +40,17 @@ def fill(path: Path) -> None:
         book.set_state(None, values={"mine": [1]})
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Asking]:
-    fill(tmp_path / "book.db")
-    with asking(tmp_path / "book.db") as made:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book that tests read, and make keys in."""
+    path = tmp_path_factory.mktemp("reading") / "book.db"
+    fill(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(filled: Path) -> Iterator[Asking]:
+    with asking(filled) as made:
         yield made
 
 
@@ -100,8 +105,8 @@ PATHS: Final = sorted(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_a_stranger_asks_for_is_not_there(served: Asking, path: str, tmp_path: Path) -> None:
-    key = key_of(tmp_path / "book.db", "eve@example.com", "reader")
+def test_what_a_stranger_asks_for_is_not_there(served: Asking, path: str, filled: Path) -> None:
+    key = key_of(filled, "eve@example.com", "reader")
     assert served.get(path, key=None).status_code == 401
     answer = served.get(path, key=key)
     if path.endswith("/api/v1/state"):
@@ -115,9 +120,9 @@ def test_what_a_stranger_asks_for_is_not_there(served: Asking, path: str, tmp_pa
     assert "deep" not in owner.text
 
 
-def test_who_asks(served: Asking, tmp_path: Path) -> None:
+def test_who_asks(served: Asking, filled: Path) -> None:
     dataset = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-    key = key_of(tmp_path / "book.db", "ada@example.com", "reader", datasets=[dataset])
+    key = key_of(filled, "ada@example.com", "reader", datasets=[dataset])
     me = served.json("/api/v1/me", key=key)
     assert (me["user_name"], me["role"], me["everybody"]) == ("ada@example.com", "reader", False)
     assert me["reads"] == [dataset]
@@ -149,17 +154,14 @@ def test_a_wrong_export_is_refused_before_anything_is_sent(served: Asking, asked
     assert (answer.status_code, answer.json()["body"]) == (400, None)
 
 
-def test_an_export_holds_what_whoever_asks_may_see(served: Asking, tmp_path: Path) -> None:
-    key = key_of(tmp_path / "book.db", "eve@example.com", "reader")
+def test_an_export_holds_what_whoever_asks_may_see(served: Asking, filled: Path) -> None:
+    key = key_of(filled, "eve@example.com", "reader")
     for what in ("usage", "sessions", "content"):
         assert served.get("/api/v1/export", key=key, what=what).text == ""
 
 
-def test_an_export_comes_in_steps_and_breaks_off_where_it_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_comes_in_steps_and_breaks_off_where_it_fails(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asked sees that the end is missing, since the last part never comes."""
-    fill(tmp_path / "book.db")
     steps: list[int] = []
     real = rollbook.aio.AsyncRollbook.extract
 
@@ -171,18 +173,17 @@ def test_an_export_comes_in_steps_and_breaks_off_where_it_fails(
         return found
 
     monkeypatch.setattr(rollbook.aio.AsyncRollbook, "extract", few)
-    with tools.served(tmp_path / "book.db") as running, running.client() as client:
+    with tools.served(filled) as running, running.client() as client:
         with pytest.raises(httpx.RemoteProtocolError):
             client.get("/api/v1/export")
         assert steps == [1, 1]
         assert client.get("/api/v1/me").status_code == 200
 
 
-def test_an_export_ends_when_its_key_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path / "book.db")
-    key = key_of(tmp_path / "book.db", "ada@example.com", "admin")
+def test_an_export_ends_when_its_key_is_revoked(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = key_of(filled, "ada@example.com", "admin")
     real = rollbook.aio.AsyncRollbook.extract
-    with tools.served(tmp_path / "book.db") as running, running.client(key) as client:
+    with tools.served(filled) as running, running.client(key) as client:
 
         async def slow(self: Any, **asked: Any) -> exports.Extract:
             if asked["after"] is not None:
@@ -224,25 +225,3 @@ def test_the_page_needs_nobody_else(served: Asking) -> None:
     assert "<script src" in page.text
     assert page.text.count("<script") == 1
     assert msgspec.json.decode(served.get("/openapi.json").content)
-
-
-def test_a_browser_shows_the_description_and_tries_it(tmp_path: Path) -> None:
-    """With a real browser, without a word of complaint: the page's own policy lets it do what it needs."""
-    fill(tmp_path / "book.db")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "there is no Chromium: run scripts/get-browser"
-    with tools.served(tmp_path / "book.db") as running, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(extra_http_headers=tools.bearer(tools.TOKEN)).new_page()
-        complaints: list[str] = []
-        page.on("console", lambda said: complaints.append(said.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{running.base}/docs")
-        page.locator("#get_sessions_session_id_qa summary").click()
-        page.get_by_label("session_id").first.fill("s")
-        page.locator("#get_sessions_session_id_qa").get_by_text("Send GET").click()
-        page.get_by_text("because").wait_for()
-        page.fill("#find", "cost-by-user-agent")
-        assert page.locator("#operations details:visible").count() == 1
-        assert complaints == []
-        browser.close()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +24,11 @@ from rollbook.cli import main, serving
 from rollbook.server.running import Options
 from rollbook.server.serve import listening
 
-from .tools import bearer, key_of, url_of
+from .tools import PLAIN, bearer, key_of, url_of
 
 TLS: Final = Path(__file__).parent.parent / "data" / "tls"
 _SOON_S: Final = 30.0
+Refused = Callable[..., str]
 
 
 class Process:
@@ -81,12 +82,12 @@ def test_it_greets_signs_in_serves_and_ends(tmp_path: Path) -> None:
         url = server.url()
         link = re.search(r"sign in: (\S+)", "".join(server.said))
         assert link is not None
-        with httpx.Client() as browser:
+        with httpx.Client(verify=PLAIN) as browser:
             assert "signed in" in browser.get(link[1]).text
             assert browser.get(f"{url}/api/v1/me").json()["role"] == "admin"
-        assert httpx.get(f"{url}/readyz").json() == {"status": "ok"}
+        assert httpx.get(f"{url}/readyz", verify=PLAIN).json() == {"status": "ok"}
         with httpx.stream(
-            "GET", f"{url}/api/v1/events", headers=bearer("of-this-test-alone"), timeout=_SOON_S
+            "GET", f"{url}/api/v1/events", headers=bearer("of-this-test-alone"), timeout=_SOON_S, verify=PLAIN
         ) as stream:
             lines = stream.iter_lines()
             assert "event: ready" in [next(lines) for _ in range(3)]
@@ -129,7 +130,7 @@ def test_what_was_begun_is_finished(tmp_path: Path) -> None:
 
 def _until_taken(url: str) -> None:
     for _ in range(3):
-        httpx.get(f"{url}/healthz")
+        httpx.get(f"{url}/healthz", verify=PLAIN)
 
 
 def _until_refused(port: int) -> None:
@@ -168,6 +169,18 @@ def _fails(home: Path, *said: str, env: dict[str, str] | None = None) -> str:
     return done.stderr
 
 
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """Calls the command in this process, where it ends before it serves; what it said."""
+    monkeypatch.setattr(serving, "_logging", lambda *_: None)
+
+    def call(*said: str) -> str:
+        assert main(["--db", url_of(tmp_path / "book.db"), "serve", *said]) in {1, 2}
+        return capsys.readouterr().err
+
+    return call
+
+
 def test_others_can_reach_it_only_with_keys(tmp_path: Path) -> None:
     said = _fails(tmp_path, "--host", "0.0.0.0", "--port", "0")
     assert "rollbook keys create" in said
@@ -179,8 +192,8 @@ def test_others_can_reach_it_only_with_keys(tmp_path: Path) -> None:
             assert time.monotonic() < until
             time.sleep(0.02)
         base = f"http://127.0.0.1:{found[1]}"
-        assert httpx.get(f"{base}/api/v1/me", headers=bearer(key)).json()["user_name"] == "ann"
-        assert httpx.get(f"{base}/api/v1/me", headers=bearer("of-this-test-alone")).status_code == 401, (
+        assert httpx.get(f"{base}/api/v1/me", headers=bearer(key), verify=PLAIN).json()["user_name"] == "ann"
+        assert httpx.get(f"{base}/api/v1/me", headers=bearer("of-this-test-alone"), verify=PLAIN).status_code == 401, (
             "no token out there"
         )
         assert "sign in" not in "".join(server.said)
@@ -197,8 +210,8 @@ def test_others_can_reach_it_only_with_keys(tmp_path: Path) -> None:
         (("--cert", "none.pem", "--cert-key", "none.pem"), "none.pem"),
     ],
 )
-def test_wrong_use_is_said(tmp_path: Path, said: tuple[str, ...], told: str) -> None:
-    assert told in _fails(tmp_path, *said)
+def test_wrong_use_is_said(refused: Refused, said: tuple[str, ...], told: str) -> None:
+    assert told in refused(*said)
 
 
 def test_a_certificate_that_is_over_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,10 +242,10 @@ def test_an_address_may_stand_as_in_a_url(monkeypatch: pytest.MonkeyPatch) -> No
     assert seen[0].token is not None, "it is this machine"
 
 
-def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_said(refused: Refused) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"127.0.0.1:{port} (Address already in use); choose another" in _fails(tmp_path, "--port", port)
+        assert f"127.0.0.1:{port} (Address already in use); choose another" in refused("--port", port)
 
 
 def test_the_local_token_is_private(tmp_path: Path) -> None:
@@ -262,8 +275,8 @@ def test_a_log_tells_no_contents_and_no_secrets(tmp_path: Path) -> None:
     with process(tmp_path, "--log") as server:
         url = server.url()
         said: dict[str, Any] = {"session_id": "of-my-client", "title": "a private matter"}
-        httpx.post(f"{url}/api/v1/sessions", json=said, headers=bearer("of-this-test-alone"))
-        httpx.get(f"{url}/api/v1/sessions/of-my-client", headers=bearer("of-this-test-alone"))
+        httpx.post(f"{url}/api/v1/sessions", json=said, headers=bearer("of-this-test-alone"), verify=PLAIN)
+        httpx.get(f"{url}/api/v1/sessions/of-my-client", headers=bearer("of-this-test-alone"), verify=PLAIN)
         assert server.end() == 0
     log = "".join(server.said)
     assert '"route": "/api/v1/sessions/{session_id}"' in log

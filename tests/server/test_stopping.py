@@ -18,7 +18,7 @@ import httpx
 import rollbook
 
 from .test_serve import Process, process
-from .tools import bearer, url_of
+from .tools import PLAIN, bearer, url_of
 
 _SOON_S: Final = 30.0
 _TOKEN: Final = "of-this-test-alone"
@@ -36,7 +36,7 @@ _HURRIED: Final = (
 def _waiting(server: Process, home: Path) -> Iterator[socket.socket]:
     """A request that waits, as somebody else writes for longer than anybody stays; one before it was acknowledged."""
     url = server.url()
-    kept = httpx.post(f"{url}/api/v1/sessions", json={"session_id": "kept"}, headers=bearer(_TOKEN))
+    kept = httpx.post(f"{url}/api/v1/sessions", json={"session_id": "kept"}, headers=bearer(_TOKEN), verify=PLAIN)
     assert kept.status_code == 200
     turn = os.open(home / "book.db-turn", os.O_RDWR)
     fcntl.flock(turn, fcntl.LOCK_EX)
@@ -47,7 +47,7 @@ def _waiting(server: Process, home: Path) -> Iterator[socket.socket]:
                 f"POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {_TOKEN}\r\n\r\n".encode()
             )
             for _ in range(3):  # it is taken by now
-                httpx.get(f"{url}/healthz")
+                httpx.get(f"{url}/healthz", verify=PLAIN)
             yield raw
     finally:
         os.close(turn)

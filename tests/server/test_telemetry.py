@@ -27,7 +27,7 @@ from rollbook.importers.runs import run_import
 from rollbook.otlp.wire import JSON, PROTOBUF, Signal
 from rollbook.remote.book import RemoteBook
 
-from .tools import TOKEN, Running, bearer, key_of, served, url_of
+from .tools import PLAIN, TOKEN, Running, asking, bearer, key_of, served, url_of
 
 FOLDER: Final = Path(__file__).parents[1] / "data" / "otlp"
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
@@ -96,13 +96,13 @@ def running(url: str) -> Iterator[Running]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(running: Running) -> Iterator[httpx.Client]:
     with running.client() as made:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def book(url: str) -> Iterator[rollbook.Rollbook]:
     with rollbook.open(url) as opened:
         yield opened
@@ -262,7 +262,9 @@ def test_many_at_once_that_belong_together_are_all_taken(
 
     async def all_at_once() -> set[int]:
         limits, headers = httpx.Limits(max_connections=MANY), {**bearer(TOKEN), "content-type": PROTOBUF}
-        async with httpx.AsyncClient(base_url=running.base, headers=headers, limits=limits, timeout=60) as many:
+        async with httpx.AsyncClient(
+            base_url=running.base, headers=headers, limits=limits, timeout=60, verify=PLAIN
+        ) as many:
             raw = [as_protobuf(signal, body(signal, recorded(signal, name, each))) for each in range(1, MANY + 1)]
             return {
                 answer.status_code
@@ -276,11 +278,12 @@ def test_many_at_once_that_belong_together_are_all_taken(
 
 @pytest.mark.parametrize("name", CALLS)
 def test_what_real_emitters_sent_comes_to_its_calls(name: str, tmp_path: Path) -> None:
-    with served(tmp_path / "book.db") as running, running.client() as client:
+    with asking(tmp_path / "book.db") as server:
         for _ in range(2):
             for path in sorted(FOLDER.glob(f"{name}.*.pb.gz")):
                 headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
-                answer = client.post(f"/v1/{path.name.split('.')[2]}", content=path.read_bytes(), headers=headers)
+                where = f"/v1/{path.name.split('.')[2]}"
+                answer = server.request("POST", where, content=path.read_bytes(), headers=headers)
                 assert (answer.status_code, answer.content) == (200, b"")
         with rollbook.open(tmp_path / "book.db") as book:
             found: dict[str, list[tuple[int, ...]]] = {}

@@ -65,7 +65,7 @@ def heads(page: Page) -> list[str]:
     return page.locator(".compared-title").all_inner_texts()
 
 
-def test_by_its_address(server: Running, look: Look, ids: dict[str, str]) -> None:
+def test_what_is_told_of_each_and_how_they_differ(server: Running, look: Look, ids: dict[str, str]) -> None:
     tab = look(server, address(ids["slow/one"], ids["quick"]))
     page = tab.page
     expect(page).to_have_title("Compare · Rollbook")
@@ -81,10 +81,10 @@ def test_by_its_address(server: Running, look: Look, ids: dict[str, str]) -> Non
     assert line(page, "Failed steps") == ["1", f"{LESS}1\n0"]
     assert page.evaluate("window.pwned") is None
     assert tab.violations() == []
+    _lines_that_differ_are_marked_and_may_stand_alone(page)
 
 
-def test_lines_that_differ_are_marked_and_may_stand_alone(server: Running, look: Look, ids: dict[str, str]) -> None:
-    page = look(server, address(ids["slow/one"], ids["quick"])).page
+def _lines_that_differ_are_marked_and_may_stand_alone(page: Page) -> None:
     agent = page.locator("tr.compared-line", has=page.locator("th", has_text="Agent"))
     expect(agent).to_have_class("compared-line alike worded")
     expect(page.locator("tr.differs", has_text="Own")).to_have_count(1)
@@ -196,10 +196,10 @@ def test_the_names_of_sessions_stay_while_one_reads_below(server: Running, look:
     page.locator(".compared-wrap").evaluate("(it) => { it.scrollTop = 300; }")
     assert page.locator(".compared-wrap").evaluate("(it) => it.scrollTop") > 100
     assert head.bounding_box() == before
+    _changes_are_never_more_exact_than_they_are_true(page)
 
 
-def test_changes_are_never_more_exact_than_they_are_true(server: Running, look: Look) -> None:
-    page = look(server, "/compare").page
+def _changes_are_never_more_exact_than_they_are_true(page: Page) -> None:
     script = """async () => {
       const files = performance.getEntriesByType("resource").map((each) => each.name);
       const here = files.find((name) => name.endsWith("/compare/rows.js"));

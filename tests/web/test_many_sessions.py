@@ -16,7 +16,7 @@ from server.tools import Running, served, url_of
 
 from . import large_book
 from .conftest import Look
-from .sessions_table import count_of
+from .sessions_table import count_of, rows_of
 
 _MANY: Final = 12_000
 _ORIGINALS, _COPIES = 20_000, 49
@@ -134,6 +134,9 @@ def test_pages_fit_together(server: Running, look: Look) -> None:
         )
         seen.update((int(place), href.rpartition("/")[2]) for place, href in found)
     assert [seen[place] for place in range(440)] == expected[:440]
+    page.reload()
+    rows_of(page).first.wait_for()
+    _on_paper_are_rows_and_not_a_height(page)
 
 
 def test_a_total_that_is_not_counted_out_says_so(server: Running, look: Look) -> None:
@@ -142,8 +145,7 @@ def test_a_total_that_is_not_counted_out_says_so(server: Running, look: Look) ->
     expect(page.get_by_role("table", name="Sessions")).to_have_attribute("aria-rowcount", "-1")
 
 
-def test_on_paper_are_rows_and_not_a_height(server: Running, look: Look) -> None:
-    page = look(server, "/sessions?since=all").page
+def _on_paper_are_rows_and_not_a_height(page: Page) -> None:
     page.emulate_media(media="print")
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollHeight") < 10_000

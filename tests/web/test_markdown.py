@@ -65,19 +65,19 @@ def evaluated(page: Page, script: str, **said: Any) -> Any:
     return page.evaluate(script, {"base": str(page.evaluate(MODULES)).removesuffix("html.js"), **said})
 
 
-def test_it_never_makes_anything_but_text_and_safe_links(server: Running, look: Look) -> None:
-    page = look(server, "/settings").page
-    said = evaluated(page, PROPERTY, pieces=PIECES, rounds=400, seed=7, most=MOST_MS)
-    assert isinstance(said, dict), said
+@pytest.fixture
+def page(server: Running, look: Look) -> Page:
+    """A page that has the modules."""
+    return look(server, "/settings").page
 
 
-def test_it_says_what_it_means(server: Running, look: Look) -> None:
-    page = look(server, "/settings").page
+def test_it_says_what_it_means_and_hides_nothing(page: Page) -> None:
     assert evaluated(page, DRAWN, texts=list(SAID)) == list(SAID.values())
-
-
-def test_nothing_hides_in_a_text(server: Running, look: Look) -> None:
-    page = look(server, "/settings").page
     script = "async ({ base, text }) => (await import(base + 'text.js')).plain(text)"
     for text, shown in HIDING.items():
         assert evaluated(page, script, text=text) == shown
+
+
+def test_it_never_makes_anything_but_text_and_safe_links(page: Page) -> None:
+    said = evaluated(page, PROPERTY, pieces=PIECES, rounds=400, seed=7, most=MOST_MS)
+    assert isinstance(said, dict), said

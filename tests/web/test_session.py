@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 import rollbook
 from server.tools import Running, url_of
@@ -63,8 +63,16 @@ def test_all_of_it_is_on_one_line_of_time(server: Running, ids: dict[str, str], 
     expect(page.locator("h1")).to_have_text("Ask the depot")
 
 
-def test_times_are_the_viewers_and_exact_in_the_title(server: Running, ids: dict[str, str], look: Look) -> None:
+def test_what_is_told_of_it_in_its_parts(server: Running, ids: dict[str, str], look: Look) -> None:
     page = opened(look, server, ids, "talk", timezone_id="Asia/Kolkata").page
+    _times_are_the_viewers_and_exact_in_the_title(page)
+    _raw_json_of_a_session_and_of_an_entry(page, ids)
+    page.keyboard.press("Escape")
+    _each_call_leads_to_what_came_of_it(page)
+    _filters_of_what_is_shown(page)
+
+
+def _times_are_the_viewers_and_exact_in_the_title(page: Page) -> None:
     time = page.locator("article.entry time").first
     written = datetime.fromisoformat(str(time.get_attribute("datetime")))
     expect(time).to_have_text((written + timedelta(hours=5, minutes=30)).strftime("%H:%M:%S"))
@@ -101,7 +109,7 @@ def test_keys_move_and_nothing_is_moved_by_what_is_typed(server: Running, ids: d
     for key, wanted in moves:
         page.keyboard.press(key)
         expect(here(page)).to_contain_text(wanted)
-    assert page.evaluate("document.activeElement.matches('article.entry-here')")
+    expect(here(page)).to_be_focused()
     page.keyboard.press("o")
     expect(page.get_by_role("group", name="Arguments")).to_be_visible()
     page.keyboard.press("/")
@@ -135,10 +143,11 @@ def test_searching_finds_what_is_not_here_yet(server: Running, ids: dict[str, st
     page = opened(look, server, ids, "long").page
     page.get_by_role("searchbox").fill("the end")
     expect(page.locator(".find-count")).to_have_text("1")
+    page.get_by_role("searchbox").fill("")
+    _what_is_long_comes_when_it_is_asked_for(page)
 
 
-def test_each_call_leads_to_what_came_of_it(server: Running, ids: dict[str, str], look: Look) -> None:
-    page = opened(look, server, ids, "talk").page
+def _each_call_leads_to_what_came_of_it(page: Page) -> None:
     chart = page.locator(".calls .bars-within")
     box = chart.bounding_box()
     assert box is not None
@@ -151,8 +160,7 @@ def test_each_call_leads_to_what_came_of_it(server: Running, ids: dict[str, str]
     expect(page.get_by_role("img", name="Tokens of each of 2 calls")).to_be_visible()
 
 
-def test_filters_of_what_is_shown(server: Running, ids: dict[str, str], look: Look) -> None:
-    page = opened(look, server, ids, "talk").page
+def _filters_of_what_is_shown(page: Page) -> None:
     page.get_by_role("button", name="Errors 2").click()
     expect(page.locator("article.entry")).to_have_count(2)
     page.get_by_role("button", name="Conversation").click()
@@ -213,6 +221,7 @@ def test_what_is_new_comes_below_without_moving_what_is_read(
 
 def test_feedback_is_given_changed_and_cleared(server: Running, ids: dict[str, str], look: Look, path: Path) -> None:
     page = opened(look, server, ids, "talk").page
+    page.locator(".bars").wait_for()  # which moves what stands below it
     answer = page.locator("article.entry-qa").first
     answer.get_by_role("button", name="Give feedback").click()
     expect(answer.get_by_role("button", name="Keep")).to_be_disabled()
@@ -267,16 +276,14 @@ def test_what_agents_write_is_text(server: Running, ids: dict[str, str], look: L
     assert "\u202e" not in text
 
 
-def test_what_is_long_comes_when_it_is_asked_for(server: Running, ids: dict[str, str], look: Look) -> None:
-    page = opened(look, server, ids, "long").page
+def _what_is_long_comes_when_it_is_asked_for(page: Page) -> None:
     expect(page.get_by_text("THE END")).to_have_count(0)
     page.get_by_role("button", name="Show all of it").click()
     expect(page.get_by_text("THE END")).to_have_count(1)
     expect(page.get_by_role("button", name="Show all of it")).to_have_count(0)
 
 
-def test_raw_json_of_a_session_and_of_an_entry(server: Running, ids: dict[str, str], look: Look) -> None:
-    page = opened(look, server, ids, "talk").page
+def _raw_json_of_a_session_and_of_an_entry(page: Page, ids: dict[str, str]) -> None:
     page.locator("article.entry").first.hover()
     page.get_by_role("button", name="Raw JSON").first.click()
     raw = json.loads(page.get_by_role("group", name="JSON of this entry").inner_text())

@@ -140,10 +140,10 @@ def test_a_removed_entry_is_said_to_be_none(server: Running, own: str, look: Loo
     expect(page.get_by_text("There is no such entry in this session.")).to_be_visible()
     page.evaluate("location.hash = 'messages/m30'")
     expect(here(page)).to_contain_text("line 30")
+    _an_id_is_copied_where_browsers_give_pages_no_clipboard(page)
 
 
-def test_an_id_is_copied_where_browsers_give_pages_no_clipboard(server: Running, own: str, look: Look) -> None:
-    page = opened(look, server, own, "talk").page
+def _an_id_is_copied_where_browsers_give_pages_no_clipboard(page: Page) -> None:
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.get_by_role("button", name="Copy the id").click()
     expect(page.get_by_text("Copied.")).to_be_visible()

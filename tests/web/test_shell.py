@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 import rollbook
 from server.tools import TOKEN, Running, key_of, served, url_of
@@ -102,6 +102,7 @@ def test_from_page_to_page_and_back(server: Running, look: Look) -> None:
     page.go_forward()
     expect(page.get_by_role("navigation").locator("[aria-current=page]")).to_have_text("Settings")
     assert page.evaluate("window.same"), "the page was not loaded anew"
+    _an_address_that_is_no_page_says_so(page)
 
 
 def test_the_range_is_in_the_address_and_stays(server: Running, look: Look) -> None:
@@ -144,8 +145,7 @@ def test_a_range_that_is_none_is_left_alone(server: Running, look: Look) -> None
         expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_menus_close_with_escape_and_give_the_focus_back(server: Running, look: Look) -> None:
-    page = look(server, "/").page
+def _menus_close_with_escape_and_give_the_focus_back(page: Page) -> None:
     own = page.get_by_role("button", name="Own")
     own.focus()
     page.keyboard.press("Enter")
@@ -170,18 +170,24 @@ def test_on_a_phone_menus_and_a_range_of_ones_own_are_within_sight(server: Runni
         assert box["x"] + box["width"] <= wide
 
 
-def test_the_keyboard_gets_past_the_header(server: Running, look: Look) -> None:
+def test_the_keyboard_is_enough(server: Running, look: Look) -> None:
     page = look(server, "/").page
+    _the_keyboard_gets_past_the_header(page)
+    _no_part_of_a_template_is_given_out_twice(page)
+    _menus_close_with_escape_and_give_the_focus_back(page)
+    _the_focus_goes_along_to_another_page(page)
+
+
+def _the_keyboard_gets_past_the_header(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the page")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
 
 
-def test_an_address_that_is_no_page_says_so(server: Running, look: Look) -> None:
-    tab = look(server, "/")
-    tab.page.evaluate("history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))")
-    expect(tab.page.get_by_role("alert")).to_contain_text("There is no such page.")
+def _an_address_that_is_no_page_says_so(page: Page) -> None:
+    page.evaluate("history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such page.")
 
 
 def test_signing_in_comes_back_to_the_page_that_was_asked_for(server: Running, look: Look) -> None:
@@ -193,10 +199,10 @@ def test_signing_in_comes_back_to_the_page_that_was_asked_for(server: Running, l
     page.click("button")
     expect(page).to_have_title("Sessions · Rollbook")
     assert tab.path == "/sessions?query=cost%3E5&since=30d"
+    _a_wrong_key_and_the_place_within_a_page_are_no_detours(server, tab)
 
 
-def test_a_wrong_key_and_the_place_within_a_page_are_no_detours(server: Running, look: Look) -> None:
-    tab = look(server)
+def _a_wrong_key_and_the_place_within_a_page_are_no_detours(server: Running, tab: Tab) -> None:
     tab.context.clear_cookies()
     tab.allow("401")
     page = tab.page
@@ -271,19 +277,19 @@ def test_what_changes_before_the_stream_is_open_is_not_missed(server: Running, l
 def test_tabs_of_one_browser_share_a_stream(server: Running, look: Look) -> None:
     """A browser has six connections to a server: with a stream for each, the seventh tab would wait for ever."""
     tab = look(server)
-    others = [tab.context.new_page() for _ in range(7)]
+    others = [tab.context.new_page() for _ in range(6)]
     for page in (tab.page, *others):
-        page.goto(server.base + ("/" if page in others[5:] else "/settings"))
+        page.goto(server.base + ("/" if page in others[4:] else "/settings"))
         expect(page.locator(".live")).to_have_text("Live")
     assert server.server.limits.open_streams == 1
     with server.client() as client:
         client.post("/api/v1/usage", json={"session_id": "for all", "cost_usd": 3}).raise_for_status()
-    for page in others[5:]:
+    for page in others[4:]:
         expect(page.locator(".running")).to_contain_text("for all")
     tab.page.close()  # which listened for all of them
     with server.client() as client:
         client.post("/api/v1/usage", json={"session_id": "after it", "cost_usd": 3}).raise_for_status()
-    for page in others[5:]:
+    for page in others[4:]:
         expect(page.locator(".running")).to_contain_text("after it")
     assert server.server.limits.open_streams == 1
 
@@ -338,8 +344,7 @@ def test_a_stream_that_says_nothing_any_more_is_cut_off(server: Running, look: L
     expect(live).to_have_text("Live")
 
 
-def test_the_focus_goes_along_to_another_page(server: Running, look: Look) -> None:
-    page = look(server, "/").page
+def _the_focus_goes_along_to_another_page(page: Page) -> None:
     page.get_by_role("link", name="Settings").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
@@ -372,9 +377,8 @@ def test_a_hidden_tab_asks_for_nothing(server: Running, look: Look) -> None:
     expect(page.locator(".running")).to_contain_text("unseen")
 
 
-def test_no_part_of_a_template_is_given_out_twice(server: Running, look: Look) -> None:
+def _no_part_of_a_template_is_given_out_twice(page: Page) -> None:
     """What is given out again holds on to the tree in which it stood first, and so to every later one."""
-    page = look(server, "/").page
     same = page.evaluate("""async () => {
         const { html } = await import(new URL("html.js", document.querySelector("script[type=module]").src));
         const made = () => html`<p><b>always</b></p>`;
