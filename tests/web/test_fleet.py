@@ -268,6 +268,29 @@ def test_what_was_there_stays_when_asking_fails(server: Running, look: Look) -> 
     assert value.inner_text() == before
 
 
+_SLOWLY: Final = """
+const ask = fetch;
+window.fetch = async (...of) => {
+  await new Promise((go) => setTimeout(go, 350));
+  return ask(...of);
+};
+"""
+
+
+def test_a_change_is_shown_soon_also_where_answers_take_long(look: Look, tmp_path: Path) -> None:
+    """What takes long is asked for less often, but not before anything at all was asked for again."""
+    with served(tmp_path / "slow.db") as server:
+        _post(server, "/api/v1/usage", session_id="first", cost_usd=1)
+        tab = look(server)
+        tab.page.add_init_script(_SLOWLY)
+        tab.go("/?since=24h")
+        value = _card(tab.page, "Sessions").locator(".card-value")
+        expect(value).to_have_text("1")
+        _post(server, "/api/v1/usage", session_id="second", cost_usd=1)
+        expect(value).to_have_text("2", timeout=SOON_MS)
+        tab.close()
+
+
 def test_an_empty_book_says_how_it_fills(look: Look, tmp_path: Path) -> None:
     with served(tmp_path / "empty.db") as server:
         tab = look(server, "/?since=all")

@@ -7,6 +7,7 @@ import { onChange } from "./live.js";
 const OFTEN_MS = 700; // so often at most is anything asked for again
 const REST = 8; // what takes long to answer rests so many times as long before it is asked for again
 const RESTED_MS = 30000; // and no longer: perhaps it was the machine that slept
+const AHEAD_MS = 3000; // of resting that may be owed: what changes once is shown soon, also where a machine is busy
 
 // const asked = useAnswer("/api/v1/sessions/stats", { since: since.value }, { live: true });
 // asked.data (null before the first answer), asked.error (Failed or null), asked.loading, asked.again()
@@ -36,7 +37,7 @@ export function useAnswer(path, params = {}, { live = false, read = get, every =
 }
 
 function worker(name, load, setHeld, every) {
-  const own = { abort: null, timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: OFTEN_MS };
+  const own = { abort: null, timer: 0, busy: false, wanted: false, ended: false, last: 0, rest: OFTEN_MS, owed: 0 };
   own.run = async () => {
     if (own.busy) {
       own.wanted = true;
@@ -49,8 +50,10 @@ function worker(name, load, setHeld, every) {
     own.abort = new AbortController(); // one for each: a signal keeps what was fetched under it
     const outcome = await load(own.abort.signal).then((data) => ({ data, error: null }), (error) => ({ error }));
     own.busy = false;
+    own.owed = Math.max(0, own.owed - (began - own.last));
     own.last = performance.now();
-    own.rest = Math.max(typeof every === "function" ? every(outcome.data) : every, Math.min(RESTED_MS, REST * (own.last - began)));
+    own.owed = Math.min(RESTED_MS, own.owed + REST * (own.last - began));
+    own.rest = Math.max(typeof every === "function" ? every(outcome.data) : every, own.owed - AHEAD_MS);
     if (own.ended) return;
     // What was there for other parameters is no answer to these.
     setHeld((held) => ({ name, data: held.name === name ? held.data : null, ...outcome, loading: false }));
