@@ -13,7 +13,7 @@ _FLAGS: Final = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-#: The first is the same browser without what surrounds its pages, which costs a quarter less of a processor.
+#: The first is the same browser without what surrounds its pages, which takes less of a processor.
 _NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -23,5 +23,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     assert found, "there is no Chromium: run scripts/get-browser"
     browser = playwright.chromium.launch(executable_path=found, args=_FLAGS)
-    yield browser
-    browser.close()
+    try:
+        yield browser
+    finally:
+        browser.close()

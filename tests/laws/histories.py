@@ -161,31 +161,27 @@ def replay(book: rollbook.Rollbook, step: Step, **changes: Any) -> Outcome:
     return book.record_usage(**{**call, "occurred_at": from_micros(NOW - given["age"]), **changes})
 
 
-_STATUSES: Final = ("running", "abandoned", "completed", "failed", "cancelled", "unknown")
-_WHOLE: Final = slice(None)
-
-
-def sums(book: rollbook.Rollbook, owner: str | None, part: slice = _WHOLE) -> dict[Any, Any]:
-    """Every list and sum of a user or of everybody, or a part of them."""
-    asked = [("list", status) for status in _STATUSES]
-    asked += [(what, since) for since in ("all", "30d", "2h") if owner or since != "2h" for what in ("stats", "models")]
-    asked += [(by, since) for since in ("all", "30d") for by in SPEND_BY]
-    return {each: _sum(book, owner, *each) for each in asked[part]}
-
-
-def _sum(book: rollbook.Rollbook, owner: str | None, what: str, of: str) -> Any:
-    if what == "list":
+def sums(book: rollbook.Rollbook, owner: str | None) -> dict[Any, Any]:
+    """Every list and sum of a user or of everybody."""
+    shown: dict[Any, Any] = {}
+    for status in ("running", "abandoned", "completed", "failed", "cancelled", "unknown"):
         # Between users, equal times are told apart by numbers that depend on who came first.
-        found = [(one.last_activity_at, one.user_id, one.session_id) for one in book.iterate(status=of, user_id=owner)]
-        return sorted(found) if owner is None else found
-    if what in SPEND_BY:
-        return to_dict(book.spend(by=what, since=of, user_id=owner))
-    return to_dict({"stats": book.stats, "models": book.cost_by_model}[what](since=of, user_id=owner))
+        found = [
+            (one.last_activity_at, one.user_id, one.session_id) for one in book.iterate(status=status, user_id=owner)
+        ]
+        shown["list", status] = sorted(found) if owner is None else found
+    for since in ("all", "30d", "2h") if owner else ("all", "30d"):
+        shown["stats", since] = to_dict(book.stats(since=since, user_id=owner))
+        shown["models", since] = to_dict(book.cost_by_model(since=since, user_id=owner))
+    for since in ("all", "30d"):
+        for by in SPEND_BY:
+            shown["spend", since, by] = to_dict(book.spend(by=by, since=since, user_id=owner))
+    return shown
 
 
-def figures(book: rollbook.Rollbook, owner: str | None, part: slice = _WHOLE) -> dict[Any, Any]:
-    """Every figure, and everything said, of a user or of everybody; of the lists and sums, maybe a part."""
-    shown = sums(book, owner, part)
+def figures(book: rollbook.Rollbook, owner: str | None) -> dict[Any, Any]:
+    """Every figure, and everything said, of a user or of everybody."""
+    shown = sums(book, owner)
     for one in book.iterate(user_id=owner, order_by="started_at"):
         place = {"user_id": one.user_id}
         shown[one.user_id, one.session_id] = (
@@ -196,16 +192,9 @@ def figures(book: rollbook.Rollbook, owner: str | None, part: slice = _WHOLE) ->
     return shown
 
 
-def everyones(book: rollbook.Rollbook, turn: int | None = None) -> dict[str, dict[Any, Any]]:
-    """Every figure of everybody, and the sums of each.
-
-    Of the lists and sums, which :func:`well` compares with the ledger, a third in each turn, where a turn is given; of
-    everybody and of each user another one, and of everybody all that was spent.
-    """
-    parts = [_WHOLE if turn is None else slice((turn + view) % 3, None, 3) for view in range(1 + len(OWNERS))]
-    spent = {by: _sum(book, None, by, "all") for by in SPEND_BY}
-    shown = {owner: sums(book, owner, part) for owner, part in zip(OWNERS, parts[1:], strict=True)}
-    return {"everybody": figures(book, None, parts[0]), "spent": spent} | shown
+def everyones(book: rollbook.Rollbook) -> dict[str, dict[Any, Any]]:
+    """Every figure of everybody, and the sums of each."""
+    return {"everybody": figures(book, None)} | {owner: sums(book, owner) for owner in OWNERS}
 
 
 def tables(book: rollbook.Rollbook) -> dict[str, list[tuple[Any, ...]]]:

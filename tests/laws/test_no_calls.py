@@ -143,7 +143,11 @@ def test_r3_every_permutation_gives_the_same_book(history: list[Event], engine: 
         for order in orders:
             owner = next(owners)
             told[owner] = "one by one", order
-            one_by_one.append([event(owner) for event in order])
+            ops = [event(owner) for event in order]
+            if len(told) % 16 == 1:
+                assert not any(isinstance(write(book, [op])[0], Exception) for op in ops)
+            else:
+                one_by_one.append(ops)
             owner = next(owners)
             told[owner] = "at once", order
             write(book, [event(owner) for event in order])
@@ -153,7 +157,7 @@ def test_r3_every_permutation_gives_the_same_book(history: list[Event], engine: 
         for owner, found in snapshots(book, told):
             way, order = told[owner]
             said = f"order {[history.index(event) for event in order]}, {way}"
-            assert found == {name: expected[name] for name in found}, said
+            assert found == expected, said
         well(book)
 
 
@@ -203,8 +207,7 @@ def test_r3_random_histories_in_random_orders_and_batches(history: list[Event], 
             write(book, ops[:size])
             ops = ops[size:]
             sound(book)
-        turn = len(history)
-        assert snapshot(book, user(1), turn) == snapshot(book, user(2), turn)
+        assert snapshot(book, user(1)) == snapshot(book, user(2))
         well(book)
 
 

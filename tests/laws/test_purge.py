@@ -70,18 +70,18 @@ def test_r12_others_are_as_if_a_purged_session_had_never_been(history: list[Step
                 happen(twin, step)
         if pruned:
             twin.prune(ledger="30d", content="60d")
-        assert everyones(book, len(history)) == everyones(twin, len(history))
+        assert everyones(book) == everyones(twin)
         after = book.spend(user_id=LOCAL_USER, since="all").total
         assert done.sessions == len(gone)
         assert (done.calls, done.cost_nano_usd) == (
             before.calls - after.calls,
             before.cost_nano_usd - after.cost_nano_usd,
         )
-        shown = everyones(book, len(history))
+        shown = everyones(book)
         for step in history:
             if step[1]["who"] == LOCAL_USER and step[1]["session_id"] in gone:
                 assert isinstance(happen(book, step), Gone)
-        assert everyones(book, len(history)) == shown
+        assert everyones(book) == shown
         well(book)
 
 
@@ -219,7 +219,7 @@ def test_r12_a_purged_user_is_as_if_never_there(history: list[Step], pruned: boo
         live(twin, [step for step in history if step[1]["who"] != user(1)])
         if pruned:
             twin.prune(ledger="30d", sessions="60d")
-        assert everyones(book, len(history)) == everyones(twin, len(history))
+        assert everyones(book) == everyones(twin)
         assert marked(book, user(1)) == []
         well(book)
         # The user may begin anew, but not with what was there.

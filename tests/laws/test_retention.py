@@ -86,7 +86,7 @@ def test_r12_a_rule_removes_what_it_names_and_moves_no_other_figure(history: lis
         assert done.sessions == len(gone)
         heard = [one for one in sessions if (one.user_id, one.session_id) in silent]
         assert sum(any(getattr(one, name) for name in SAID) for one in heard) <= done.contents <= len(silent)
-        assert struck(everyones(book, len(history)), silent) == struck(everyones(twin, len(history)), silent)
+        assert struck(everyones(book), silent) == struck(everyones(twin), silent)
         for owner, name in silent:
             assert not any(getattr(book.get(name, user_id=owner), field) for field in SAID)
         assert plain(book.prune(**rule)) == NOTHING
@@ -115,7 +115,7 @@ def test_r12_what_is_reported_again_after_pruning_adds_nothing(
         for step in calls:  # what two names are found to be one call by is found by now
             happen(book, step)
         book.prune(ledger=age, **narrow)
-        was, shown = tables(book), everyones(book, len(history))
+        was, shown = tables(book), everyones(book)
         for step in calls:
             outcome = happen(book, step)
             assert outcome in ("duplicate", "too_old"), outcome
@@ -127,7 +127,7 @@ def test_r12_what_is_reported_again_after_pruning_adds_nothing(
                     assert replay(book, step, **changed, tokens={"input": 10**6}, session_id="z") == "too_old"
                     assert replay(book, step, **changed, occurred_at=from_micros(NOW)) == "too_old"
                     assert replay(book, step, **changed, occurred_at=None) == "too_old"
-        assert everyones(book, len(history)) == shown
+        assert everyones(book) == shown
         assert tables(book) == was
         well(book)
 
@@ -143,7 +143,7 @@ def test_r12_pruning_twice_is_pruning_once(history: list[Step], sessions: bool) 
         book.prune(ledger="60d", content="60d", **rule)
         book.prune(ledger="30d", content="30d", **rule)
         once.prune(ledger="30d", content="30d", **rule)
-        assert everyones(book, len(history)) == everyones(once, len(history))
+        assert everyones(book) == everyones(once)
         found, wanted = tables(book), tables(once)
         for name in found:
             if name not in ("ledger", "session", "label", "session_info"):
@@ -177,9 +177,9 @@ def test_r12_what_happens_after_pruning_has_the_same_effect_as_without(
         for step in with_own_names(more, "later"):
             assert said(happen(book, step)) == said(happen(twin, step)), step
             well(book)
-        assert everyones(book, len(history)) == everyones(twin, len(history))
+        assert everyones(book) == everyones(twin)
         assert book.prune(ledger=age, sessions="60d").sessions == twin.prune(sessions="60d").sessions
-        assert everyones(book, len(history)) == everyones(twin, len(history))
+        assert everyones(book) == everyones(twin)
         well(book)
 
 

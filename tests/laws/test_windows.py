@@ -32,7 +32,7 @@ def _ranges(chance: random.Random) -> list[tuple[int, int]]:
     hour = NOW // HOUR * HOUR
     found = [(hour, hour), (hour - HOUR, hour), (hour - 1, hour + 1), (NOW - HOUR // 2, NOW + 1)]
     found.append((NOW - 9_000 * DAY, NOW - DAY))
-    while len(found) < 12:
+    while len(found) < 15:
         ends = [hour - chance.choice((0, 1, 2, 30, 96)) * HOUR + chance.choice(EDGES) for _ in range(2)]
         found.append((min(ends), max(ends)))
     return found

@@ -114,32 +114,26 @@ def _net(rows: Iterable[rollbook.Usage]) -> list[tuple[Any, ...]]:
     return sorted((repr(key), count) for key, count in net.items() if count)
 
 
-def snapshot(book: rollbook.Rollbook, owner: str = LOCAL_USER, turn: int | None = None) -> dict[str, Any]:
-    """Everything that a book shows of one user, but for the user's own id.
-
-    Of the sums, which :func:`sound` compares with the ledger, a quarter in each turn, where a turn is given.
-    """
+def snapshot(book: rollbook.Rollbook, owner: str = LOCAL_USER) -> dict[str, Any]:
+    """Everything that a book shows of one user, but for the user's own id."""
     sessions = list(book.iterate(user_id=owner, order_by="started_at"))
     shown = {item.session_id: _session(item) for item in sessions}
     usage = {item.session_id: net_rows(book, item.session_id, owner) for item in sessions}
-    return {"sessions": shown, "usage": usage, **_figures(book, owner, turn)}
+    return {"sessions": shown, "usage": usage, **_figures(book, owner)}
 
 
 def snapshots(book: rollbook.Rollbook, owners: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The snapshots of many users of a book in which nothing was deleted, whose rows are read all at once.
-
-    Of the sums, each user's are another quarter than those of the user before.
-    """
+    """The snapshots of many users of a book in which nothing was deleted, whose rows are read all at once."""
     shown: dict[str, dict[str, Any]] = defaultdict(dict)
     for item in book.iterate(order_by="started_at"):
         shown[item.user_id][item.session_id] = _session(item)
     rows: dict[tuple[str, str], list[rollbook.Usage]] = defaultdict(list)
     for row in book.iterate_usage():
         rows[row.user_id, row.session_id].append(row)
-    for turn, owner in enumerate(owners):
+    for owner in owners:
         sessions = shown.pop(owner)
         usage = {name: _net(rows.pop((owner, name), ())) for name in sessions}
-        yield owner, {"sessions": sessions, "usage": usage, **_figures(book, owner, turn)}
+        yield owner, {"sessions": sessions, "usage": usage, **_figures(book, owner)}
     assert not shown, "sessions of somebody else"
     assert not rows, "calls of no session"
 
@@ -148,23 +142,16 @@ def _session(item: rollbook.Session) -> dict[str, Any]:
     return _without(to_dict(item), "user_id", "parent_user_id")
 
 
-def _figures(book: rollbook.Rollbook, owner: str, turn: int | None) -> dict[str, Any]:
-    wanted = _FIGURES if turn is None else _FIGURES[turn % 4 :: 4]
-    return {f"{what} {of}": _figure(book, owner, what, of) for what, of in wanted}
-
-
-_FIGURES: Final = [
-    *((what, since) for since in ("all", "2h") for what in ("stats", "models")),
-    *(("spend", by) for by in SPEND_BY),
-]
-
-
-def _figure(book: rollbook.Rollbook, owner: str, what: str, of: str) -> Any:
-    if what == "spend":
-        spend = to_dict(book.spend(by=of, since="all", user_id=owner))
-        rows = [_without(row, "key") if of == "user" else row for row in spend["rows"]]
-        return rows, spend["total"]
-    return to_dict({"stats": book.stats, "models": book.cost_by_model}[what](since=of, user_id=owner))
+def _figures(book: rollbook.Rollbook, owner: str) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for since in ("all", "2h"):
+        figures[f"stats {since}"] = to_dict(book.stats(since=since, user_id=owner))
+        figures[f"models {since}"] = to_dict(book.cost_by_model(since=since, user_id=owner))
+    for by in SPEND_BY:
+        spend = to_dict(book.spend(by=by, since="all", user_id=owner))
+        rows = [_without(row, "key") if by == "user" else row for row in spend["rows"]]
+        figures[f"spend {by}"] = (rows, spend["total"])
+    return figures
 
 
 _TABLES: Final = (
@@ -173,11 +160,7 @@ _TABLES: Final = (
 
 
 def everything(book: rollbook.Rollbook, *owners: str) -> dict[str, Any]:
-    """Every row of the book, and what it shows of some users: what a refused write must leave as it was.
-
-    (Of the sums, which are read from these rows, a quarter.)
-    """
+    """Every row of the book, and what it shows of some users: what a refused write must leave as it was."""
     with book._plans.store.read() as tx:
         tables = {name: sorted(tx.each(name), key=repr) for name in _TABLES}
-    turn = len(tables["every_ledger_row"])
-    return tables | {owner: snapshot(book, owner, turn) for owner in (LOCAL_USER, *owners)}
+    return tables | {owner: snapshot(book, owner) for owner in (LOCAL_USER, *owners)}

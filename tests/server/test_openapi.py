@@ -60,6 +60,8 @@ LABELS: Final = tuple(
 CHANGING: Final = {f"{route.method} {route.path}" for route in ROUTES if route.needs in (WRITE, ADMIN)}
 
 
+#: How a range is refused whose end is before its beginning, of which no schema can say that it is none.
+BAD, TURNED = 400, "the range ends before it begins"
 #: Who asks: the first may do anything.
 ROLES: Final = ("admin", "reader")
 #: Whose body may be any JSON: none is wrong.
@@ -125,10 +127,10 @@ class Asked:
     def check(self, label: str, case: Any) -> None:
         """Send a request, and see that the answer is as described."""
         excluded = [ignored_auth, *([negative_data_rejection] if right_after_all(label, case) else [])]
-        if isinstance(case.query, dict) and {"since", "until"} <= case.query.keys():
-            excluded.append(positive_data_acceptance)  # no schema can say that an end is after its beginning
-        said = {"base_url": self._base, "session": self._session, "headers": tools.bearer(self._key)}
-        case.call_and_validate(excluded_checks=excluded, **said)
+        response = case.call(base_url=self._base, session=self._session, headers=tools.bearer(self._key))
+        if response.status_code == BAD and TURNED in response.text:
+            excluded.append(positive_data_acceptance)
+        case.validate_response(response, excluded_checks=excluded)
 
     def close(self) -> None:
         self._session.close()

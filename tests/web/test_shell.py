@@ -277,19 +277,19 @@ def test_what_changes_before_the_stream_is_open_is_not_missed(server: Running, l
 def test_tabs_of_one_browser_share_a_stream(server: Running, look: Look) -> None:
     """A browser has six connections to a server: with a stream for each, the seventh tab would wait for ever."""
     tab = look(server)
-    others = [tab.context.new_page() for _ in range(6)]
+    others = [tab.context.new_page() for _ in range(7)]
     for page in (tab.page, *others):
-        page.goto(server.base + ("/" if page in others[4:] else "/settings"))
+        page.goto(server.base + ("/" if page in others[5:] else "/settings"))
         expect(page.locator(".live")).to_have_text("Live")
     assert server.server.limits.open_streams == 1
     with server.client() as client:
         client.post("/api/v1/usage", json={"session_id": "for all", "cost_usd": 3}).raise_for_status()
-    for page in others[4:]:
+    for page in others[5:]:
         expect(page.locator(".running")).to_contain_text("for all")
     tab.page.close()  # which listened for all of them
     with server.client() as client:
         client.post("/api/v1/usage", json={"session_id": "after it", "cost_usd": 3}).raise_for_status()
-    for page in others[4:]:
+    for page in others[5:]:
         expect(page.locator(".running")).to_contain_text("after it")
     assert server.server.limits.open_streams == 1
 
